@@ -1,0 +1,89 @@
+"""A progress bar that counts epochs."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ProgressBar
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    RenderableType,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class _LiveProgress(Progress):
+    """Asks the module for its epoch whenever the bar is drawn, so that training never waits for the bar."""
+
+    module: pl.LightningModule | None = None
+
+    def get_renderables(self) -> Any:
+        if self.module is not None and self.task_ids:
+            self.update(self.task_ids[0], completed=getattr(self.module, "epoch", self.module.current_epoch))
+        renderables: list[RenderableType] = list(super().get_renderables())
+        return renderables
+
+
+class EpochBar(ProgressBar):
+    """Epochs done, time left and the latest metrics, on one line of the terminal.
+
+    Lightning's bars count the batches of one epoch, and would start anew a hundred times a second here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._enabled = True
+        self._progress: _LiveProgress | None = None
+
+    def enable(self) -> None:
+        """Show the bar."""
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Show nothing; Lightning calls this on all processes but the first."""
+        self._enabled = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw the bar."""
+        if not self._enabled:
+            return
+        self._progress = _LiveProgress(
+            TextColumn("epoch"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+            refresh_per_second=4,
+        )
+        total = trainer.max_epochs if (trainer.max_epochs or -1) > 0 else None
+        self._progress.add_task("epochs", total=total, completed=trainer.current_epoch, metrics="")
+        self._progress.module = pl_module
+        self._progress.start()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Show the latest metrics."""
+        if self._progress is not None:
+            shown = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+            text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
+            self._progress.update(self._progress.task_ids[0], metrics=text)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Leave the finished bar."""
+        if self._progress is not None:
+            self._progress.module = None
+            self._progress.update(self._progress.task_ids[0], completed=trainer.current_epoch)
+            self._stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """Give the terminal back."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

@@ -1,0 +1,57 @@
+"""What a run prints: its configuration as a tree, its results as tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+
+def print_config(cfg: DictConfig) -> None:
+    """Print the composed configuration; values that refer to others are shown as they come out."""
+    tree = Tree("[bold]config")
+    _grow(tree, OmegaConf.to_container(cfg, resolve=True))
+    Console().print(tree)
+
+
+def _grow(tree: Tree, node: Any) -> None:
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            _grow(tree.add(f"[bold]{key}"), value)
+        else:
+            # markup off: a value may hold square brackets
+            tree.add(f"{key}: {value}".replace("[", "\\["))
+
+
+def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
+    """Print metrics by split, the per-class report where there is one, and where everything lies."""
+    console = Console()
+    console.print(_metrics_table(result["metrics"]))
+    if result["per_class"]:
+        console.print(_class_table(result["per_class"]))
+    # a path that is wrapped can neither be clicked nor copied
+    console.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False)
+
+
+def _metrics_table(metrics: Mapping[str, float]) -> Table:
+    splits = list(dict.fromkeys(name.split("/")[0] for name in metrics))
+    table = Table("metric", title="results")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for name in dict.fromkeys(name.split("/", 1)[1] for name in metrics):
+        values = (metrics.get(f"{split}/{name}") for split in splits)
+        table.add_row(name, *("" if value is None else f"{value:.4f}" for value in values))
+    return table
+
+
+def _class_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("class", title="test, per class")
+    for name in ("precision", "recall", "f1", "support"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        numbers = (f"{row[name]:.4f}" for name in ("precision", "recall", "f1"))
+        table.add_row(row["class"], *numbers, str(row["support"]))
+    return table

@@ -1,0 +1,180 @@
+"""What all data modules share: parts held in memory, moved to the device once, cut into seeded batches.
+
+Axes: ``n`` samples, ``f`` features.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from src.spec import DataSpec
+
+
+class Part(NamedTuple):
+    """One part of a split.
+
+    Attributes:
+        x: Inputs (n, f), float32.
+        y: Targets: class labels (n,), int64, or numbers (n, t), float32.
+    """
+
+    x: Tensor
+    y: Tensor
+
+
+class Parts(NamedTuple):
+    """The three parts of a data set; no sample is in two of them."""
+
+    train: Part
+    val: Part
+    test: Part
+
+
+class Batch(NamedTuple):
+    """Some samples of a part.
+
+    Attributes:
+        x: Inputs (b, f).
+        y: Targets (b,) or (b, t).
+        share: Share of the epoch's samples that this batch holds, so that a weighted sum over batches is a mean.
+        scale: What the mean loss is multiplied by before its gradient is averaged over processes; 1 unless they hold
+            unequal numbers of samples.
+    """
+
+    x: Tensor
+    y: Tensor
+    share: float
+    scale: float
+
+
+class Batches:
+    """A part cut into batches; without a seed in order, else in a new order every epoch.
+
+    Slices whole tensors, since fetching point by point, as `torch.utils.data.DataLoader` does, costs more than training
+    a small network on them. The order of an epoch depends on (seed, epoch) alone, so that a run goes on exactly where
+    it stopped.
+
+    Args:
+        part: The samples.
+        batch_size: Samples per batch; None for one batch that holds everything. The last batch may be smaller.
+        seed: Orders the samples; None keeps their order.
+        limit: Largest number of batches of a pass, or share of them; None for all.
+        rank: Number of this process; it gets every ``world_size``-th sample of each batch.
+        world_size: Number of processes.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        *,
+        batch_size: int | None,
+        seed: int | None = None,
+        limit: float | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.part, self.seed, self.rank, self.world_size = part, seed, rank, world_size
+        self.n = len(part.x)
+        self.batch_size = min(batch_size or self.n, self.n)
+        n_batches = -(-self.n // self.batch_size)
+        if isinstance(limit, int):
+            n_batches = min(n_batches, limit)
+        elif limit is not None:
+            n_batches = max(1, int(n_batches * limit))
+        self.n_batches = n_batches
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next pass; Lightning calls this at the start of every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def order(self) -> Tensor | None:
+        """Indices (n,) of this epoch's order, or None for the order in which samples are stored."""
+        if self.seed is None or self.batch_size == self.n:
+            return None
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
+        return torch.randperm(self.n, generator=generator).to(self.part.x.device, non_blocking=True)
+
+    def __iter__(self) -> Iterator[Batch]:
+        x, y = self.part
+        order = self.order()
+        if order is not None:
+            x, y = x[order], y[order]
+        n_used = min(self.n, self.n_batches * self.batch_size)
+        for start in range(0, n_used, self.batch_size):
+            stop = min(start + self.batch_size, self.n)
+            mine = slice(start + self.rank, stop, self.world_size)
+            n_mine = len(range(start + self.rank, stop, self.world_size))
+            # the slice of everything costs as much as a small layer, so it is not taken
+            xs, ys = (x, y) if n_mine == self.n else (x[mine], y[mine])
+            yield Batch(xs, ys, n_mine / n_used, n_mine * self.world_size / (stop - start))
+
+
+class InMemoryDataModule(pl.LightningDataModule, ABC):
+    """Base of all data modules: a subclass tells its `spec` and makes its parts.
+
+    Args:
+        batch_size: Samples per training batch; None for the whole training part.
+        batch_seed: Orders the training batches.
+
+    Raises:
+        ValueError: If ``batch_size`` is neither None nor a whole number of at least 1.
+    """
+
+    # Validation and test take batches of this size: more brings no speed, only memory.
+    EVAL_BATCH_SIZE = 65_536
+
+    def __init__(self, *, batch_size: int | None, batch_seed: int) -> None:
+        super().__init__()
+        if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
+            raise ValueError(f"data.batch_size must be null or at least 1, got {batch_size}")
+        self.batch_size, self.batch_seed = batch_size, batch_seed
+        self._parts: Parts | None = None
+
+    @property
+    @abstractmethod
+    def spec(self) -> DataSpec:
+        """Sizes and names, known before any data are made."""
+
+    @abstractmethod
+    def make_parts(self) -> Parts:
+        """Generate or load all three parts, on the CPU."""
+
+    @property
+    def parts(self) -> Parts:
+        """All three parts, made when first asked for; on the trainer's device once training or testing has begun."""
+        if self._parts is None:
+            self._parts = self.make_parts()
+        return self._parts
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+        """Put all parts on the device that trains, once, instead of batch by batch."""
+        if self.trainer is not None:
+            device = self.trainer.strategy.root_device
+            self._parts = Parts(*(Part(*(t.to(device) for t in part)) for part in self.parts))
+
+    def train_dataloader(self) -> Batches:
+        """Training batches, or the whole part for a task that cuts its own."""
+        if self._hands_over_blocks():
+            return Batches(self.parts.train, batch_size=None)
+        return Batches(self.parts.train, batch_size=self.batch_size, seed=self.batch_seed)
+
+    def val_dataloader(self) -> Batches | list[Batches]:
+        """Validation batches; none while a task fits that measures validation itself."""
+        if self._hands_over_blocks() and self.trainer is not None and self.trainer.state.fn == "fit":
+            return []
+        return Batches(self.parts.val, batch_size=self.EVAL_BATCH_SIZE)
+
+    def test_dataloader(self) -> Batches:
+        """Test batches."""
+        return Batches(self.parts.test, batch_size=self.EVAL_BATCH_SIZE)
+
+    def _hands_over_blocks(self) -> bool:
+        return self.trainer is not None and getattr(self.trainer.lightning_module, "trains_in_blocks", False)

@@ -1,0 +1,81 @@
+"""Gaussian clouds around random centres."""
+
+from sklearn.datasets import make_blobs
+
+from src.data.base import InMemoryDataModule, Parts
+from src.data.split import as_part, check_range, n_test_samples, shuffled_split
+from src.spec import DataSpec
+
+
+class BlobsDataModule(InMemoryDataModule):
+    """One class per cloud, from `sklearn.datasets.make_blobs`.
+
+    Args:
+        n_samples: Number of training and test points together, at least 2.
+        n_features: Number of coordinates of a point, at least 1.
+        centers: Number of clouds, that is of classes, at least 3 (for two classes a binary task is the right one).
+        cluster_std: Standard deviation of each cloud, at least 0.
+        seed: Draws the centres and the points.
+        test_size: Share of the points in the test part.
+        split_seed: Draws which points these are.
+        n_val: Number of validation points, a draw of their own around the same centres.
+        val_seed: Draws the validation points.
+        batch_size: Points per training batch; None for the whole training part.
+        batch_seed: Orders the training batches.
+
+    Raises:
+        ValueError: If a value is outside its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_samples: int,
+        n_features: int,
+        centers: int,
+        cluster_std: float,
+        seed: int,
+        test_size: float,
+        split_seed: int,
+        n_val: int,
+        val_seed: int,
+        batch_size: int | None,
+        batch_seed: int,
+    ) -> None:
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        check_range("data.n_samples", n_samples, low=2)
+        check_range("data.n_features", n_features, low=1)
+        check_range("data.centers", centers, low=3)
+        check_range("data.cluster_std", cluster_std, low=0)
+        check_range("data.n_val", n_val, low=1)
+        n_test_samples(n_samples, test_size)
+        self.n_samples, self.n_features, self.centers, self.cluster_std = n_samples, n_features, centers, cluster_std
+        self.seed, self.test_size, self.split_seed = seed, test_size, split_seed
+        self.n_val, self.val_seed = n_val, val_seed
+
+    @property
+    def spec(self) -> DataSpec:
+        """One logit per cloud."""
+        return DataSpec(
+            task="multiclass",
+            n_features=self.n_features,
+            n_outputs=self.centers,
+            feature_names=tuple(f"X{i + 1}" for i in range(self.n_features)),
+            class_names=tuple(f"blob {i}" for i in range(self.centers)),
+        )
+
+    def make_parts(self) -> Parts:
+        """Train and test from one draw, validation from another around the same centres."""
+        x, y, centers = make_blobs(
+            n_samples=self.n_samples,
+            n_features=self.n_features,
+            centers=self.centers,
+            cluster_std=self.cluster_std,
+            random_state=self.seed,
+            return_centers=True,
+        )
+        train, test = shuffled_split(as_part(x, y), test_size=self.test_size, seed=self.split_seed)
+        val = make_blobs(
+            n_samples=self.n_val, centers=centers, cluster_std=self.cluster_std, random_state=self.val_seed
+        )
+        return Parts(train=train, val=as_part(*val), test=test)

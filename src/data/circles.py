@@ -1,0 +1,71 @@
+"""Two noisy rings, one inside the other."""
+
+from sklearn.datasets import make_circles
+
+from src.data.base import InMemoryDataModule, Part, Parts
+from src.data.split import as_part, check_range, n_test_samples, shuffled_split
+from src.spec import DataSpec
+
+
+class CirclesDataModule(InMemoryDataModule):
+    """Two classes on two rings, from `sklearn.datasets.make_circles`.
+
+    Args:
+        n_samples: Number of training and test points together, at least 2.
+        noise: Standard deviation of the Gaussian noise on each coordinate, at least 0.
+        factor: Radius of the inner ring over the outer one's, from 0 to below 1.
+        seed: Draws the points.
+        test_size: Share of the points in the test part.
+        split_seed: Draws which points these are.
+        n_val: Number of validation points, a draw of their own.
+        val_seed: Draws the validation points.
+        batch_size: Points per training batch; None for the whole training part.
+        batch_seed: Orders the training batches.
+
+    Raises:
+        ValueError: If a value is outside its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_samples: int,
+        noise: float,
+        factor: float,
+        seed: int,
+        test_size: float,
+        split_seed: int,
+        n_val: int,
+        val_seed: int,
+        batch_size: int | None,
+        batch_seed: int,
+    ) -> None:
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        check_range("data.n_samples", n_samples, low=2)
+        check_range("data.noise", noise, low=0)
+        check_range("data.factor", factor, low=0, high=1 - 1e-9)
+        check_range("data.n_val", n_val, low=2)
+        n_test_samples(n_samples, test_size)
+        self.n_samples, self.noise, self.factor, self.seed = n_samples, noise, factor, seed
+        self.test_size, self.split_seed, self.n_val, self.val_seed = test_size, split_seed, n_val, val_seed
+
+    @property
+    def spec(self) -> DataSpec:
+        """Two features, one logit."""
+        return DataSpec(
+            task="binary",
+            n_features=2,
+            n_outputs=1,
+            feature_names=("X1", "X2"),
+            class_names=("outer", "inner"),
+        )
+
+    def make_parts(self) -> Parts:
+        """Train and test from one draw, validation from another."""
+        train, test = shuffled_split(
+            self._draw(self.n_samples, self.seed), test_size=self.test_size, seed=self.split_seed
+        )
+        return Parts(train=train, val=self._draw(self.n_val, self.val_seed), test=test)
+
+    def _draw(self, n: int, seed: int) -> Part:
+        return as_part(*make_circles(n_samples=n, noise=self.noise, factor=self.factor, random_state=seed))

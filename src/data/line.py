@@ -1,0 +1,65 @@
+"""A straight line without noise."""
+
+import torch
+from torch import Tensor
+
+from src.data.base import InMemoryDataModule, Part, Parts
+from src.data.split import check_range, n_test_samples
+from src.spec import DataSpec
+
+
+class LineDataModule(InMemoryDataModule):
+    """Points on ``y = weight * x + bias``, split in order of x, so that the test part lies to the right of training.
+
+    Args:
+        weight: Slope.
+        bias: Value at x = 0.
+        start: First x.
+        end: End of the grid, which it does not contain; greater than ``start``.
+        step: Distance of two points; small enough for at least 3 points.
+        test_size: Share of the points, from the right end, in the test part.
+        batch_size: Points per training batch; None for the whole training part.
+        batch_seed: Orders the training batches.
+
+    Raises:
+        ValueError: If a value is outside its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float,
+        bias: float,
+        start: float,
+        end: float,
+        step: float,
+        test_size: float,
+        batch_size: int | None,
+        batch_seed: int,
+    ) -> None:
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        if not end > start:
+            raise ValueError(f"data.end must be greater than data.start={start}, got {end}")
+        check_range("data.step", step, low=0, high=(end - start) / 2, inside=True)
+        self.weight, self.bias, self.test_size = weight, bias, test_size
+        self._grid = torch.arange(start, end, step).unsqueeze(1)
+        self._n_train = len(self._grid) - n_test_samples(len(self._grid), test_size)
+        if self._n_train < 2:
+            raise ValueError(f"data.test_size={test_size} leaves {self._n_train} points to train on, must be at least 2")
+
+    @property
+    def spec(self) -> DataSpec:
+        """One number in, one number out."""
+        return DataSpec(task="regression", n_features=1, n_outputs=1, feature_names=("x",), class_names=("y",))
+
+    def make_parts(self) -> Parts:
+        """The grid's left and right parts, and the midpoints of the left one for validation."""
+        train = self._grid[: self._n_train]
+        return Parts(
+            train=self._on_line(train),
+            val=self._on_line((train[1:] + train[:-1]) / 2),
+            test=self._on_line(self._grid[self._n_train :]),
+        )
+
+    def _on_line(self, x: Tensor) -> Part:
+        return Part(x, self.weight * x + self.bias)

@@ -1,0 +1,54 @@
+"""Cutting samples into train and test, and checks that all generators share."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from src.data.base import Part
+
+
+def check_range(key: str, value: float, *, low: float, high: float = float("inf"), inside: bool = False) -> None:
+    """Refuse a number outside its range.
+
+    Args:
+        key: Configuration key, for the message.
+        value: What was given.
+        low: Smallest allowed number.
+        high: Largest allowed number.
+        inside: Whether the bounds themselves are refused as well.
+
+    Raises:
+        ValueError: If ``value`` is outside.
+    """
+    if isinstance(value, bool) or not (low < value < high if inside else low <= value <= high):
+        allowed = f"between {low:g} and {high:g}" if high < float("inf") else f"at least {low:g}"
+        raise ValueError(f"{key} must be {allowed}{', exclusive' if inside else ''}, got {value}")
+
+
+def n_test_samples(n: int, test_size: float) -> int:
+    """How many of ``n`` samples are the test part: rounded up, as scikit-learn does.
+
+    Raises:
+        ValueError: If ``test_size`` is not strictly between 0 and 1, or leaves a part empty.
+    """
+    check_range("data.test_size", test_size, low=0, high=1, inside=True)
+    n_test = int(np.ceil(n * test_size))
+    if not 0 < n_test < n:
+        raise ValueError(f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on, must be at least 1")
+    return n_test
+
+
+def shuffled_split(part: Part, *, test_size: float, seed: int) -> tuple[Part, Part]:
+    """A random train and test part, the same as scikit-learn's ``train_test_split(random_state=seed)``.
+
+    Written out because importing ``sklearn.model_selection`` takes longer than training a small network.
+    """
+    n_test = n_test_samples(len(part.x), test_size)
+    order = torch.from_numpy(np.random.RandomState(seed).permutation(len(part.x)))
+    test, train = order[:n_test], order[n_test:]
+    return Part(part.x[train], part.y[train]), Part(part.x[test], part.y[test])
+
+
+def as_part(x: NDArray[np.float64], y: NDArray[np.int64]) -> Part:
+    """Float32 inputs and int64 labels from what scikit-learn generates; float64 never reaches a device."""
+    return Part(torch.from_numpy(x).float(), torch.from_numpy(y).long())

@@ -1,0 +1,48 @@
+"""Evaluate a finished run again: ``python -m src.eval run=DIR``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from src.config import entry, override
+from src.console import print_results
+
+if TYPE_CHECKING:
+    from src.measure import Measured
+
+
+def evaluate(cfg: DictConfig) -> Measured:
+    """Rebuild a run from its directory alone, and measure validation and test.
+
+    Args:
+        cfg: Holds ``run``, ``checkpoint`` and ``overrides`` of the run's own configuration.
+
+    Raises:
+        ConfigError: If the directory, the checkpoint or an override does not fit.
+    """
+    from src.run import RunDir
+
+    run = RunDir(Path(cfg.run))
+    run_cfg = override(run.config(), cfg.overrides)
+    known = {"best": run.checkpoints / "best.ckpt", "last": run.checkpoints / "last.ckpt"}
+    checkpoint = known.get(cfg.checkpoint, Path(cfg.checkpoint))
+
+    from src.build import build
+    from src.measure import measure
+
+    measured = measure(build(run_cfg, evaluate_only=True), checkpoint=checkpoint)
+    print_results({"metrics": measured.metrics, "per_class": measured.per_class}, run_dir=run.path)
+    return measured
+
+
+@entry("eval", rest="overrides")
+def main(cfg: DictConfig) -> None:
+    """Command line."""
+    evaluate(cfg)
+
+
+if __name__ == "__main__":
+    main()

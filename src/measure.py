@@ -1,0 +1,93 @@
+"""Validation and test of a network, for `src.train` and `src.eval` alike."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from src.build import Built
+from src.callbacks.checkpoint import load_checkpoint
+from src.config import ConfigError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a network.
+
+    Attributes:
+        metrics: Numbers by ``split/name``.
+        per_class: For a classification precision, recall, F1 and support of each class of the test part.
+    """
+
+    metrics: dict[str, float]
+    per_class: list[dict[str, Any]]
+
+
+def measure(built: Built, *, checkpoint: Path | None = None) -> Measured:
+    """Run validation and test once.
+
+    Args:
+        built: The run.
+        checkpoint: Weights to load first; None for those that the network has.
+
+    Raises:
+        ConfigError: If the checkpoint cannot be read or belongs to another network.
+    """
+    if checkpoint is not None:
+        load_weights(built.task, checkpoint)
+    metrics: dict[str, float] = {}
+    for run in (built.trainer.validate, built.trainer.test):
+        run(built.task, datamodule=built.datamodule, verbose=False, weights_only=True)
+        metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
+    confusion = built.task.confusion.get("test")
+    per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
+    return Measured(metrics, per_class)
+
+
+def load_weights(task: pl.LightningModule, path: Path) -> None:
+    """Put a checkpoint's weights into a task.
+
+    Raises:
+        ConfigError: If the checkpoint cannot be read or belongs to another network.
+    """
+    try:
+        task.load_state_dict(load_checkpoint(path)["state_dict"])
+    except RuntimeError as error:
+        raise ConfigError(f"{path} belongs to another network than model.net describes: {error}") from error
+
+
+def class_report(confusion: Tensor, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Precision, recall, F1 and support of each class.
+
+    Args:
+        confusion: Counts (k, k), rows true and columns predicted classes.
+        class_names: One per class.
+
+    Returns:
+        A row per class; a share of nothing counts as 0, as in scikit-learn.
+    """
+    counts = confusion.double().cpu()
+    hits, predicted, support = counts.diag(), counts.sum(0), counts.sum(1)
+    precision, recall = _share(hits, predicted), _share(hits, support)
+    f1 = _share(2 * hits, predicted + support)
+    columns = (class_names, precision.tolist(), recall.tolist(), f1.tolist(), support.long().tolist())
+    names = ("class", "precision", "recall", "f1", "support")
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _share(part: Tensor, whole: Tensor) -> Tensor:
+    return torch.where(whole > 0, part / whole.clamp(min=1), torch.zeros_like(part))
+
+
+def describe_device(accelerator: str, trainer: pl.Trainer) -> str:
+    """What the trainer computes on, and why."""
+    device = str(trainer.strategy.root_device)
+    if accelerator != "auto":
+        return f"device: {device}, as trainer.accelerator={accelerator} asks"
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    here = [name for name, is_here in found.items() if is_here]
+    why = f"this machine has {' and '.join(here)}" if here else "this machine has neither CUDA nor MPS"
+    return f"device: {device}, picked by trainer.accelerator=auto since {why}"

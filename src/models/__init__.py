@@ -1,0 +1,1 @@
+"""Plain networks and activations: torch only."""

@@ -1,0 +1,60 @@
+"""Activations by name, among them ReLU and sigmoid written by hand.
+
+The hand-made ones do the same arithmetic as PyTorch's, to show that there is no magic in a non-linearity.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def handmade_relu(x: Tensor) -> Tensor:
+    """Keep what is positive, put zero for the rest; any shape, the same shape back."""
+    # where, not maximum: at exactly zero, maximum would pass half of the gradient on and ReLU passes none
+    return torch.where(x > 0, x, torch.zeros_like(x))
+
+
+def handmade_sigmoid(x: Tensor) -> Tensor:
+    """Squash every number into (0, 1): 1 / (1 + exp(-x)); any shape, the same shape back."""
+    # clamped, since exp(-x) overflows to infinity for x < -88 and makes the gradient NaN
+    return 1 / (1 + torch.exp(-x.clamp(min=-80)))
+
+
+class HandmadeReLU(nn.Module):
+    """`handmade_relu` as a module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply `handmade_relu`."""
+        return handmade_relu(x)
+
+
+class HandmadeSigmoid(nn.Module):
+    """`handmade_sigmoid` as a module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply `handmade_sigmoid`."""
+        return handmade_sigmoid(x)
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "handmade_relu": HandmadeReLU,
+    "handmade_sigmoid": HandmadeSigmoid,
+}
+
+
+def activation(name: str) -> nn.Module:
+    """A new activation module.
+
+    Raises:
+        ValueError: If no activation has this name.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(f"model.net.activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+    return ACTIVATIONS[name]()

@@ -1,0 +1,52 @@
+"""Fully connected networks: all of this project's models are one of these.
+
+Axes: ``n`` samples, ``f`` input features, ``o`` outputs.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from src.models.activations import activation as make_activation
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation after each hidden one.
+
+    Args:
+        in_features: Number of input features ``f``.
+        hidden: Width of each hidden layer; empty for a single linear layer.
+        out_features: Number of outputs ``o``.
+        activation: Name of the activation after every hidden layer, or one name per hidden layer. With ``identity``
+            everywhere the whole network is one linear map, however deep.
+
+    Raises:
+        ValueError: If a size is smaller than 1, an activation is unknown, or their number differs from ``hidden``'s.
+    """
+
+    def __init__(
+        self, *, in_features: int, hidden: Sequence[int], out_features: int, activation: str | Sequence[str]
+    ) -> None:
+        super().__init__()
+        names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
+        if len(names) != len(hidden):
+            raise ValueError(
+                f"model.net.activation must be one name or one per hidden layer, got {names} for hidden {list(hidden)}"
+            )
+        for key, size in [("in_features", in_features), *(("hidden", h) for h in hidden), ("out_features", out_features)]:
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"model.net.{key} must be whole numbers of at least 1, got {size!r}")
+        self.in_features, self.out_features = in_features, out_features
+        # Weights are drawn as layers are made, so the order of the layers decides which weights a seed gives.
+        self.layers = nn.Sequential()
+        for width, name in zip(hidden, names, strict=True):
+            self.layers.append(nn.Linear(in_features, width))
+            if name != "identity":
+                self.layers.append(make_activation(name))
+            in_features = width
+        self.layers.append(nn.Linear(in_features, out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (n, o) of inputs (n, f)."""
+        outputs: Tensor = self.layers(x)
+        return outputs

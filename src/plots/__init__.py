@@ -1,0 +1,1 @@
+"""Pictures: data and predictions in, a `matplotlib.figure.Figure` out."""

@@ -1,0 +1,83 @@
+"""Where things stand in a figure, in inches: panels in a row, the title above, the legend below.
+
+Figures are built without `matplotlib.pyplot`: it loads slowly and keeps every figure alive in global state.
+
+Axes: `p` panels side by side.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from src.plots import style
+
+
+def panels(
+    n_panels: int,
+    *,
+    size: tuple[float, float],
+    title: str,
+    left: float = 0.85,
+    above: float = 0.3,
+    below: float = 0.65,
+    legend: Sequence[Line2D] = (),
+) -> tuple[Figure, list[Axes]]:
+    """Lay out panels in a row with one vertical axis, a title above, and a legend below, where it can hide no data.
+
+    Places are computed, not measured by a layout engine, which would draw everything twice.
+
+    Args:
+        n_panels: Number of panels, p.
+        size: Width and height of one panel in inches.
+        title: What stands on top of the figure; wrapped where too long.
+        left: Inches left of the first panel, for tick labels and the axis name.
+        above: Inches above each panel, for its own title.
+        below: Inches below each panel, for tick labels and the axis name.
+        legend: Lines whose labels tell what they are.
+
+    Returns:
+        The figure and its panels from left to right, p of them.
+    """
+    gap, right = 0.3, 0.25
+    width = left + n_panels * size[0] + (n_panels - 1) * gap + right
+    lines = textwrap.wrap(title, max(10, int(width / 0.115)))  # inches per letter of 13 points, bold
+    columns = _legend_columns([str(line.get_label()) for line in legend], width)
+    rows = -(-len(legend) // columns)
+    bottom = below + 0.27 * rows
+    height = bottom + size[1] + above + 0.23 * len(lines) + 0.12
+    figure = Figure(figsize=(width, height), dpi=style.DPI, facecolor="white")
+    figure.text(0.5, 1 - 0.1 / height, "\n".join(lines), ha="center", va="top", size=13, weight="bold", color=style.INK)
+    if legend:
+        shown = figure.legend(
+            handles=list(legend), loc="lower center", ncols=columns, frameon=False, fontsize=11,
+            labelcolor=style.INK, borderaxespad=0.2, handletextpad=0.4, columnspacing=1.4, labelspacing=0.3,
+        )  # fmt: skip
+        for handle in shown.legend_handles:
+            if isinstance(handle, Line2D):
+                handle.set_markersize(8)  # also where the points themselves are many and small
+    axes = []
+    for i in range(n_panels):
+        corner = ((left + i * (size[0] + gap)) / width, bottom / height)
+        ax = figure.add_axes((*corner, size[0] / width, size[1] / height))
+        ax.tick_params(labelsize=11, color=style.INK, labelcolor=style.INK, labelleft=i == 0)
+        ax.spines[:].set_color("#8A8A8A")
+        ax.xaxis.set_major_locator(_ticks())
+        ax.yaxis.set_major_locator(_ticks())
+        ax.ticklabel_format(scilimits=(-3, 5))  # longer numbers would push the axis name off the figure
+        axes.append(ax)
+    return figure, axes
+
+
+def _legend_columns(labels: list[str], width: float) -> int:
+    widths = [0.6 + 0.09 * len(label) for label in labels]  # inches: the symbol, then letters of 11 points
+    if sum(widths) <= width:
+        return max(1, len(widths))
+    return max(1, int(width / max(widths)))
+
+
+def _ticks() -> MaxNLocator:
+    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])  # without 1.5 and 6, whose multiples nobody reads at a glance

@@ -1,0 +1,207 @@
+"""The run directory: the only thing that a run leaves behind and that later steps read.
+
+No torch here, so that thousands of finished runs can be read in a moment.
+"""
+
+import contextlib
+import functools
+import json
+import math
+import os
+import shutil
+import subprocess
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+
+from src.config import ConfigError
+
+# Where a run goes does not change what it computes.
+_PLACES = frozenset({"run_dir"})
+
+Claim = Literal["fresh", "resume", "completed"]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file in one step: readers see the old content or the new one, also after a kill."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp makes files that only their owner can read
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Paths and life of a run directory.
+
+    Attributes:
+        path: The directory.
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The composed configuration."""
+        return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def result_file(self) -> Path:
+        """Written last; a run without it did not finish."""
+        return self.path / "result.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Holds best.ckpt and last.ckpt."""
+        return self.path / "checkpoints"
+
+    @property
+    def plots(self) -> Path:
+        """Holds the pictures."""
+        return self.path / "plots"
+
+    def config(self) -> DictConfig:
+        """The stored configuration, pointed at where the directory stands now.
+
+        Raises:
+            ConfigError: If this is not a run directory.
+        """
+        if not self.config_file.is_file():
+            raise ConfigError(
+                f"run={self.path} is not a run directory: it holds no .hydra/config.yaml. Give the directory that "
+                "training printed, such as outputs/runs/2026-01-31_12-00-00_a1b2c3"
+            )
+        cfg = OmegaConf.load(self.config_file)
+        assert isinstance(cfg, DictConfig)
+        cfg.run_dir = str(self.path)
+        return cfg
+
+    def result(self) -> dict[str, Any] | None:
+        """What the run wrote when it ended, or None if it has not."""
+        try:
+            result: dict[str, Any] = json.loads(self.result_file.read_text())
+        except FileNotFoundError:
+            return None
+        return result
+
+    def claim(self, cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConfig | None = None) -> Claim:
+        """Take the directory for a run of this configuration, and write what is asked into it.
+
+        Returns:
+            ``completed`` if the same run has ended well here, ``resume`` if it has left a checkpoint to go on from, else
+            ``fresh``; what a failed run has left is removed.
+
+        Raises:
+            ConfigError: If the directory holds a run of another configuration.
+        """
+        if self.config_file.is_file():
+            self._refuse_other(cfg)
+            result = self.result()
+            if result is not None and result["status"] == "completed":
+                return "completed"
+            if result is not None:
+                self._clear()
+            elif (self.checkpoints / "last.ckpt").is_file():
+                return "resume"
+        _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
+        if hydra_cfg is not None:
+            _write_yaml(self.config_file.with_name("hydra.yaml"), OmegaConf.create({"hydra": hydra_cfg}))
+        # last of the three: it marks the directory as taken
+        _write_yaml(self.config_file, cfg)
+        return "fresh"
+
+    def _refuse_other(self, cfg: DictConfig) -> None:
+        stored, asked = flatten(OmegaConf.load(self.config_file)), flatten(cfg)
+        keys = sorted(k for k in stored.keys() | asked.keys() if stored.get(k) != asked.get(k) and k not in _PLACES)
+        if keys:
+            changes = "\n".join(f"  {k}: {stored.get(k, 'absent')} there, {asked.get(k, 'absent')} now" for k in keys)
+            raise ConfigError(
+                f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
+                "Choose another directory, or give the same values"
+            )
+
+    def _clear(self) -> None:
+        for name in ("checkpoints", "tensorboard", "plots"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for name in ("metrics.csv", "result.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def finish(self, **result: Any) -> None:
+        """Write ``result.json`` of a run that ended well."""
+        self._write_result({"status": "completed", **result})
+
+    def fail(self, error: BaseException, **result: Any) -> None:
+        """Write ``result.json`` of a run that raised."""
+        what = {
+            "type": type(error).__name__,
+            "message": str(error),
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        self._write_result({"status": "failed", **result, "error": what})
+
+    def _write_result(self, result: Mapping[str, Any]) -> None:
+        everything = {**result, "versions": package_versions(), "git": git_state()}
+        write_atomically(self.result_file, json.dumps(_json(everything), indent=2, allow_nan=False).encode())
+
+
+def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
+    """Leaves of a configuration by their dotted key; lists are leaves, and so are empty nodes."""
+    tree = OmegaConf.to_container(cfg, resolve=resolve) if OmegaConf.is_config(cfg) else cfg
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            leaves.update({f"{key}.{k}": v for k, v in flatten(value).items()})
+        else:
+            leaves[str(key)] = value
+    return leaves
+
+
+@functools.cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide what a run computes."""
+    versions: dict[str, str] = {}
+    for package in ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "scikit-learn", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
+
+
+@functools.cache
+def git_state() -> dict[str, Any] | None:
+    """Commit of this code and whether files differ from it; None outside a git checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _write_yaml(path: Path, cfg: Any) -> None:
+    write_atomically(path, OmegaConf.to_yaml(cfg).encode())
+
+
+def _json(value: Any) -> Any:
+    """Plain containers; numbers that JSON does not know become null."""
+    if isinstance(value, Mapping):
+        return {str(k): _json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""LightningModules that wrap a network with its loss and its metrics."""

@@ -1,0 +1,326 @@
+"""The training loop that all tasks share, and their evaluation.
+
+Trainers cost a fixed time per call, which is more than a small network needs for an epoch. So one ``training_step`` runs
+a block of epochs, from one logged epoch to the next, keeps their measurements on the device, and hands them over once.
+Epochs stay what everybody else sees: `trainer.current_epoch`, ``max_epochs``, metrics files, checkpoints.
+
+Axes: ``n`` samples, ``f`` features, ``o`` outputs, ``k`` classes.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torchmetrics import MeanMetric, MetricCollection
+
+from src.data.base import Batch, Batches, InMemoryDataModule, Part
+from src.spec import DataSpec, TaskName
+from src.tasks.schedule import Schedule
+
+OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
+SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
+
+
+class Measured(NamedTuple):
+    """What is known of one epoch: its learning rate, and mean loss and score of train and of val, on the device."""
+
+    epoch: int
+    lr: float
+    means: tuple[Tensor, ...]
+
+
+class Meters(NamedTuple):
+    """What accumulates over the batches of a validation or test."""
+
+    loss: MeanMetric
+    metrics: MetricCollection
+
+
+class NonFiniteLossError(RuntimeError):
+    """Training has left the numbers that a float can hold."""
+
+
+class Task(pl.LightningModule, ABC):
+    """A network with its loss and its metrics.
+
+    Args:
+        net: Maps inputs (n, f) to outputs (n, o).
+        loss: Mean loss of (outputs, targets); pure, so that many models can be trained at once.
+        optimizer: Makes the optimiser of the parameters that it is given.
+        scheduler: Makes the learning-rate scheduler, stepped once per epoch; None keeps the rate.
+        spec: What the data hold.
+        log_every_n_epochs: Epochs from one logged epoch to the next; None for about a hundred rows a run.
+        eval_every_n_epochs: Epochs from one measured epoch to the next; None for every logged one.
+        gradient_clip_val: Largest norm of the gradient; None for no clipping.
+
+    Raises:
+        ValueError: If ``gradient_clip_val`` is not greater than 0, or the epochs do not fit together (`Schedule`).
+    """
+
+    # Tells a data module to hand over whole parts: the task cuts its own batches.
+    trains_in_blocks = True
+
+    # What the data must ask for.
+    task_name: TaskName
+
+    # Name of the score that is measured beside the loss.
+    score_name: str
+
+    # PyTorch's losses that make sense for the task; a loss of one's own is trusted.
+    losses: tuple[type[nn.Module], ...]
+
+    def __init__(
+        self,
+        *,
+        net: nn.Module,
+        loss: nn.Module,
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None,
+        spec: DataSpec,
+        log_every_n_epochs: int | None,
+        eval_every_n_epochs: int | None,
+        gradient_clip_val: float | None,
+    ) -> None:
+        super().__init__()
+        if gradient_clip_val is not None and not gradient_clip_val > 0:
+            raise ValueError(f"task.gradient_clip_val must be null or greater than 0, got {gradient_clip_val}")
+        self.automatic_optimization = False
+        self.net, self.loss, self.spec = net, loss, spec
+        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self._log_every, self._eval_every, self._clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
+        # In a plain dict, since as submodules they would stand in summaries, and be walked whenever modes change.
+        self._meters: dict[str, Meters] = {}
+        # Rows true, columns predicted classes (k, k) of the last validation and test; None for regression.
+        self.confusion: dict[str, Tensor | None] = {}
+        # The epoch that is being trained, for a progress bar that looks in between two blocks.
+        self.epoch = 0
+        self._last_finite: tuple[int, float] | None = None
+
+    # What a task defines
+
+    @abstractmethod
+    def targets(self, y: Tensor) -> Tensor:
+        """What the loss compares outputs with, from a part's ``y``."""
+
+    @abstractmethod
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean over samples of the score that is measured beside the loss; a scalar."""
+
+    @abstractmethod
+    def probs(self, outputs: Tensor) -> Tensor:
+        """Probability of every class (n, k), or for regression the outputs themselves."""
+
+    @abstractmethod
+    def preds(self, outputs: Tensor) -> Tensor:
+        """Predicted labels (n,), or for regression the outputs themselves."""
+
+    @abstractmethod
+    def make_metrics(self) -> MetricCollection:
+        """Metrics of validation and test, updated with (`preds` of the outputs, ``y``)."""
+
+    # Training
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (n, o) of inputs (n, f)."""
+        outputs: Tensor = self.net(x)
+        return outputs
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimiser, and the scheduler so that checkpoints hold it."""
+        optimizer = self._make_optimizer(self.net.parameters())
+        if self._make_scheduler is None:
+            return {"optimizer": optimizer}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._make_scheduler(optimizer)}}
+
+    def on_fit_start(self) -> None:
+        """Lay out the epochs of the run and put its data into the form that training needs."""
+        trainer = self.trainer
+        datamodule = getattr(trainer, "datamodule", None)
+        if not isinstance(datamodule, InMemoryDataModule):
+            raise TypeError(f"{type(self).__name__} trains from an InMemoryDataModule, got {type(datamodule).__name__}")
+        needs_every_epoch = isinstance(self.lr_schedulers(), ReduceLROnPlateau)
+        self.schedule = Schedule.of(
+            max_epochs=None if trainer.max_epochs in (None, -1) else trainer.max_epochs,
+            log_every=self._log_every,
+            eval_every=1 if needs_every_epoch else self._eval_every,
+        )
+        train, val = (self._ready(part) for part in datamodule.parts[:2])
+        overfit = trainer.overfit_batches > 0
+        self._train_batches = Batches(
+            train,
+            batch_size=datamodule.batch_size,
+            seed=None if overfit else datamodule.batch_seed,
+            limit=trainer.limit_train_batches,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        self._val_batches = Batches(val, batch_size=datamodule.EVAL_BATCH_SIZE, limit=trainer.limit_val_batches)
+
+    def _ready(self, part: Part) -> Part:
+        x: Tensor = self.trainer.precision_plugin.convert_input(part.x)
+        y: Tensor = self.trainer.precision_plugin.convert_input(self.targets(part.y))
+        return Part(x, y)
+
+    def metric_names(self) -> list[str]:
+        """All metrics of a run, `split/name`."""
+        train = [f"train/{name}" for name in ("loss", self.score_name)]
+        names = ["loss", *(name for name in self.make_metrics() if name != "confusion")]
+        return [*train, *(f"{split}/{name}" for split in ("val", "test") for name in names)]
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
+        """Train a block of epochs, then log their measurements."""
+        block = self.schedule.block(self.trainer.current_epoch)
+        optimizer, scheduler = self.optimizers(), self.lr_schedulers()
+        assert isinstance(optimizer, LightningOptimizer)
+        measured: list[Measured] = []
+        for self.epoch in block:
+            measure = self.schedule.is_measured(self.epoch)
+            lr = optimizer.param_groups[0]["lr"]
+            sums = self._train_epoch(optimizer, measure=measure)
+            if measure:
+                measured.append(Measured(self.epoch, lr, (*sums, *self._evaluate())))
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(measured[-1].means[2].item())
+            elif isinstance(scheduler, LRScheduler):
+                scheduler.step()
+        _skip_epochs(self.trainer, len(block) - 1)
+        self._log(measured)
+
+    def _train_epoch(self, optimizer: LightningOptimizer, *, measure: bool) -> list[Tensor]:
+        """One pass over the training batches; mean loss and score, each batch's from before its step, if asked for."""
+        self.net.train()
+        self._train_batches.set_epoch(self.epoch)
+        sums: list[Tensor] = []
+        for x, y, share, scale in self._train_batches:
+            outputs = self.net(x)
+            loss = self.loss(outputs, y)
+            if measure:
+                sums = _add(sums, loss.detach(), self.score(outputs.detach(), y), share)
+            optimizer.zero_grad()
+            self.manual_backward(loss if scale == 1 else loss * scale)
+            if self._clip is not None:
+                self.clip_gradients(optimizer, gradient_clip_val=self._clip, gradient_clip_algorithm="norm")
+            optimizer.step()
+        return sums
+
+    @torch.no_grad()
+    def _evaluate(self) -> list[Tensor]:
+        """Mean loss and score of the validation part."""
+        self.net.eval()
+        sums: list[Tensor] = []
+        for x, y, share, _ in self._val_batches:
+            outputs = self.net(x)
+            sums = _add(sums, self.loss(outputs, y), self.score(outputs, y), share)
+        return sums
+
+    def _log(self, measured: list[Measured]) -> None:
+        """Bring a block's measurements to the host at once, and give each logger the rows that it wants."""
+        means = torch.stack([mean.float() for m in measured for mean in m.means]).view(len(measured), -1)
+        if self.trainer.world_size > 1:
+            # each process holds its share of the training samples, and the same validation samples
+            means[:, :2] = self.trainer.strategy.reduce(means[:, :2], reduce_op="sum")
+        rows = means.tolist()
+        names = [f"{split}/{name}" for split in ("train", "val") for name in ("loss", self.score_name)]
+        for (epoch, lr, _), values in zip(measured, rows, strict=True):
+            row = {**dict(zip(names, values, strict=True)), "lr": lr}
+            self._check_finite(epoch, row["train/loss"])
+            for logger in self.loggers:
+                if getattr(logger, "keeps_every_row", False):
+                    logger.log_metrics({"step": (epoch + 1) * len(self._train_batches), **row}, step=epoch)
+                elif self.schedule.is_logged(epoch):
+                    logger.log_metrics(row, step=epoch)
+        # What callbacks monitor. self.log would do the same, at about half a millisecond per name.
+        self.trainer.callback_metrics.update(zip(names, means[-1].cpu(), strict=True))
+
+    def _check_finite(self, epoch: int, loss: float) -> None:
+        if math.isfinite(loss):
+            self._last_finite = (epoch, loss)
+            return
+        last = "never" if self._last_finite is None else "{1:.4g} at epoch {0}".format(*self._last_finite)
+        raise NonFiniteLossError(
+            f"train/loss is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
+            "task.gradient_clip_val=1"
+        )
+
+    # Validation and test, once training is over
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
+        """Add a batch to the metrics of validation."""
+        self._update("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
+        """Add a batch to the metrics of test."""
+        self._update("test", batch)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin with empty metrics."""
+        self._reset("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Begin with empty metrics."""
+        self._reset("test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of validation."""
+        self._log_metrics("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of test."""
+        self._log_metrics("test")
+
+    def _reset(self, split: str) -> None:
+        metrics = self.make_metrics().clone(prefix=f"{split}/").to(self.device)
+        self._meters[split] = Meters(MeanMetric().to(self.device), metrics)
+
+    def _update(self, split: str, batch: Batch) -> None:
+        outputs = self.net(batch.x)
+        meters = self._meters[split]
+        meters.loss.update(self.loss(outputs, self.targets(batch.y)), weight=len(batch.x))
+        meters.metrics.update(self.preds(outputs), batch.y)
+
+    def _log_metrics(self, split: str) -> None:
+        meters = self._meters[split]
+        values = {f"{split}/loss": meters.loss.compute(), **meters.metrics.compute()}
+        self.confusion[split] = values.pop(f"{split}/confusion", None)
+        self.log_dict(values, logger=False)
+
+    @torch.no_grad()
+    def predict_probs(self, x: Tensor) -> Tensor:
+        """Class probabilities (n, k) of inputs (n, f), or for regression outputs (n, t); on the CPU.
+
+        Leaves the network's device, mode and weights as they are.
+        """
+        was_training = self.net.training
+        self.net.eval()
+        parameter = next(self.net.parameters())
+        probs = self.probs(self.net(x.to(parameter))).float().cpu()
+        self.net.train(was_training)
+        return probs
+
+
+def _add(sums: list[Tensor], loss: Tensor, score: Tensor, share: float) -> list[Tensor]:
+    """Add a batch's means to an epoch's, weighted by its share of the samples."""
+    if share == 1:
+        return [loss, score]
+    pair = [loss * share, score * share]
+    return [a + b for a, b in zip(sums, pair, strict=True)] if sums else pair
+
+
+def _skip_epochs(trainer: pl.Trainer, n: int) -> None:
+    """Count ``n`` epochs that a block has trained beyond the one that Lightning knows of.
+
+    Lightning has no public setter for its epoch counter; `fit_loop.epoch_progress` is its bookkeeping, and what
+    ``current_epoch``, ``max_epochs`` and resuming read. This is the only place that writes to it.
+    """
+    for progress in (trainer.fit_loop.epoch_progress.total, trainer.fit_loop.epoch_progress.current):
+        progress.ready += n
+        progress.started += n
+        progress.processed += n
+        progress.completed += n

@@ -1,0 +1,61 @@
+"""One of several classes, from one logit per class."""
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+)
+
+from src.tasks.base import Task
+
+
+def probs_of(logits: Tensor) -> Tensor:
+    """Probability of each class (n, k) from logits (n, k)."""
+    return torch.softmax(logits, dim=1)
+
+
+def preds_of(probs: Tensor) -> Tensor:
+    """Labels (n,), int64: the most probable class."""
+    return probs.argmax(dim=1)
+
+
+class MulticlassClassification(Task):
+    """Several classes; the loss sees logits (n, k) and labels (n,)."""
+
+    task_name = "multiclass"
+    score_name = "accuracy"
+    losses = (nn.CrossEntropyLoss,)
+
+    def targets(self, y: Tensor) -> Tensor:
+        """The labels themselves."""
+        return y
+
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Share of the samples whose largest logit is that of the right class."""
+        return (outputs.argmax(dim=1) == targets).float().mean()
+
+    def probs(self, outputs: Tensor) -> Tensor:
+        """Probabilities (n, k)."""
+        return probs_of(outputs)
+
+    def preds(self, outputs: Tensor) -> Tensor:
+        """Labels (n,)."""
+        return preds_of(probs_of(outputs))
+
+    def make_metrics(self) -> MetricCollection:
+        """Accuracy over samples; precision, recall and F1 averaged over classes; predictions are ours: checks off."""
+        k = self.spec.n_outputs
+        return MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(k, average="micro", validate_args=False),
+                "precision": MulticlassPrecision(k, average="macro", validate_args=False),
+                "recall": MulticlassRecall(k, average="macro", validate_args=False),
+                "f1": MulticlassF1Score(k, average="macro", validate_args=False),
+                "confusion": MulticlassConfusionMatrix(k, validate_args=False),
+            }
+        )

@@ -1,0 +1,35 @@
+"""Numbers, from one output per target."""
+
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
+
+from src.tasks.base import Task
+
+
+class Regression(Task):
+    """Numbers (n, t); outputs are the predictions as they stand."""
+
+    task_name = "regression"
+    score_name = "mae"
+    losses = (nn.L1Loss, nn.MSELoss, nn.HuberLoss, nn.SmoothL1Loss)
+
+    def targets(self, y: Tensor) -> Tensor:
+        """The numbers themselves."""
+        return y
+
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean absolute error."""
+        return (outputs - targets).abs().mean()
+
+    def probs(self, outputs: Tensor) -> Tensor:
+        """The outputs: a regression has no probabilities."""
+        return outputs
+
+    def preds(self, outputs: Tensor) -> Tensor:
+        """The outputs: a regression has no labels."""
+        return outputs
+
+    def make_metrics(self) -> MetricCollection:
+        """Mean absolute and squared error, and the share of the variance that is explained."""
+        return MetricCollection({"mae": MeanAbsoluteError(), "mse": MeanSquaredError(), "r2": R2Score()})

@@ -1,0 +1,126 @@
+"""Train, evaluate and record one run: ``python -m src.train model=circle_v2 data=circles``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from src.config import entry
+from src.console import print_config, print_results
+
+if TYPE_CHECKING:
+    from src.build import Built
+    from src.run import RunDir
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Train in ``cfg.run_dir``, or take up what an earlier call with the same configuration has left there.
+
+    Returns:
+        The value of ``cfg.optimized_metric``.
+
+    Raises:
+        ConfigError: If the configuration holds an error, or the directory belongs to another one.
+    """
+    from src.run import RunDir
+
+    run = RunDir(Path(cfg.run_dir))
+    overrides, hydra_cfg = _asked()
+    claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
+    if claim == "completed":
+        result = run.result()
+        assert result is not None
+        log.info("already completed: %s", run.path)
+        return _value(result["optimized_metric"])
+    started = time.monotonic()
+    about = {"seed": cfg.seed, "overrides": overrides}
+    try:
+        result = _run(cfg, run, resume=claim == "resume")
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit):
+            _explain_interrupt(run)
+        run.fail(error, **about, duration_s=time.monotonic() - started)
+        raise
+    run.finish(**about, **result, duration_s=time.monotonic() - started)
+    print_results(result, run_dir=run.path)
+    return _value(result["optimized_metric"])
+
+
+def _value(metric: dict[str, Any]) -> float | None:
+    value: float | None = metric["value"]
+    return value
+
+
+def _asked() -> tuple[list[str], DictConfig | None]:
+    """The command line's overrides and Hydra's own configuration, where Hydra started this run."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return [], None
+    hydra_cfg = HydraConfig.get()
+    return list(hydra_cfg.overrides.task), hydra_cfg
+
+
+def _explain_interrupt(run: RunDir) -> None:
+    # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
+    raise KeyboardInterrupt
+
+
+def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
+    from src.build import build
+    from src.measure import describe_device, measure
+
+    print_config(cfg)
+    built = build(cfg)
+    log.info(describe_device(cfg.trainer.accelerator, built.trainer))
+    last = run.checkpoints / "last.ckpt" if resume else None
+    built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
+    fitted = {name: float(value) for name, value in built.trainer.callback_metrics.items() if name.startswith("train/")}
+    best = run.checkpoints / "best.ckpt"
+    measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
+    metrics = {**fitted, **measured.metrics}
+    _tell_loggers(cfg, built, metrics)
+    return {
+        "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
+        "metrics": metrics,
+        "per_class": measured.per_class,
+        "device": str(built.trainer.strategy.root_device),
+        "n_parameters": sum(p.numel() for p in built.task.net.parameters()),
+    }
+
+
+def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> None:
+    """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config."""
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    from src.run import flatten
+
+    silent = ("callbacks.", "logger.", "run_dir", "suggested.")
+    leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
+    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "_target_" not in k}
+    for logger in built.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
+            logger.log_hyperparams(hparams, metrics)
+        else:
+            logger.log_hyperparams(hparams)
+        logger.finalize("success")
+
+
+@entry("train")
+def main(cfg: DictConfig) -> float | None:
+    """Command line."""
+    return train(cfg)
+
+
+if __name__ == "__main__":
+    main()
