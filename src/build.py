@@ -15,14 +15,14 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from hydra.utils import get_class, instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from src.config import CONF_DIR, ConfigError
-from src.data.base import InMemoryDataModule
+from src.data.base import Batches, InMemoryDataModule
 from src.spec import DataSpec
 
 # Lightning's package adds a handler of its own on import, so that every message would appear twice; what it tells at
@@ -30,12 +30,10 @@ from src.spec import DataSpec
 logging.getLogger("lightning").handlers.clear()
 for name in ("lightning.pytorch", "lightning.fabric"):
     logging.getLogger(name).setLevel(logging.WARNING)
-for message, _reason in {
-    "Total length of `list` across ranks is zero": "a task that trains in blocks measures validation itself",
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated": "Lightning 2.6 calls it, PyTorch 2.13 has renamed it",
-    ".*does not have many workers": "the data are in memory already",
-}.items():
-    warnings.filterwarnings("ignore", message=message)
+# A task that trains in blocks measures validation itself, and hands Lightning an empty list of loaders for it.
+warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
+# Lightning 2.6 calls what PyTorch 2.13 has renamed.
+warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} is not measured; allowed: {', '.join(names)}")
     loggers = [] if evaluate_only else [_instantiate(f"logger.{key}", node) for key, node in cfg.logger.items()]
     callbacks = [] if evaluate_only else [_instantiate(f"callbacks.{key}", node) for key, node in cfg.callbacks.items()]
-    return Built(datamodule, task, build_trainer(cfg, callbacks, loggers), loggers)
+    return Built(datamodule, task, build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule)), loggers)
 
 
 def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
@@ -88,20 +86,25 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
     if scheduler is not None:
         _try("scheduler", cfg.scheduler, lambda: scheduler(probe))
     loss = _instantiate("loss", cfg.loss)
-    return _instantiate(
-        "task", cfg.task, net=net, loss=loss, optimizer=optimizer, scheduler=scheduler, spec=spec
-    )
+    return _instantiate("task", cfg.task, net=net, loss=loss, optimizer=optimizer, scheduler=scheduler, spec=spec)
 
 
 def seed_everything(seed: int) -> None:
     """Seed all global generators; 0 is a seed like any other."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - seeds what users' own code may draw from
+    np.random.seed(seed)
     torch.manual_seed(seed)
 
 
-def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logger]) -> pl.Trainer:
-    """Make the trainer; it records what the configuration lists and nothing else."""
+def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logger], **changes: Any) -> pl.Trainer:
+    """Make the trainer; it records what the configuration lists and nothing else.
+
+    Args:
+        cfg: A composed configuration.
+        callbacks: What watches the run.
+        loggers: What records it.
+        **changes: Arguments of the trainer that differ from ``cfg.trainer``.
+    """
     _check_accelerator(cfg.trainer.accelerator)
     trainer: pl.Trainer = _instantiate(
         "trainer",
@@ -114,8 +117,18 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
         enable_model_summary=_has(callbacks, ModelSummary),
         # a block of epochs is one step for Lightning
         log_every_n_steps=1,
+        **changes,
     )
     return trainer
+
+
+def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
+    """A share of the training batches as their number: Lightning cannot take a tenth of the one block it sees."""
+    share = cfg.trainer.get("limit_train_batches")
+    if not isinstance(share, float) or not 0 < share < 1:
+        return {}
+    batches = Batches(datamodule.parts.train, batch_size=datamodule.batch_size)
+    return {"limit_train_batches": max(1, int(len(batches) * share))}
 
 
 def _has(callbacks: Iterable[Callback], kind: type) -> bool:
@@ -203,6 +216,6 @@ def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
             raise
         message = str(cause)
         if not message.startswith(key.split(".")[0] + "."):
-            given = {k: v for k, v in node.items() if not str(k).startswith("_") and not OmegaConf.is_config(v)}
+            given = {str(k): v for k, v in node.items() if not str(k).startswith("_") and not OmegaConf.is_config(v)}
             message = f"{key}: {message} (given: {', '.join(f'{key}.{k}={v}' for k, v in given.items())})"
         raise ConfigError(message) from error

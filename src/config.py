@@ -18,7 +18,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from src.schema import ConfigError, Model, Node, Root, Suggested, check, suggest, unknown
+from src.schema import VERSION_BASE, ConfigError, Model, Node, Root, Suggested, check, hydra_at, suggest, unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -31,7 +31,6 @@ __all__ = [
     "Node",
     "Root",
     "Suggested",
-    "blame",
     "check",
     "compose_train",
     "entry",
@@ -41,7 +40,6 @@ __all__ = [
 
 CONF_DIR = Path(__file__).resolve().parents[1] / "conf"
 
-_VERSION_BASE = "1.3"
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 # Six hexadecimal characters for the name of a run directory. From the operating system, since a seeded generator gives
@@ -132,7 +130,7 @@ def override(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
         for path in _leaves(key, value):
             if hint := unknown(changed, path, can_add=True):
                 raise ConfigError(f"{path} (command line: {parsed.input_line}): unknown key; {hint}")
-        if isinstance(OmegaConf.select(changed, key), DictConfig) and not isinstance(value, dict | None):
+        if _is_group(changed, key) and not isinstance(value, dict | None):
             raise ConfigError(f"{parsed.input_line}: {key} is a group, whose choice is stored; change values below it")
         OmegaConf.update(changed, key, value, merge=True, force_add=True)
     return changed
@@ -159,21 +157,6 @@ def split_argv(argv: Sequence[str], own_keys: Sequence[str], *, rest: str = "ove
     return [*kept, f"{rest}=[{','.join(quoted)}]"] if moved else kept
 
 
-@contextmanager
-def blame(key: str) -> Iterator[None]:
-    """Report a ValueError or TypeError of the code inside as a mistake in the configuration, at ``key``.
-
-    For partials, whose values are looked at only when they are called.
-    """
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{key}: {error}") from error
-
-
-# --- running
-
-
 def _start(function: Callable[[DictConfig], Any], argv: Sequence[str], source: "_Source") -> None:
     import hydra
 
@@ -184,7 +167,7 @@ def _start(function: Callable[[DictConfig], Any], argv: Sequence[str], source: "
         with _full_error(full):
             return _run_job(function, cfg, source)
 
-    main = hydra.main(version_base=_VERSION_BASE, config_path=str(source.conf_dir), config_name=source.name)(job)
+    main = hydra.main(version_base=VERSION_BASE, config_path=str(source.conf_dir), config_name=source.name)(job)
     shown, sys.argv = sys.argv, [sys.argv[0], *argv]
     try:
         # set, it makes Hydra raise what it would otherwise print
@@ -269,9 +252,6 @@ def _parse(overrides: Sequence[str]) -> "list[Override]":
         raise ConfigError(f"{error.override}: {_plain(error)}") from error
 
 
-# --- mistakes
-
-
 @dataclass(frozen=True)
 class _Source:
     """A root file and the folder it lies in."""
@@ -282,9 +262,9 @@ class _Source:
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Compose with the `hydra` node."""
-        from hydra import compose, initialize_config_dir
+        from hydra import compose
 
-        with initialize_config_dir(str(self.conf_dir), job_name=self.name, version_base=_VERSION_BASE):
+        with hydra_at(self.conf_dir):
             return compose(self.name, list(overrides), return_hydra_config=True)
 
     def check(self, cfg: DictConfig, *, choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
@@ -393,6 +373,10 @@ def _first(choice: "Override") -> str | None:
     if choice.value_type not in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP):
         return None
     return f"{choice.get_key_element()}={next(choice.sweep_string_iterator())}"
+
+
+def _is_group(cfg: DictConfig, key: str) -> bool:
+    return isinstance(OmegaConf.select(cfg, key, throw_on_resolution_failure=False), DictConfig)
 
 
 def _leaves(key: str, value: Any) -> list[str]:

@@ -102,8 +102,8 @@ class RunDir:
         """Take the directory for a run of this configuration, and write what is asked into it.
 
         Returns:
-            ``completed`` if the same run has ended well here, ``resume`` if it has left a checkpoint to go on from, else
-            ``fresh``; what a failed run has left is removed.
+            ``completed`` if the same run has ended well here, ``resume`` if it has left a checkpoint to go on from,
+            else ``fresh``; what a failed run has left is removed.
 
         Raises:
             ConfigError: If the directory holds a run of another configuration.
@@ -160,7 +160,7 @@ class RunDir:
 
 def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
     """Leaves of a configuration by their dotted key; lists are leaves, and so are empty nodes."""
-    tree = OmegaConf.to_container(cfg, resolve=resolve) if OmegaConf.is_config(cfg) else cfg
+    tree: Any = OmegaConf.to_container(cfg, resolve=resolve) if OmegaConf.is_config(cfg) else cfg
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict) and value:

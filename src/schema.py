@@ -9,7 +9,7 @@ import difflib
 import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any, Literal, NewType, get_type_hints
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationKeyError
+
+VERSION_BASE = "1.3"
 
 
 class ConfigError(Exception):
@@ -32,7 +33,6 @@ Node = NewType("Node", dict[str, Any])
 class Model:
     """Keys of `model`."""
 
-    name: str
     name: str
     task: str | None
     net: Node
@@ -120,10 +120,12 @@ def check(
         ConfigError: If anything is wrong; lists everything that is.
     """
     tree = OmegaConf.to_container(cfg)
-    problems = [*_walk(tree, Root, "", choices, conf_dir), *_references(cfg, tree), *_values(cfg)]
+    problems: dict[str, str] = {}
+    for key, text in (*_walk(tree, Root, "", choices, conf_dir), *_references(tree, tree), *_values(cfg)):
+        problems.setdefault(key, text)
     if problems:
         where = Origins(overrides, conf_dir, config_name)
-        raise ConfigError("\n".join(f"{key}{where.find(key)}: {text}" for key, text in problems))
+        raise ConfigError("\n".join(f"{key}{where.find(key)}: {text}" for key, text in problems.items()))
 
 
 def _values(cfg: DictConfig) -> Iterator[tuple[str, str]]:
@@ -133,18 +135,14 @@ def _values(cfg: DictConfig) -> Iterator[tuple[str, str]]:
             yield key, f"got {value!r}; allowed: {allowed}"
 
 
-def _references(cfg: DictConfig, value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the ${...} that lead nowhere."""
+def _references(tree: Any, value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the ${...} that lead nowhere; resolvers are not called."""
     if isinstance(value, dict):
         for name, child in value.items():
-            yield from _references(cfg, child, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, str) and "${" in value:
-        try:
-            OmegaConf.select(cfg, key)
-        except InterpolationKeyError as error:
-            found = re.search(r"'([^'.][^']*)' not found", str(error))
-            hint = unknown(cfg, found[1]) if found else None
-            yield key, f"{value} leads nowhere" + (f"; {hint}" if hint else "")
+            yield from _references(tree, child, f"{key}.{name}" if key else str(name))
+    for path in re.findall(r"(?<!\\)\$\{(\w[\w.]*)\}", value if isinstance(value, str) else ""):
+        if hint := unknown(tree, path):
+            yield key, f"${{{path}}} leads nowhere; {hint}"
 
 
 def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir: Path) -> Iterator[tuple[str, str]]:
@@ -158,8 +156,10 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
         for name, child in {**required, **value}.items():
             if name in hints:
                 yield from _walk(child, hints[name], prefix + name, choices, conf_dir)
+            elif not key and (conf_dir / str(name)).is_dir():
+                yield name, "not a key but a group; its file should begin with `# @package _global_`"
             else:
-                yield prefix + name, f"unknown key; {suggest(str(name), list(hints), prefix=prefix)}"
+                yield f"{prefix}{name}", f"unknown key; {suggest(str(name), list(hints), prefix=prefix)}"
     elif hint == dict[str, Node | None] and isinstance(value, dict):
         for name, child in value.items():
             if isinstance(child, dict) and "_target_" not in child:
@@ -218,9 +218,11 @@ def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> I
                 yield f"{key}.{name}", f"no value; give {key}.{name}=..."
 
 
-def unknown(cfg: DictConfig, key: str, *, groups: Sequence[str] = (), can_add: bool = False) -> str | None:
+def unknown(
+    cfg: DictConfig | dict[str, Any], key: str, *, groups: Sequence[str] = (), can_add: bool = False
+) -> str | None:
     """Give the nearest keys to one that the configuration does not have; None if it has it, or if it can be added."""
-    node: Any = OmegaConf.to_container(cfg)
+    node: Any = OmegaConf.to_container(cfg) if OmegaConf.is_config(cfg) else cfg
     above = ""
     for part in key.replace("[", ".").replace("]", "").split("."):
         if isinstance(node, list) or (isinstance(node, str) and "${" in node):
@@ -236,6 +238,23 @@ def unknown(cfg: DictConfig, key: str, *, groups: Sequence[str] = (), can_add: b
             return suggest(part, [*map(str, node), *(name for name in more if name not in node)], prefix=above)
         node, above, groups = node[part], f"{above}{part}.", ()
     return None
+
+
+@contextmanager
+def hydra_at(conf_dir: Path) -> Iterator[None]:
+    """Initialise Hydra for a folder of YAML files, and put back what was initialised before."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.utils import JobRuntime
+
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    name = JobRuntime.instance().get("name")
+    try:
+        with initialize_config_dir(str(conf_dir), job_name=name, version_base=VERSION_BASE):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 class Origins:
@@ -271,16 +290,12 @@ class Origins:
     @cached_property
     def _files(self) -> list[tuple[Path, str]]:
         """YAML files that make up the configuration, each with the key under which its content stands."""
-        from hydra import initialize_config_dir
         from hydra.core.global_hydra import GlobalHydra
         from hydra.errors import HydraException
         from hydra.types import RunMode
 
-        current = GlobalHydra.instance()
-        sources = current.config_loader().get_sources() if current.is_initialized() else []
-        known = any(source.path == str(self._conf_dir) for source in sources)
         try:
-            with nullcontext() if known else initialize_config_dir(str(self._conf_dir), version_base="1.3"):
+            with hydra_at(self._conf_dir):
                 loader = GlobalHydra.instance().config_loader()
                 found = loader.compute_defaults_list(self._config_name, list(self._overrides), RunMode.RUN).defaults
         except HydraException:
@@ -289,6 +304,8 @@ class Origins:
         return [(file, package) for file, package in files if file.is_file()]
 
     def _place(self, file: Path, package: str, key: str) -> str | None:
+        if package == key:
+            return str(file.relative_to(self._conf_dir.parent))
         if package and not key.startswith(f"{package}."):
             return None
         node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -462,7 +479,7 @@ def _init(module: _Module, definition: ast.ClassDef) -> ast.arguments | None:
 def _inherited(module: _Module, base: ast.expr) -> ast.arguments | None:
     name = ast.unparse(base.value if isinstance(base, ast.Subscript) else base)
     head, *rest = name.split(".")
-    if head in ("object", "Generic", "Protocol"):
+    if [head, *rest][-1] in ("object", "ABC", "Generic", "Protocol"):
         return None
     if hasattr(builtins, head) and head not in module.definitions:
         raise _UnreadableError(name)

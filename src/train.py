@@ -58,14 +58,17 @@ def _value(metric: dict[str, Any]) -> float | None:
     return value
 
 
-def _asked() -> tuple[list[str], DictConfig | None]:
+def _asked() -> tuple[list[str], Any]:
     """The command line's overrides and Hydra's own configuration, where Hydra started this run."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():
         return [], None
     hydra_cfg = HydraConfig.get()
-    return list(hydra_cfg.overrides.task), hydra_cfg
+    # as they were typed: an override may hold an interpolation
+    overrides = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
+    assert isinstance(overrides, list)
+    return [str(override) for override in overrides], hydra_cfg
 
 
 def _explain_interrupt(run: RunDir) -> None:
@@ -79,8 +82,8 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     from src.build import build
     from src.measure import describe_device, measure
 
-    print_config(cfg)
     built = build(cfg)
+    print_config(cfg)
     log.info(describe_device(cfg.trainer.accelerator, built.trainer))
     last = run.checkpoints / "last.ckpt" if resume else None
     built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
@@ -107,10 +110,12 @@ def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> N
     silent = ("callbacks.", "logger.", "run_dir", "suggested.")
     leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
     hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "_target_" not in k}
+    # Under names of their own, since the curves of training have val/loss already; test is measured only once.
+    final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
     for logger in built.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
-            logger.log_hyperparams(hparams, metrics)
+            logger.log_hyperparams(hparams, final, step=built.trainer.current_epoch)
         else:
             logger.log_hyperparams(hparams)
         logger.finalize("success")

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import lightning
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
@@ -83,7 +84,7 @@ def _snapshot(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, A
     return {
         "epoch": trainer.current_epoch,
         "global_step": trainer.global_step,
-        "pytorch-lightning_version": pl.__version__,
+        "pytorch-lightning_version": lightning.__version__,
         "state_dict": {name: tensor.clone() for name, tensor in pl_module.state_dict().items()},
         "optimizer_states": [copy.deepcopy(optimizer.state_dict()) for optimizer in trainer.optimizers],
     }

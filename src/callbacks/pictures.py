@@ -56,7 +56,7 @@ class FinalPictures(Callback):
 
 
 def figures(task: Task, datamodule: InMemoryDataModule, *, title: str) -> dict[str, Figure]:
-    """Pictures of a network on its data, by the name of their file; which ones there are depends on the data's shape."""
+    """Pictures of a network on its data, by file name; which ones there are depends on the data's shape."""
     spec = task.spec
     train, test = _arrays(datamodule.parts.train), _arrays(datamodule.parts.test)
     drawn: dict[str, Figure] = {}
@@ -87,8 +87,8 @@ def figures(task: Task, datamodule: InMemoryDataModule, *, title: str) -> dict[s
 def pixels(figure: Figure) -> NDArray[np.uint8]:
     """A drawn figure as RGB (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there
+    return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
 def _arrays(part: Part) -> Arrays:

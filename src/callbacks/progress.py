@@ -8,7 +8,6 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    RenderableType,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -23,8 +22,7 @@ class _LiveProgress(Progress):
     def get_renderables(self) -> Any:
         if self.module is not None and self.task_ids:
             self.update(self.task_ids[0], completed=getattr(self.module, "epoch", self.module.current_epoch))
-        renderables: list[RenderableType] = list(super().get_renderables())
-        return renderables
+        return super().get_renderables()
 
 
 class EpochBar(ProgressBar):

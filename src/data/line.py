@@ -45,7 +45,7 @@ class LineDataModule(InMemoryDataModule):
         self._grid = torch.arange(start, end, step).unsqueeze(1)
         self._n_train = len(self._grid) - n_test_samples(len(self._grid), test_size)
         if self._n_train < 2:
-            raise ValueError(f"data.test_size={test_size} leaves {self._n_train} points to train on, must be at least 2")
+            raise ValueError(f"data.test_size={test_size} leaves {self._n_train} points to train on, not at least 2")
 
     @property
     def spec(self) -> DataSpec:

@@ -34,7 +34,7 @@ def n_test_samples(n: int, test_size: float) -> int:
     check_range("data.test_size", test_size, low=0, high=1, inside=True)
     n_test = int(np.ceil(n * test_size))
     if not 0 < n_test < n:
-        raise ValueError(f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on, must be at least 1")
+        raise ValueError(f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on, not at least 1")
     return n_test
 
 

@@ -28,14 +28,15 @@ class MLP(nn.Module):
         self, *, in_features: int, hidden: Sequence[int], out_features: int, activation: str | Sequence[str]
     ) -> None:
         super().__init__()
+        sizes = [("in_features", in_features), *(("hidden", width) for width in hidden), ("out_features", out_features)]
+        for key, size in sizes:
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"model.net.{key} must be whole numbers of at least 1, got {size!r}")
         names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
         if len(names) != len(hidden):
             raise ValueError(
                 f"model.net.activation must be one name or one per hidden layer, got {names} for hidden {list(hidden)}"
             )
-        for key, size in [("in_features", in_features), *(("hidden", h) for h in hidden), ("out_features", out_features)]:
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"model.net.{key} must be whole numbers of at least 1, got {size!r}")
         self.in_features, self.out_features = in_features, out_features
         # Weights are drawn as layers are made, so the order of the layers decides which weights a seed gives.
         self.layers = nn.Sequential()

@@ -1,8 +1,8 @@
 """The training loop that all tasks share, and their evaluation.
 
-Trainers cost a fixed time per call, which is more than a small network needs for an epoch. So one ``training_step`` runs
-a block of epochs, from one logged epoch to the next, keeps their measurements on the device, and hands them over once.
-Epochs stay what everybody else sees: `trainer.current_epoch`, ``max_epochs``, metrics files, checkpoints.
+Trainers cost a fixed time per call, which is more than a small network needs for an epoch. So one ``training_step``
+runs a block of epochs, from one logged epoch to the next, keeps their measurements on the device, and hands them over
+once. Epochs stay what everybody else sees: `trainer.current_epoch`, ``max_epochs``, metrics files, checkpoints.
 
 Axes: ``n`` samples, ``f`` features, ``o`` outputs, ``k`` classes.
 """
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -132,7 +133,7 @@ class Task(pl.LightningModule, ABC):
         outputs: Tensor = self.net(x)
         return outputs
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, and the scheduler so that checkpoints hold it."""
         optimizer = self._make_optimizer(self.net.parameters())
         if self._make_scheduler is None:
@@ -152,7 +153,7 @@ class Task(pl.LightningModule, ABC):
             eval_every=1 if needs_every_epoch else self._eval_every,
         )
         train, val = (self._ready(part) for part in datamodule.parts[:2])
-        overfit = trainer.overfit_batches > 0
+        overfit = getattr(trainer, "overfit_batches", 0) > 0
         self._train_batches = Batches(
             train,
             batch_size=datamodule.batch_size,
@@ -206,7 +207,7 @@ class Task(pl.LightningModule, ABC):
             optimizer.zero_grad()
             self.manual_backward(loss if scale == 1 else loss * scale)
             if self._clip is not None:
-                self.clip_gradients(optimizer, gradient_clip_val=self._clip, gradient_clip_algorithm="norm")
+                self.clip_gradients(optimizer.optimizer, gradient_clip_val=self._clip, gradient_clip_algorithm="norm")
             optimizer.step()
         return sums
 
@@ -319,8 +320,7 @@ def _skip_epochs(trainer: pl.Trainer, n: int) -> None:
     Lightning has no public setter for its epoch counter; `fit_loop.epoch_progress` is its bookkeeping, and what
     ``current_epoch``, ``max_epochs`` and resuming read. This is the only place that writes to it.
     """
-    for progress in (trainer.fit_loop.epoch_progress.total, trainer.fit_loop.epoch_progress.current):
-        progress.ready += n
-        progress.started += n
-        progress.processed += n
-        progress.completed += n
+    progress = trainer.fit_loop.epoch_progress
+    for tracker in (progress.total, progress.current):
+        for stage in ("ready", "started", "processed", "completed"):
+            setattr(tracker, stage, getattr(tracker, stage) + n)

@@ -1,0 +1,57 @@
+# Everything runs in .venv, which is made anew when what it is made from changes. Nothing is installed globally.
+SHELL := bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+RUN ?=
+
+.PHONY: help setup train test test-all check format sweep notebooks bench tensorboard clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 16
+
+setup: $(READY) ## make .venv with everything that training, tests and checks need
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version)'
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+train: $(READY) ## train the published ReLU network on the circles; ARGS="optimizer.lr=0.03" changes it
+	$(BIN)/python -m src.train model=circle_v2 data=circles $(ARGS)
+
+sweep: $(READY) ## compare linear and ReLU networks of several sizes
+	$(BIN)/python -m src.train experiment=linear_vs_relu $(ARGS)
+
+test: $(READY) ## run the tests that need neither root nor system packages, and measure coverage
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not browser and not cluster' --cov $(ARGS)
+
+test-all: $(READY) ## run all tests, also those that need a browser or a cluster on this machine
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: $(READY) ## format, lint, types, layers, and that notebooks and their Markdown agree
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/jupytext --test --update --to ipynb notebooks/*.md
+
+format: $(READY) ## put the code into the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+notebooks: $(READY) ## run the notebooks, and write them with their outputs to outputs/notebooks
+	$(BIN)/jupyter nbconvert --to notebook --execute --output-dir outputs/notebooks notebooks/*.ipynb
+
+bench: $(READY) ## measure what README claims, and write outputs/bench.json
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+tensorboard: $(READY) ## look at everything under outputs/ in TensorBoard
+	$(BIN)/tensorboard --logdir outputs
+
+clean: ## remove .venv and caches; outputs/ stays
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
+	find src tests benchmarks conf -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,68 @@
+"""Splits against scikit-learn's, and checks of ranges."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import train_test_split
+
+from src.data.base import Part
+from src.data.split import as_part, check_range, n_test_samples, shuffled_split
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 101, 1000])
+@pytest.mark.parametrize("test_size", [0.05, 0.2, 0.3, 0.5])
+@pytest.mark.parametrize("seed", [0, 42])
+def test_split_is_that_of_scikit_learn(n: int, test_size: float, seed: int) -> None:
+    x, y = torch.arange(n * 2.0).view(n, 2), torch.arange(n)
+    train, test = shuffled_split(Part(x, y), test_size=test_size, seed=seed)
+    expected = train_test_split(x.numpy(), y.numpy(), test_size=test_size, random_state=seed)
+    for got, array in zip((train.x, test.x, train.y, test.y), expected, strict=True):
+        assert np.array_equal(got.numpy(), array)
+
+
+def test_split_takes_nothing_from_the_global_generators() -> None:
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002 - the state that must not change
+    shuffled_split(Part(torch.zeros(9, 1), torch.zeros(9)), test_size=0.3, seed=3)
+    assert np.array_equal(before[0], np.random.get_state()[1])  # noqa: NPY002
+    assert torch.equal(before[1], torch.get_rng_state())
+
+
+@pytest.mark.parametrize("test_size", [0.0, 1.0, -0.1, 1.5, math.nan, True])
+def test_test_size_outside_zero_and_one_is_refused(test_size: float) -> None:
+    with pytest.raises(ValueError, match=r"data\.test_size must be between 0 and 1, exclusive, got"):
+        n_test_samples(10, test_size)
+
+
+def test_test_size_that_leaves_nothing_to_train_on_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"data\.test_size=0\.95 of 10 samples leaves 0 to train on"):
+        n_test_samples(10, 0.95)
+
+
+@pytest.mark.parametrize(("value", "inside"), [(0, False), (1, False), (0.5, False), (0.5, True)])
+def test_values_in_the_range_pass(value: float, inside: bool) -> None:  # noqa: FBT001 - pytest passes it by name
+    check_range("key", value, low=0, high=1, inside=inside)
+
+
+@pytest.mark.parametrize("value", [-1e-9, 1.1, math.nan, math.inf, True])
+def test_values_outside_the_range_are_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=r"key must be between 0 and 1, got"):
+        check_range("key", value, low=0, high=1)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_bounds_are_refused_where_they_are_outside(value: float) -> None:
+    with pytest.raises(ValueError, match="key must be between 0 and 1, exclusive, got"):
+        check_range("key", value, low=0, high=1, inside=True)
+
+
+def test_a_range_without_an_end_says_only_its_start() -> None:
+    check_range("key", 1e300, low=2)
+    with pytest.raises(ValueError, match="key must be at least 2, got 1$"):
+        check_range("key", 1, low=2)
+
+
+def test_arrays_become_float32_and_int64() -> None:
+    part = as_part(np.ones((3, 2)), np.array([0, 1, 2]))
+    assert (part.x.dtype, part.y.dtype) == (torch.float32, torch.int64)

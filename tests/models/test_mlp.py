@@ -1,0 +1,93 @@
+"""Sizes, weights and errors of fully connected networks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from src.models.activations import ACTIVATIONS
+from src.models.mlp import MLP
+from tests.tasks.runs import linears
+
+
+def mlp(**changes: Any) -> MLP:
+    given: dict[str, Any] = {"in_features": 2, "hidden": [5, 7], "out_features": 3, "activation": "relu"}
+    return MLP(**(given | changes))
+
+
+@pytest.mark.parametrize("hidden", [[], [1], [5, 7], [4, 4, 4, 4]])
+def test_parameters_have_the_sizes_that_are_asked_for(hidden: list[int]) -> None:
+    net = mlp(hidden=hidden)
+    sizes = [2, *hidden, 3]
+    shapes = [s for i, o in zip(sizes[:-1], sizes[1:], strict=True) for s in ((o, i), (o,))]
+    assert [tuple(p.shape) for p in net.parameters()] == shapes
+    assert net(torch.zeros(11, 2)).shape == (11, 3)
+    assert (net.in_features, net.out_features) == (2, 3)
+
+
+@pytest.mark.parametrize("seed", [0, 42])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_weights_are_those_of_linear_layers_made_in_order(seed: int, name: str) -> None:
+    layers = linears(2, 5, 7, 3, seed=seed)
+    torch.manual_seed(seed)
+    net = mlp(activation=name)
+    expected = [p for layer in layers for p in layer.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), expected, strict=True))
+
+
+def test_each_hidden_layer_has_its_own_activation_and_the_last_none() -> None:
+    first, second, third, last = linears(2, 5, 6, 7, 3, seed=1)
+    torch.manual_seed(1)
+    net = mlp(hidden=[5, 6, 7], activation=["identity", "relu", "tanh"])
+    x = torch.randn(20, 2)
+    expected = last(torch.tanh(third(torch.relu(second(first(x))))))
+    assert torch.equal(net(x), expected)
+    kinds = [type(layer) for layer in net.layers]
+    assert kinds == [nn.Linear, nn.Linear, nn.ReLU, nn.Linear, nn.Tanh, nn.Linear]
+
+
+def test_tuples_do_as_well_as_lists() -> None:
+    assert len(mlp(hidden=(5, 7), activation=("relu", "tanh")).layers) == 5
+
+
+@pytest.mark.parametrize("hidden", [[8], [10, 10], [3, 4, 5, 6]])
+def test_identity_everywhere_is_one_linear_map(hidden: list[int]) -> None:
+    net = mlp(hidden=hidden, activation="identity").double()
+    offset = net(torch.zeros(1, 2, dtype=torch.double))
+    matrix = net(torch.eye(2, dtype=torch.double)) - offset
+    x = torch.randn(50, 2, dtype=torch.double)
+    torch.testing.assert_close(net(x), x @ matrix + offset)
+
+
+def test_relu_is_not_a_linear_map() -> None:
+    torch.manual_seed(0)
+    net = mlp(activation="relu")
+    x = torch.randn(50, 2)
+    assert not torch.allclose(net(x) + net(-x), 2 * net(torch.zeros(1, 2)))
+
+
+@pytest.mark.parametrize("activation", [["relu"], ["relu"] * 3, []])
+def test_a_number_of_activations_that_differs_from_the_layers_is_refused(activation: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"model\.net\.activation must be one name or one per hidden layer.*\[5, 7\]"):
+        mlp(activation=activation)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, True, None, "3"])
+@pytest.mark.parametrize("key", ["in_features", "hidden", "out_features"])
+def test_a_size_that_is_no_positive_whole_number_is_refused(key: str, size: Any) -> None:
+    value = [4, size] if key == "hidden" else size
+    with pytest.raises(ValueError, match=rf"model\.net\.{key} must be whole numbers of at least 1, got"):
+        mlp(**{key: value})
+
+
+@pytest.mark.parametrize("hidden", [[5, 7], []])
+def test_unknown_activation_is_refused_at_every_depth(hidden: Sequence[int]) -> None:
+    with pytest.raises(ValueError, match=r"model\.net\.activation must be one of .*'swish'"):
+        mlp(hidden=hidden, activation="swish")
+
+
+def test_unknown_activation_of_one_layer_is_refused() -> None:
+    with pytest.raises(ValueError, match="got 'swish'"):
+        mlp(activation=["relu", "swish"])

@@ -1,0 +1,119 @@
+"""Small runs that several tests share."""
+
+import copy
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from src.build import Built, build
+from src.config import compose_train, override
+from src.data.base import InMemoryDataModule, Part, Parts
+from src.spec import DataSpec
+
+QUIET = ("trainer=cpu", "callbacks=none", "logger=none")
+
+
+@functools.cache
+def _composed(choices: tuple[str, ...]) -> DictConfig:
+    return compose_train(choices, run_dir="never-written")
+
+
+def small(*overrides: str, run_dir: Path) -> DictConfig:
+    """A checked configuration without logs and callbacks; group choices are composed once per session."""
+    choices = tuple(text for text in overrides if "." not in text.split("=")[0])
+    values = [text for text in overrides if text not in choices]
+    cfg = override(copy.deepcopy(_composed((*QUIET, *choices))), values)
+    cfg.run_dir = str(run_dir)
+    return cfg
+
+
+def fit(cfg: DictConfig) -> Built:
+    """Build and train."""
+    built = build(cfg)
+    built.trainer.fit(built.task, datamodule=built.datamodule)
+    return built
+
+
+def validate_and_test(built: Built) -> dict[str, float]:
+    """Metrics of both splits for the weights that the network has."""
+    metrics: dict[str, float] = {}
+    for run in (built.trainer.validate, built.trainer.test):
+        run(built.task, datamodule=built.datamodule, verbose=False)
+        metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
+    return metrics
+
+
+def linears(*sizes: int, seed: int) -> list[nn.Linear]:
+    """Linear layers in order, drawn straight after seeding."""
+    torch.manual_seed(seed)
+    return [nn.Linear(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+
+
+def circle_v2(seed: int = 42) -> nn.Sequential:
+    """The network of model=circle_v2, written by hand."""
+    first, second, last = linears(2, 10, 10, 1, seed=seed)
+    return nn.Sequential(first, second, nn.ReLU(), last)
+
+
+def weights(net: nn.Module) -> list[Tensor]:
+    """Copies of all parameters in order."""
+    return [p.detach().clone() for p in net.parameters()]
+
+
+def close(a: Iterable[Tensor], b: Iterable[Tensor], *, atol: float = 1e-6) -> bool:
+    """Whether all pairs are equal within ``atol``."""
+    return all(torch.allclose(x, y, rtol=0, atol=atol) for x, y in zip(a, b, strict=True))
+
+
+class GivenData(InMemoryDataModule):
+    """Parts that a test has made."""
+
+    def __init__(self, parts: Parts, spec: DataSpec, *, batch_size: int | None = None, batch_seed: int = 0) -> None:
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        self._given, self._spec = parts, spec
+
+    @property
+    def spec(self) -> DataSpec:
+        return self._spec
+
+    def make_parts(self) -> Parts:
+        return self._given
+
+
+def classes_spec(n_classes: int, n_features: int) -> DataSpec:
+    """Binary for two classes, else multiclass."""
+    return DataSpec(
+        task="binary" if n_classes == 2 else "multiclass",
+        n_features=n_features,
+        n_outputs=1 if n_classes == 2 else n_classes,
+        feature_names=tuple(f"x{i}" for i in range(n_features)),
+        class_names=tuple(f"class {i}" for i in range(n_classes)),
+    )
+
+
+def numbers_spec(n_targets: int, n_features: int) -> DataSpec:
+    """Regression."""
+    return DataSpec(
+        task="regression",
+        n_features=n_features,
+        n_outputs=n_targets,
+        feature_names=tuple(f"x{i}" for i in range(n_features)),
+        class_names=tuple(f"y{i}" for i in range(n_targets)),
+    )
+
+
+def random_parts(spec: DataSpec, *, n: int = 60, seed: int = 0) -> Parts:
+    """Noise of the right shapes, three different draws."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw() -> Part:
+        x = torch.randn(n, spec.n_features, generator=generator)
+        if spec.task == "regression":
+            return Part(x, torch.randn(n, spec.n_outputs, generator=generator))
+        return Part(x, torch.randint(len(spec.class_names), (n,), generator=generator))
+
+    return Parts(draw(), draw(), draw())
