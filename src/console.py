@@ -10,11 +10,16 @@ from rich.table import Table
 from rich.tree import Tree
 
 
+def _console() -> Console:
+    """The terminal; in a notebook plain text too, which can be captured like any other."""
+    return Console(force_jupyter=False)
+
+
 def print_config(cfg: DictConfig) -> None:
     """Print the composed configuration; values that refer to others are shown as they come out."""
     tree = Tree("[bold]config")
     _grow(tree, OmegaConf.to_container(cfg, resolve=True))
-    Console().print(tree)
+    _console().print(tree)
 
 
 def _grow(tree: Tree, node: Any) -> None:
@@ -28,7 +33,7 @@ def _grow(tree: Tree, node: Any) -> None:
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
     """Print metrics by split, the per-class report where there is one, and where everything lies."""
-    console = Console()
+    console = _console()
     console.print(_metrics_table(result["metrics"]))
     if result["per_class"]:
         console.print(_class_table(result["per_class"]))

@@ -5,65 +5,75 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
-import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
 PAIRS = sorted(NOTEBOOKS.glob("*.md"))
 
 every_notebook = pytest.mark.parametrize("text", PAIRS, ids=lambda path: path.stem)
 
 
-def read(path: Path) -> Any:
-    return jupytext.read(path) if path.suffix == ".md" else nbformat.read(path, as_version=4)
+def both_forms(text: Path) -> list[Any]:
+    return [jupytext.read(path) for path in (text, text.with_suffix(".ipynb"))]
 
 
 def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_there_are_notebooks_and_all_are_paired() -> None:
+def execute(notebook: Any, *, folder: Path) -> None:
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
+
+
+def test_every_text_has_a_notebook_and_every_notebook_a_text() -> None:
     assert PAIRS
     assert {path.stem for path in PAIRS} == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
 
 
 @every_notebook
 def test_text_and_notebook_hold_the_same_cells(text: Path) -> None:
-    cells = [
-        [(cell.cell_type, cell.source) for cell in read(path).cells] for path in (text, text.with_suffix(".ipynb"))
-    ]
-    assert cells[0] == cells[1], f"run jupytext --sync notebooks/{text.name}"
+    of_text, of_notebook = ([(cell.cell_type, cell.source) for cell in form.cells] for form in both_forms(text))
+    assert of_text == of_notebook, f"run jupytext --sync notebooks/{text.name}"
 
 
 @every_notebook
-def test_text_and_notebook_are_a_jupytext_pair_for_the_same_kernel(text: Path) -> None:
-    for path in (text, text.with_suffix(".ipynb")):
-        metadata = read(path).metadata
-        assert metadata.jupytext.formats == "ipynb,md"
-        assert metadata.kernelspec.name == "python3"
+def test_metadata_pair_both_forms_and_name_no_machine(text: Path) -> None:
+    for form in both_forms(text):
+        assert form.metadata.keys() == {"jupytext", "kernelspec"}
+        assert form.metadata.jupytext.formats == "ipynb,md"
+        assert form.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
+        assert all(not cell.metadata for cell in form.cells)
 
 
 @every_notebook
 def test_notebook_stores_no_outputs(text: Path) -> None:
-    for cell in code_cells(read(text.with_suffix(".ipynb"))):
+    for cell in code_cells(jupytext.read(text.with_suffix(".ipynb"))):
         assert cell.outputs == [], cell.source
         assert cell.execution_count is None, cell.source
 
 
 @every_notebook
 def test_notebook_defines_no_functions_or_classes(text: Path) -> None:
-    for cell in code_cells(read(text)):
-        statements = ast.parse(cell.source).body
-        assert not any(isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for s in statements), (
-            cell.source
-        )
+    for cell in code_cells(jupytext.read(text)):
+        for statement in ast.parse(cell.source).body:
+            assert not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef), cell.source
+
+
+@every_notebook
+def test_first_cell_finds_src_from_the_repository_root(text: Path) -> None:
+    notebook = jupytext.read(text)
+    first = code_cells(notebook)[0]
+    first.source += "\nimport src"
+    notebook.cells = [first]
+    execute(notebook, folder=ROOT)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", [NOTEBOOKS], ids=["notebooks"])
 @every_notebook
-def test_notebook_runs(text: Path, folder: Path) -> None:
+def test_notebook_runs_in_its_folder_and_leaves_nothing_there(text: Path) -> None:
     before = set(NOTEBOOKS.iterdir())
-    NotebookClient(read(text), timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    execute(jupytext.read(text), folder=NOTEBOOKS)
     assert set(NOTEBOOKS.iterdir()) == before

@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -46,7 +47,9 @@ class EpochBar(ProgressBar):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the bar."""
-        if not self._enabled:
+        console = Console()
+        # rich needs ipywidgets to draw a bar in a notebook, and a log file wants no bar at all
+        if not self._enabled or not console.is_terminal or console.is_jupyter:
             return
         self._progress = _LiveProgress(
             TextColumn("epoch"),
@@ -56,6 +59,7 @@ class EpochBar(ProgressBar):
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[metrics]}"),
+            console=console,
             refresh_per_second=4,
         )
         total = trainer.max_epochs if (trainer.max_epochs or -1) > 0 else None

@@ -94,9 +94,7 @@ def test_processes_share_each_batch_without_overlap(
     n: int, size: int | None, world_size: int, limit: int | None
 ) -> None:
     def of(rank: int, world_size: int) -> list[Any]:
-        batches = Batches(
-            numbered(n), batch_size=size, seed=5, limit=limit, rank=rank, world_size=world_size
-        )
+        batches = Batches(numbered(n), batch_size=size, seed=5, limit=limit, rank=rank, world_size=world_size)
         batches.set_epoch(2)
         return list(batches)
 

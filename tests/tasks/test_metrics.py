@@ -50,6 +50,7 @@ def outputs_of(spec: DataSpec, *, n: int = 40) -> Tensor:
 
 def trainer_in(path: Path) -> pl.Trainer:
     return pl.Trainer(
+        max_epochs=1,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -181,7 +182,6 @@ def test_a_class_that_never_occurs_counts_as_in_scikit_learn(spec: DataSpec, lab
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.task}-{spec.n_outputs}")
 def test_metric_names_are_those_that_a_run_measures(spec: DataSpec, tmp_path: Path) -> None:
     task, trainer, data = make(spec), trainer_in(tmp_path), GivenData(random_parts(spec), spec)
-    trainer.fit_loop.max_epochs = 1
     trainer.fit(task, datamodule=data)
     names = {name for name in trainer.callback_metrics if name.startswith("train/")}
     trainer.validate(task, datamodule=data, verbose=False)
@@ -194,7 +194,8 @@ def test_metric_names_are_those_that_a_run_measures(spec: DataSpec, tmp_path: Pa
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.task}-{spec.n_outputs}")
 @pytest.mark.parametrize("training", [True, False])
 def test_predicting_gives_probabilities_and_changes_nothing(
-    spec: DataSpec, training: bool  # noqa: FBT001 - pytest passes it by name
+    spec: DataSpec,
+    training: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:
     task = make(spec, net=nn.Sequential(nn.Linear(3, spec.n_outputs), nn.Dropout(0.5)).double())
     task.net.train(training)
@@ -221,4 +222,4 @@ def test_a_clipping_norm_that_is_not_positive_is_refused(value: float) -> None:
 
 def test_a_task_refuses_to_train_without_a_data_module(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="BinaryClassification trains from an InMemoryDataModule, got NoneType"):
-        trainer_in(tmp_path).fit(make(SPECS[0]), train_dataloaders=[torch.zeros(4, 3)])
+        trainer_in(tmp_path).fit(make(SPECS[0]), [torch.zeros(4, 3)], [torch.zeros(4, 3)])

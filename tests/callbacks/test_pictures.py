@@ -1,0 +1,117 @@
+"""Which pictures a run leaves, and that drawing them changes nothing."""
+
+import random
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from src.callbacks.pictures import FinalPictures
+from src.data.base import InMemoryDataModule
+from src.spec import DataSpec
+from src.tasks.base import Task
+from src.build import build
+from tests.data.test_sources import blobs, circles, line
+from tests.tasks.runs import GivenData, numbers_spec, random_parts, small
+from tests.tasks.test_metrics import make
+
+
+def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) -> tuple[Task, pl.Trainer]:
+    """Test a fresh network on data, with pictures."""
+    torch.manual_seed(0)
+    spec: DataSpec = data.spec
+    task = make(spec)
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=TensorBoardLogger(path, name="tensorboard", version="") if tensorboard else False,
+        callbacks=[FinalPictures(name="a model")],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=path,
+    )
+    trainer.test(task, datamodule=data, verbose=False)
+    return task, trainer
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (circles(n_samples=100), ["boundary", "confusion"]),
+        (blobs(n_samples=100), ["boundary", "confusion"]),
+        (blobs(n_samples=100, n_features=3), ["confusion"]),
+        (blobs(n_samples=100, n_features=1), ["confusion"]),
+        (line(), ["predictions"]),
+        (GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2)), []),
+    ],
+    ids=["circles", "blobs", "blobs in 3-d", "blobs in 1-d", "line", "two inputs"],
+)
+def test_pictures_depend_on_the_shape_of_the_data(data: InMemoryDataModule, names: list[str], tmp_path: Path) -> None:
+    drawn(data, tmp_path)
+    files = sorted((tmp_path / "plots").glob("*")) if names else []
+    assert [path.name for path in files] == [f"{name}.png" for name in names]
+    assert names or not (tmp_path / "plots").exists()
+    for path in files:
+        with Image.open(path) as image:
+            image.verify()
+            assert image.format == "PNG"
+            assert min(image.size) > 100
+
+
+def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
+    _, trainer = drawn(circles(n_samples=100), tmp_path, tensorboard=True)
+    for logger in trainer.loggers:
+        logger.finalize("success")
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert sorted(events.Tags()["images"]) == ["boundary", "confusion"]
+    for name in ("boundary", "confusion"):
+        (image,) = events.Images(name)
+        assert image.encoded_image_string.startswith(b"\x89PNG")
+        assert min(image.width, image.height) > 100
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest passes it by name
+    task, trainer = drawn(circles(n_samples=100), tmp_path)
+    task.net.train(training)
+    weights = {name: value.clone() for name, value in task.state_dict().items()}
+    random_state = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    FinalPictures(name="again").on_test_end(trainer, task)
+    assert task.net.training == training
+    assert all(torch.equal(value, weights[name]) for name, value in task.state_dict().items())
+    assert all(not p.requires_grad or p.grad is None for p in task.net.parameters())
+    assert next(task.net.parameters()).device == torch.device("cpu")
+    assert torch.equal(random_state[0], torch.get_rng_state())
+    assert np.array_equal(random_state[1], np.random.get_state()[1])  # noqa: NPY002
+    assert random_state[2] == random.getstate()
+
+
+def test_titles_say_what_the_test_part_says(tmp_path: Path) -> None:
+    _, trainer = drawn(blobs(n_samples=100, n_features=3), tmp_path)
+    accuracy = trainer.callback_metrics["test/accuracy"]
+    assert FinalPictures(name="blob").title(trainer) == f"blob: test accuracy {accuracy:.1%}"
+    _, trainer = drawn(line(), tmp_path)
+    error = trainer.callback_metrics["test/mae"]
+    assert FinalPictures(name="line").title(trainer) == f"line: test mean absolute error {error:.4f}"
+
+
+def test_only_the_first_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pl.Trainer, "is_global_zero", False)
+    drawn(circles(n_samples=100), tmp_path)
+    assert not (tmp_path / "plots").exists()
+
+
+def test_half_precision_can_be_drawn(tmp_path: Path) -> None:
+    cfg = small("model=mlp", "data=line", "trainer.precision=bf16-true", "trainer.max_epochs=1", run_dir=tmp_path)
+    built = build(cfg)
+    built.trainer.callbacks.append(FinalPictures(name="half"))  # type: ignore[attr-defined]  # untyped there
+    built.trainer.fit(built.task, datamodule=built.datamodule)
+    built.trainer.test(built.task, datamodule=built.datamodule, verbose=False)
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["predictions.png"]

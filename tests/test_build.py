@@ -1,0 +1,404 @@
+"""Every option file can be built, and what does not fit together is refused before any training."""
+
+import importlib.util
+import random
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from src.build import Built, build, build_task
+from src.config import CONF_DIR, ConfigError, compose_train
+from src.data.base import InMemoryDataModule
+from src.spec import DataSpec
+from src.tasks.base import Task
+from tests.tasks.runs import circle_v2, fit, linears, small, weights
+
+HAS_CUDA = torch.cuda.is_available()
+HAS_MPS = torch.backends.mps.is_available()
+TASK_OF = {"circles": "binary", "blobs": "multiclass", "line": "regression"}
+DATA_OF = {task: data for data, task in TASK_OF.items()}
+FITS = {
+    "circles": {"circle_v0", "circle_v1", "circle_v2", "mlp"},
+    "blobs": {"blob", "mlp"},
+    "line": {"line", "mlp"},
+}
+
+
+def options(group: str) -> list[str]:
+    folder = CONF_DIR / group
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+
+
+def stored(group: str, option: str) -> DictConfig:
+    node = OmegaConf.load(CONF_DIR / group / f"{option}.yaml")
+    assert isinstance(node, DictConfig)
+    return node
+
+
+def data_for_model(option: str) -> str:
+    return DATA_OF[stored("model", option).task or "binary"]
+
+
+def data_for_loss(option: str) -> str:
+    return {"bce": "circles", "cross_entropy": "blobs"}.get(option, "line")
+
+
+def fresh_weights(net: nn.Module) -> bool:
+    return all(torch.isfinite(p).all() for p in net.parameters())
+
+
+# Every file of conf/ that a run can choose
+
+
+def choices() -> Iterator[tuple[str, ...]]:
+    for option in options("data"):
+        yield (f"data={option}", "model=mlp")
+    for option in options("model"):
+        yield (f"data={data_for_model(option)}", f"model={option}")
+    for option in options("loss"):
+        yield (f"data={data_for_loss(option)}", f"loss={option}", "model=mlp")
+    for option in options("task"):
+        # loop holds what the others share
+        if option != "loop":
+            yield (f"data={DATA_OF[option]}", f"task={option}", "model=mlp")
+    for group in ("optimizer", "scheduler", "callbacks", "debug"):
+        for option in options(group):
+            yield (f"{group}={option}",)
+    for option in options("logger"):
+        if option not in ("wandb", "mlflow"):
+            yield (f"logger={option}",)
+    for option in options("trainer"):
+        if option not in ("gpu", "mps"):
+            yield (f"trainer={option}",)
+    for option in options("experiment"):
+        yield (f"experiment={option}",)
+
+
+@pytest.mark.parametrize("overrides", list(choices()), ids=" ".join)
+def test_every_option_composes_and_builds(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    cfg = small(*overrides, run_dir=tmp_path)
+    built = build(cfg)
+    assert isinstance(built.task, Task)
+    assert isinstance(built.datamodule, InMemoryDataModule)
+    assert built.task.task_name == built.datamodule.spec.task
+    assert fresh_weights(built.task.net)
+    out = built.task(built.datamodule.parts.train.x[:3])
+    assert out.shape == (3, built.datamodule.spec.n_outputs)
+    assert built.loggers == built.trainer.loggers or cfg.trainer.get("fast_dev_run")
+    assert built.trainer.default_root_dir == str(tmp_path)
+    # nothing is written before training
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("option", ["wandb", "mlflow"])
+def test_a_logger_that_is_not_installed_is_refused_with_what_to_install(option: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(option) is not None:
+        pytest.skip(f"{option} is installed")
+    message = rf"logger={option} needs the package {option}: pip install -e \.\[{option}\]"
+    with pytest.raises(ConfigError, match=message):
+        compose_train([f"logger={option}"], run_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param("gpu", marks=pytest.mark.skipif(HAS_CUDA or HAS_MPS, reason="there is a GPU here")),
+        pytest.param("mps", marks=pytest.mark.skipif(HAS_MPS, reason="there is an MPS device here")),
+    ],
+)
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(option: str, tmp_path: Path) -> None:
+    cfg = compose_train([f"trainer={option}"], run_dir=tmp_path)
+    here = "auto, cpu, cuda, gpu" if HAS_CUDA else "auto, cpu"
+    with pytest.raises(
+        ConfigError, match=rf"trainer\.accelerator={option} is not on this machine; allowed here: {here}$"
+    ):
+        build(cfg)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "here"), [(True, False, "auto, cpu, cuda, gpu"), (False, True, "auto, cpu, mps, gpu")]
+)
+def test_devices_that_are_here_are_named(
+    cuda: bool,  # noqa: FBT001 - pytest passes it by name
+    mps: bool,  # noqa: FBT001
+    here: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    missing = "mps" if cuda else "cuda"
+    with pytest.raises(
+        ConfigError, match=rf"trainer\.accelerator={missing} is not on this machine; allowed here: {here}$"
+    ):
+        build(small(f"trainer.accelerator={missing}", run_dir=tmp_path))
+
+
+def test_an_accelerator_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)trainer: .*trainer\.accelerator=abacus"):
+        build(small("trainer.accelerator=abacus", run_dir=tmp_path))
+
+
+# What does not fit together
+
+
+@pytest.mark.parametrize(("data", "model"), [(d, m) for d, m in product(FITS, options("model")) if m not in FITS[d]])
+def test_a_model_for_other_data_is_refused_with_those_that_fit(data: str, model: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"^model={model} does not fit data={data}: ") as error:
+        build(small(f"data={data}", f"model={model}", run_dir=tmp_path))
+    fits = str(error.value).rsplit("What fits: ", 1)[1].split(", ")
+    assert set(fits) == {f"model={name}" for name in FITS[data]}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (("data=blobs", "model=blob", "data.centers=5"), r"model\.net\.out_features is 4, the data need 5"),
+        (("data=blobs", "model=blob", "data.n_features=3"), r"model\.net\.in_features is 2, the data need 3"),
+        (("data=circles", "model.net.in_features=3"), r"model\.net\.in_features is 3, the data need 2"),
+    ],
+)
+def test_sizes_that_differ_from_the_data_are_refused(overrides: tuple[str, ...], why: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"does not fit data=(blobs|circles): {why} .*What fits: .*model=mlp"):
+        build(small(*overrides, run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(("data", "task"), [(d, t) for d, t in product(TASK_OF, DATA_OF) if TASK_OF[d] != t])
+def test_a_task_for_other_data_is_refused(data: str, task: str, tmp_path: Path) -> None:
+    message = f"task={task} does not fit data={data}, which is a {TASK_OF[data]} task; use task={TASK_OF[data]}"
+    with pytest.raises(ConfigError, match=message):
+        build(small(f"data={data}", f"task={task}", "model=mlp", run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("data", "loss", "use"),
+    [
+        ("circles", "mse", "loss=bce"),
+        ("circles", "cross_entropy", "loss=bce"),
+        ("blobs", "bce", "loss=cross_entropy"),
+        ("line", "bce", "loss=huber or loss=l1 or loss=mse"),
+    ],
+)
+def test_a_loss_for_other_data_is_refused_with_those_that_fit(data: str, loss: str, use: str, tmp_path: Path) -> None:
+    message = f"loss={loss} does not fit data={data}, which is a {TASK_OF[data]} task; use {use}$"
+    with pytest.raises(ConfigError, match=message):
+        build(small(f"data={data}", f"loss={loss}", "model=mlp", run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.lr=-0.1", r"^optimizer: .*-0\.1.*optimizer\.lr=-0\.1"),
+        ("optimizer.momentum=-1", r"^optimizer: .*optimizer\.momentum=-1"),
+        ("optimizer.nesterov=true", r"^optimizer: .*optimizer\.nesterov=True"),
+        ("model.net.hidden=[0]", r"^model\.net\.hidden must be whole numbers of at least 1, got 0"),
+        ("model.net.hidden=3", r"^model\.net.*model\.net\.hidden=3"),
+        ("model.net.activation=swish", r"^model\.net\.activation must be one of identity, relu.*got 'swish'"),
+        ("data.noise=-1", r"^data\.noise must be at least 0, got -1"),
+        ("data.noise=much", r"^data: .*data\.noise=much"),
+        ("data.batch_size=0", r"^data\.batch_size must be null or at least 1, got 0"),
+        ("task.gradient_clip_val=0", r"^task\.gradient_clip_val must be null or greater than 0, got 0"),
+        ("task.log_every_n_epochs=0", r"task\.log_every_n_epochs must be null or at least 1, got 0"),
+        ("task.eval_every_n_epochs=0", r"task\.eval_every_n_epochs must be null or at least 1, got 0"),
+        ("callbacks.checkpoint.mode=up", r"^callbacks\.checkpoint\.mode must be min or max, got 'up'"),
+        ("trainer.max_epochs=-7", r"^trainer: .*trainer\.max_epochs=-7"),
+        ("trainer.precision=11", r"^trainer: .*trainer\.precision=11"),
+        ("optimized_metric=val/auc", r"^optimized_metric=val/auc is not measured; allowed: train/loss, .*test/recall"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_with_its_key(override: str, message: str, tmp_path: Path) -> None:
+    activation = ["model=mlp"] if override.startswith("model") else []
+    with pytest.raises(ConfigError, match=f"(?s){message}"):
+        build(small(*activation, override, run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("scheduler=plateau", "scheduler.factor=2"), r"^scheduler: .*scheduler\.factor=2"),
+        (("scheduler=plateau", "task.eval_every_n_epochs=0"), r"task\.eval_every_n_epochs must be null or at least 1"),
+    ],
+)
+def test_a_scheduler_out_of_its_range_is_refused(overrides: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"(?s){message}"):
+        build(small(*overrides, run_dir=tmp_path))
+
+
+# Code of one's own
+
+
+class OwnLoss(nn.Module):
+    """Any loss that is not PyTorch's is trusted."""
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (outputs - targets).square().mean()
+
+
+class OwnNet(nn.Module):
+    """A network that does not tell its sizes."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(2, width), nn.Linear(width, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.inner(x)
+        return outputs
+
+
+class OutOfOrder(nn.Module):
+    """Fails with what is not the fault of a value."""
+
+    def __init__(self) -> None:
+        raise KeyError("a bug")
+
+
+class Particular(torch.optim.SGD):
+    """Refuses by itself."""
+
+    def __init__(self, params: Any, lr: float) -> None:
+        raise ConfigError(f"optimizer.lr={lr} is not to my taste")
+
+
+class OwnTask:
+    """Nothing that this project knows."""
+
+    def __init__(self, **parts: Any) -> None:
+        self.parts = parts
+
+
+def test_a_loss_and_a_network_of_ones_own_are_trusted(tmp_path: Path) -> None:
+    cfg = small("trainer.max_epochs=1", run_dir=tmp_path)
+    cfg.loss = {"_target_": f"{__name__}.OwnLoss"}
+    cfg.model.net = {"_target_": f"{__name__}.OwnNet", "width": 4}
+    assert isinstance(fit(cfg).task.loss, OwnLoss)
+
+
+def test_a_task_of_ones_own_is_trusted(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    cfg.task = {"_target_": f"{__name__}.OwnTask"}
+    spec = build(small(run_dir=tmp_path)).datamodule.spec
+    task = build_task(cfg, spec)
+    assert set(task.parts) == {"net", "loss", "optimizer", "scheduler", "spec"}
+
+
+def test_data_of_ones_own_are_called_by_their_target(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    cfg.data._target_ = "elsewhere.Rings"
+    spec = DataSpec(task="multiclass", n_features=2, n_outputs=3, feature_names=("a", "b"), class_names=("c", "d", "e"))
+    with pytest.raises(ConfigError, match=r"task=binary does not fit data=elsewhere\.Rings"):
+        build_task(cfg, spec)
+
+
+def test_a_bug_in_a_class_keeps_its_own_error(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    cfg.loss = {"_target_": f"{__name__}.OutOfOrder"}
+    with pytest.raises(InstantiationException, match="a bug"):
+        build(cfg)
+
+
+def test_an_error_that_names_its_key_stays_as_it_is(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    cfg.optimizer = {"_target_": f"{__name__}.Particular", "_partial_": True, "lr": 2.0}
+    with pytest.raises(ConfigError, match=r"^optimizer\.lr=2\.0 is not to my taste$"):
+        build(cfg)
+
+
+# Seeds
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42, 2**32 - 1])
+def test_a_seed_gives_the_weights_that_it_gives_in_plain_pytorch(seed: int, tmp_path: Path) -> None:
+    built = build(small(f"seed={seed}", run_dir=tmp_path))
+    expected = weights(circle_v2(seed))
+    assert all(torch.equal(a, b) for a, b in zip(weights(built.task.net), expected, strict=True))
+
+
+@pytest.mark.parametrize("overrides", [("optimizer=adam", "scheduler=cosine"), ("callbacks=default", "logger=default")])
+def test_weights_depend_on_nothing_but_the_seed(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    built = build(small(*overrides, run_dir=tmp_path))
+    assert all(torch.equal(a, b) for a, b in zip(weights(built.task.net), weights(circle_v2()), strict=True))
+
+
+def test_sizes_that_a_network_leaves_open_come_from_the_data(tmp_path: Path) -> None:
+    overrides = ["data=blobs", "model=mlp", "data.n_features=5", "data.centers=7", "model.net.hidden=[3]"]
+    built = build(small(*overrides, run_dir=tmp_path))
+    expected = [p for layer in linears(5, 3, 7, seed=42) for p in layer.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(built.task.net.parameters(), expected, strict=True))
+
+
+def test_all_generators_are_seeded_and_building_takes_only_weights(tmp_path: Path) -> None:
+    cfg = small("seed=5", run_dir=tmp_path)
+    build(cfg).datamodule.make_parts()
+    numbers = torch.rand(3), np.random.rand(3), random.random()  # noqa: NPY002 - these are what a seed fixes
+    circle_v2(5)
+    assert torch.equal(numbers[0], torch.rand(3))
+    assert np.array_equal(numbers[1], np.random.RandomState(5).rand(3))
+    assert numbers[2] == random.Random(5).random()
+
+
+def test_training_takes_nothing_from_the_global_generator(tmp_path: Path) -> None:
+    cfg = small("data.n_samples=50", "data.batch_size=16", "trainer.max_epochs=2", run_dir=tmp_path)
+    built = build(cfg)
+    before = torch.get_rng_state()
+    built.trainer.fit(built.task, datamodule=built.datamodule)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# What a run is made of
+
+
+def names(things: list[Any]) -> set[str]:
+    return {type(thing).__name__ for thing in things}
+
+
+def callbacks(built: Built) -> set[str]:
+    found: list[pl.Callback] = built.trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    return names(found)
+
+
+def test_a_run_records_what_is_listed_and_nothing_else(tmp_path: Path) -> None:
+    bare = build(small(run_dir=tmp_path))
+    assert callbacks(bare) == {"BestAndLast"}
+    assert bare.trainer.loggers == []
+    full = build(small("callbacks=default", "logger=default", run_dir=tmp_path))
+    assert callbacks(full) == {"BestAndLast", "EpochBar", "RichModelSummary", "FinalPictures"}
+    assert names(full.trainer.loggers) == {"MetricsCSV", "TensorBoardLogger"}
+
+
+def test_evaluation_records_nothing(tmp_path: Path) -> None:
+    built = build(small("callbacks=default", "logger=default", run_dir=tmp_path), evaluate_only=True)
+    assert callbacks(built) == set()
+    assert built.trainer.loggers == built.loggers == []
+
+
+def test_compiling_keeps_the_names_of_the_weights(tmp_path: Path) -> None:
+    compiled = build(small("compile=true", run_dir=tmp_path))
+    assert compiled.task.net._compiled_call_impl is not None
+    assert compiled.task.state_dict().keys() == build(small(run_dir=tmp_path)).task.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("limit", "batch_size", "expected"), [("0.5", "100", 4), ("0.01", "100", 1), ("0.5", "null", 1), ("3", "100", 3)]
+)
+def test_a_share_of_the_batches_becomes_their_number(
+    limit: str, batch_size: str, expected: int, tmp_path: Path
+) -> None:
+    overrides = [f"trainer.limit_train_batches={limit}", f"data.batch_size={batch_size}"]
+    built = build(small(*overrides, run_dir=tmp_path))
+    assert built.trainer.limit_train_batches == expected
+
+
+@pytest.mark.parametrize("limit", [None, "1.0"])
+def test_all_batches_stay_all(limit: str | None, tmp_path: Path) -> None:
+    overrides = [f"trainer.limit_train_batches={limit}"] if limit else []
+    assert build(small(*overrides, run_dir=tmp_path)).trainer.limit_train_batches == 1.0

@@ -1,0 +1,142 @@
+"""The commands as a user types them, each in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+QUIET = ["callbacks=none", "logger=csv"]
+
+
+def run(*arguments: str, module: str = "src.train") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "src.train", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # a group of its own, so that a signal reaches what it starts and nothing else
+        start_new_session=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.05)
+
+
+def weights(run_dir: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return state
+
+
+def assert_same_weights(a: Path, b: Path) -> None:
+    first, second = weights(a), weights(b)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def printed_metrics(output: str) -> list[str]:
+    """Rows of the result table, without the column of training, which evaluation does not have."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines() if line.endswith("│")]
+    return [" ".join([row[0], *row[-2:]]) for row in rows if row[0] in ("loss", "accuracy", "f1", "precision", "recall")]
+
+
+def test_a_run_can_be_evaluated_from_its_directory_with_the_same_numbers(tmp_path: Path) -> None:
+    trained = run(f"hydra.run.dir={tmp_path}", "trainer.max_epochs=30", "optimizer=adam")
+    assert trained.returncode == 0, trained.stderr
+    assert "\x1b" not in trained.stdout
+    assert max(len(line) for line in trained.stdout.splitlines() if not line.startswith("run directory")) <= 110
+    evaluated = run(f"run={tmp_path}", module="src.eval")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert len(printed_metrics(trained.stdout)) == 5
+    assert printed_metrics(evaluated.stdout) == printed_metrics(trained.stdout)
+
+
+def test_a_sweep_gives_every_job_its_directory_and_the_result_of_the_job_alone(tmp_path: Path) -> None:
+    shared = [*QUIET, "trainer.max_epochs=15", "data.batch_size=100"]
+    swept = run("-m", f"hydra.sweep.dir={tmp_path}", "model=circle_v1,circle_v2", "optimizer.lr=0.01,0.1", *shared)
+    assert swept.returncode == 0, swept.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["0", "1", "2", "3"]
+    alone = run(f"hydra.run.dir={tmp_path / 'alone'}", "model=circle_v2", "optimizer.lr=0.1", *shared)
+    assert alone.returncode == 0, alone.stderr
+    assert_same_weights(tmp_path / "3", tmp_path / "alone")
+    assert (tmp_path / "3" / "metrics.csv").read_text() == (tmp_path / "alone" / "metrics.csv").read_text()
+    results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("3", "alone")]
+    assert results[0]["metrics"] == results[1]["metrics"]
+
+
+@pytest.mark.slow
+def test_the_preset_shows_that_relu_and_not_size_separates_the_circles(tmp_path: Path) -> None:
+    swept = run("experiment=linear_vs_relu", f"hydra.sweep.dir={tmp_path}", *QUIET)
+    assert swept.returncode == 0, swept.stderr
+    for path in tmp_path.glob("*/result.json"):
+        result = json.loads(path.read_text())
+        accuracy = result["metrics"]["test/accuracy"]
+        assert accuracy >= 0.99 if "model.net.activation=relu" in result["overrides"] else accuracy <= 0.60
+    assert len(list(tmp_path.glob("*/result.json"))) == 6
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, tmp_path: Path) -> None:
+    shared = [*QUIET, "trainer.max_epochs=1500", "data.batch_size=400", "callbacks.checkpoint.every_s=0"]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    process = start(f"hydra.run.dir={stopped}", *shared)
+    wait_for(stopped / "checkpoints" / "last.ckpt", process)
+    os.killpg(process.pid, sent)
+    output = process.communicate(timeout=60)[0]
+    assert not (stopped / "result.json").exists(), "it was over before the signal came"
+    if sent == signal.SIGINT:
+        assert process.returncode == 130
+        assert f"hydra.run.dir={stopped}" in output
+        assert "Traceback" not in output
+    resumed = run(f"hydra.run.dir={stopped}", *shared)
+    assert resumed.returncode == 0, resumed.stderr
+    assert run(f"hydra.run.dir={whole}", *shared).returncode == 0
+    assert_same_weights(stopped, whole)
+    assert (stopped / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=circle_v2", "data=blobs"], "model=circle_v2 does not fit data=blobs"),
+        (["data.n_samples=1"], "data.n_samples must be at least 2, got 1"),
+        (["trainer.accelerator=tpu"], "trainer.accelerator=tpu"),
+    ],
+)
+def test_bad_input_ends_with_one_message_and_status_1(arguments: list[str], message: str, tmp_path: Path) -> None:
+    failed = run(f"hydra.run.dir={tmp_path}", *arguments)
+    assert failed.returncode == 1
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
+    assert len(failed.stderr.splitlines()) <= 3
+
+
+def test_full_error_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    failed = run(f"hydra.run.dir={tmp_path}", "data.n_samples=1")
+    assert failed.returncode == 1
+    assert "Traceback" in failed.stderr
+
+
+def test_starts_in_the_same_second_get_different_directories(tmp_path: Path) -> None:
+    arguments = ["--cfg", "hydra", "--package", "hydra.run", "--resolve"]
+    assert run(*arguments).stdout != run(*arguments).stdout
+    assert not list(tmp_path.iterdir())

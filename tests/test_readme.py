@@ -1,0 +1,96 @@
+"""Every command that README and CONTRIBUTING show is run."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# Enough to reach the end of everything; what the commands teach is tested where the lesson is.
+SHORT = ["trainer.max_epochs=2"]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("README.md", "bash") for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the commands need, so that they write there as they are, word for word."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("src", "conf", "Makefile", "pyproject.toml", "constraints.txt"):
+        source = ROOT / name
+        shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
+    return copy
+
+
+@pytest.mark.slow
+def test_every_python_command_of_the_readme_runs(outputs: Path) -> None:
+    python = [shlex.split(command)[1:] for command in commands() if command.startswith("python ")]
+    assert len(python) > 10
+    for arguments in python:
+        is_training = "src.train" in arguments and not any(word.startswith("debug=") for word in arguments)
+        extra = [word for word in SHORT if is_training]
+        if arguments[-1] == "experiment=linear_vs_relu":
+            extra.append("model.net.hidden=[16]")
+        done = subprocess.run(
+            [sys.executable, *arguments, *extra], cwd=outputs, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+
+
+def test_every_make_command_of_the_readme_is_a_target(outputs: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    targets = sorted(set(re.findall(r"`?make ([a-z-]+)", text)))
+    assert {"train", "test", "tensorboard", "help"} <= set(targets)
+    # MAKEFLAGS of a make that runs these tests would turn off -n
+    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+    for target in targets:
+        done = subprocess.run(
+            ["make", "-n", target], cwd=outputs, capture_output=True, text=True, check=False, env=env
+        )
+        assert done.returncode == 0, f"make {target}: {done.stderr}"
+
+
+def test_every_shown_error_is_the_one_that_comes(outputs: Path) -> None:
+    shown = next(block for block in blocks("README.md", "text") if block.startswith("$ "))
+    for command, message in re.findall(r"^\$ python (.*?)\n(.*?)(?=^\$|\Z)", shown, re.DOTALL | re.MULTILINE):
+        done = subprocess.run(
+            [sys.executable, *shlex.split(command)], cwd=outputs, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert done.stderr.split() == message.split()
+
+
+def test_all_options_are_listed_in_the_readme() -> None:
+    table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    parts = {"callbacks": {"checkpoint", "progress", "summary", "pictures"}, "task": {"loop"}}
+    for group in table:
+        files = {str(path.relative_to(ROOT / "conf" / group))[:-5] for path in (ROOT / "conf" / group).rglob("*.yaml")}
+        assert set(re.findall(r"`([\w/]+)`", table[group])) == files - parts.get(group, set()), group
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["data", "model"])
+def test_the_steps_of_the_contributing_guide_work(kind: str, outputs: Path) -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().split(f"## Add a {kind}")[1].split("\n## ")[0]
+    paths = re.findall(r"Write `(.*?)`", section)
+    code = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+    assert len(paths) == len(code) == 2
+    for path, text in zip(paths, code, strict=True):
+        # the blocks are indented under their step
+        (outputs / path).write_text(re.sub(r"^   ", "", text, flags=re.MULTILINE))
+    (command,) = re.findall(r"Try it: `python (.*?)`", section)
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command), *SHORT], cwd=outputs, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
