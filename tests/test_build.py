@@ -153,8 +153,10 @@ def test_an_accelerator_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("data", "model"), [(d, m) for d, m in product(FITS, options("model")) if m not in FITS[d]])
 def test_a_model_for_other_data_is_refused_with_those_that_fit(data: str, model: str, tmp_path: Path) -> None:
+    cfg = small(f"data={data}", "model=mlp", run_dir=tmp_path)
+    cfg.model = stored("model", model)
     with pytest.raises(ConfigError, match=rf"^model={model} does not fit data={data}: ") as error:
-        build(small(f"data={data}", f"model={model}", run_dir=tmp_path))
+        build(cfg)
     fits = str(error.value).rsplit("What fits: ", 1)[1].split(", ")
     assert set(fits) == {f"model={name}" for name in FITS[data]}
 
@@ -175,8 +177,17 @@ def test_sizes_that_differ_from_the_data_are_refused(overrides: tuple[str, ...],
 @pytest.mark.parametrize(("data", "task"), [(d, t) for d, t in product(TASK_OF, DATA_OF) if TASK_OF[d] != t])
 def test_a_task_for_other_data_is_refused(data: str, task: str, tmp_path: Path) -> None:
     message = f"task={task} does not fit data={data}, which is a {TASK_OF[data]} task; use task={TASK_OF[data]}"
+    cfg = small(f"data={data}", "model=mlp", run_dir=tmp_path)
+    cfg.task._target_ = stored("task", task)._target_
     with pytest.raises(ConfigError, match=message):
-        build(small(f"data={data}", f"task={task}", "model=mlp", run_dir=tmp_path))
+        build(cfg)
+
+
+def test_what_the_command_line_chooses_wins_over_what_the_data_suggest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^model=blob does not fit data=circles: "):
+        build(small("model=blob", run_dir=tmp_path))
+    with pytest.raises(ConfigError, match=r"^task=multiclass does not fit data=circles, "):
+        build(small("task=multiclass", run_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +276,7 @@ class OutOfOrder(nn.Module):
 class Particular(torch.optim.SGD):
     """Refuses by itself."""
 
-    def __init__(self, params: Any, lr: float) -> None:
+    def __init__(self, params: Any, lr: float) -> None:  # noqa: ARG002 - an optimiser's signature
         raise ConfigError(f"optimizer.lr={lr} is not to my taste")
 
 
@@ -339,7 +350,7 @@ def test_sizes_that_a_network_leaves_open_come_from_the_data(tmp_path: Path) -> 
 def test_all_generators_are_seeded_and_building_takes_only_weights(tmp_path: Path) -> None:
     cfg = small("seed=5", run_dir=tmp_path)
     build(cfg).datamodule.make_parts()
-    numbers = torch.rand(3), np.random.rand(3), random.random()  # noqa: NPY002 - these are what a seed fixes
+    numbers = torch.rand(3), np.random.rand(3), random.random()
     circle_v2(5)
     assert torch.equal(numbers[0], torch.rand(3))
     assert np.array_equal(numbers[1], np.random.RandomState(5).rand(3))
@@ -381,6 +392,8 @@ def test_evaluation_records_nothing(tmp_path: Path) -> None:
     assert built.trainer.loggers == built.loggers == []
 
 
+# importing TorchDynamo makes PyTorch call what it has deprecated itself
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_compiling_keeps_the_names_of_the_weights(tmp_path: Path) -> None:
     compiled = build(small("compile=true", run_dir=tmp_path))
     assert compiled.task.net._compiled_call_impl is not None

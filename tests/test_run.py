@@ -4,6 +4,7 @@ import json
 import math
 import os
 import subprocess
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +299,7 @@ def test_flatten_gives_leaves_by_dotted_key() -> None:
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         if name == "torch":
-            raise run_module.PackageNotFoundError(name)
+            raise PackageNotFoundError(name)
         return "1.0"
 
     monkeypatch.setattr(run_module, "version", version)

@@ -1,23 +1,22 @@
 """Which pictures a run leaves, and that drawing them changes nothing."""
 
-import random
 from pathlib import Path
 
 import lightning.pytorch as pl
-import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from src.build import build
+from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
 from src.data.base import InMemoryDataModule
 from src.spec import DataSpec
 from src.tasks.base import Task
-from src.build import build
 from tests.data.test_sources import blobs, circles, line
-from tests.tasks.runs import GivenData, numbers_spec, random_parts, small
+from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_parts, small
 from tests.tasks.test_metrics import make
 
 
@@ -29,7 +28,9 @@ def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) ->
     trainer = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",
-        logger=TensorBoardLogger(path, name="tensorboard", version="") if tensorboard else False,
+        logger=[TensorBoardLogger(path, name="tensorboard", version=""), MetricsCSV(str(path))]
+        if tensorboard
+        else False,
         callbacks=[FinalPictures(name="a model")],
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -82,15 +83,13 @@ def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noq
     task, trainer = drawn(circles(n_samples=100), tmp_path)
     task.net.train(training)
     weights = {name: value.clone() for name, value in task.state_dict().items()}
-    random_state = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    before = generator_states()
     FinalPictures(name="again").on_test_end(trainer, task)
     assert task.net.training == training
     assert all(torch.equal(value, weights[name]) for name, value in task.state_dict().items())
     assert all(not p.requires_grad or p.grad is None for p in task.net.parameters())
     assert next(task.net.parameters()).device == torch.device("cpu")
-    assert torch.equal(random_state[0], torch.get_rng_state())
-    assert np.array_equal(random_state[1], np.random.get_state()[1])  # noqa: NPY002
-    assert random_state[2] == random.getstate()
+    assert generator_states() == before
 
 
 def test_titles_say_what_the_test_part_says(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from src.data.base import Part
 from src.data.split import as_part, check_range, n_test_samples, shuffled_split
+from tests.tasks.runs import generator_states
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 101, 1000])
@@ -23,10 +24,9 @@ def test_split_is_that_of_scikit_learn(n: int, test_size: float, seed: int) -> N
 
 
 def test_split_takes_nothing_from_the_global_generators() -> None:
-    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002 - the state that must not change
+    before = generator_states()
     shuffled_split(Part(torch.zeros(9, 1), torch.zeros(9)), test_size=0.3, seed=3)
-    assert np.array_equal(before[0], np.random.get_state()[1])  # noqa: NPY002
-    assert torch.equal(before[1], torch.get_rng_state())
+    assert generator_states() == before
 
 
 @pytest.mark.parametrize("test_size", [0.0, 1.0, -0.1, 1.5, math.nan, True])
@@ -59,7 +59,7 @@ def test_bounds_are_refused_where_they_are_outside(value: float) -> None:
 
 def test_a_range_without_an_end_says_only_its_start() -> None:
     check_range("key", 1e300, low=2)
-    with pytest.raises(ValueError, match="key must be at least 2, got 1$"):
+    with pytest.raises(ValueError, match=r"key must be at least 2, got 1$"):
         check_range("key", 1, low=2)
 
 

@@ -1,6 +1,7 @@
 """Sizes, weights and errors of fully connected networks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def mlp(**changes: Any) -> MLP:
 def test_parameters_have_the_sizes_that_are_asked_for(hidden: list[int]) -> None:
     net = mlp(hidden=hidden)
     sizes = [2, *hidden, 3]
-    shapes = [s for i, o in zip(sizes[:-1], sizes[1:], strict=True) for s in ((o, i), (o,))]
+    shapes = [s for i, o in pairwise(sizes) for s in ((o, i), (o,))]
     assert [tuple(p.shape) for p in net.parameters()] == shapes
     assert net(torch.zeros(11, 2)).shape == (11, 3)
     assert (net.in_features, net.out_features) == (2, 3)

@@ -2,9 +2,14 @@
 
 import copy
 import functools
+import pickle
+import random
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
@@ -50,7 +55,7 @@ def validate_and_test(built: Built) -> dict[str, float]:
 def linears(*sizes: int, seed: int) -> list[nn.Linear]:
     """Linear layers in order, drawn straight after seeding."""
     torch.manual_seed(seed)
-    return [nn.Linear(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [nn.Linear(i, o) for i, o in pairwise(sizes)]
 
 
 def circle_v2(seed: int = 42) -> nn.Sequential:
@@ -67,6 +72,11 @@ def weights(net: nn.Module) -> list[Tensor]:
 def close(a: Iterable[Tensor], b: Iterable[Tensor], *, atol: float = 1e-6) -> bool:
     """Whether all pairs are equal within ``atol``."""
     return all(torch.allclose(x, y, rtol=0, atol=atol) for x, y in zip(a, b, strict=True))
+
+
+def generator_states() -> tuple[bytes, bytes, Any]:
+    """States of the global generators of PyTorch, NumPy and Python."""
+    return torch.get_rng_state().numpy().tobytes(), pickle.dumps(np.random.get_state()), random.getstate()
 
 
 class GivenData(InMemoryDataModule):

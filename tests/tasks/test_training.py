@@ -306,6 +306,20 @@ def test_the_shortest_line_that_is_allowed_can_be_trained_and_measured(tmp_path:
     assert "test/mae" in validate_and_test(built)
 
 
+def test_the_losses_of_all_processes_add_up_to_that_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("data.n_samples=50", "trainer.max_epochs=1")
+    whole = fit(small(*given, run_dir=tmp_path)).trainer.callback_metrics["train/loss"]
+    monkeypatch.setattr(pl.Trainer, "world_size", 2)
+    parts: list[Tensor] = []
+    for rank in range(2):
+        monkeypatch.setattr(pl.Trainer, "global_rank", rank)
+        # one process here, so nothing is added to its part
+        parts.append(fit(small(*given, run_dir=tmp_path / str(rank))).trainer.callback_metrics["train/loss"])
+    assert torch.allclose(sum(parts, start=torch.zeros(())), whole)
+
+
 # Going on
 
 LONG = (

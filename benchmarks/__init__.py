@@ -1,0 +1,1 @@
+"""What README claims about speed, measured; `python -m benchmarks.run` does it all."""
