@@ -41,7 +41,9 @@ def accuracy(y: torch.Tensor, preds: torch.Tensor) -> float:
     return float(torch.eq(y, preds).sum().item() / len(preds) * 100)
 
 
-def train(net: nn.Module, x: torch.Tensor, y: torch.Tensor, x_val: torch.Tensor, y_val: torch.Tensor, epochs: int) -> None:
+def train(
+    net: nn.Module, x: torch.Tensor, y: torch.Tensor, x_val: torch.Tensor, y_val: torch.Tensor, epochs: int
+) -> None:
     """The notebook's loop: a training step and an evaluation every epoch."""
     loss_fn = nn.BCEWithLogitsLoss()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)

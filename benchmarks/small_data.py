@@ -6,7 +6,6 @@ import os
 import time
 import warnings
 
-
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -25,7 +24,9 @@ def default_command() -> Claim:
     runs = scratch()
 
     def ours() -> float:
-        return command("-m", "src.train", "model=circle_v2", "data=circles", f"hydra.run.dir={runs / os.urandom(4).hex()}")
+        return command(
+            "-m", "src.train", "model=circle_v2", "data=circles", f"hydra.run.dir={runs / os.urandom(4).hex()}"
+        )
 
     claim = in_turn(
         "default command / notebook as a script",
@@ -63,7 +64,7 @@ def ours_per_epoch(*overrides: str) -> tuple[float, list[torch.Tensor], dict[str
 
 
 def per_epoch() -> list[Claim]:
-    """Epochs at equal work, at the default resolution, of the usual pattern and of scikit-learn, over a plain loop's."""
+    """Epochs at equal work, at other resolutions, of the usual pattern and of scikit-learn, over a plain loop's."""
     os.environ["FORCE_COLOR"] = "1"
     parts = circles().make_parts()
     kept: dict[str, object] = {}
@@ -132,8 +133,11 @@ def config_only() -> list[Claim]:
             in_turn(name, lambda arguments=arguments: command("-m", "src.train", *arguments), hydra, target=3.0)  # type: ignore[misc]
         )
     claims.append(
-        in_turn("a typo's error / import hydra", lambda: failing_command("-m", "src.train", "optimizer.lrr=1"), hydra, target=3.0)
+        in_turn(
+            "a typo's error / import hydra",
+            lambda: failing_command("-m", "src.train", "optimizer.lrr=1"),
+            hydra,
+            target=3.0,
+        )
     )
     return claims
-
-

@@ -61,6 +61,9 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     names = task.metric_names()
     if cfg.optimized_metric not in names:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} is not measured; allowed: {', '.join(names)}")
+    split = cfg.optimized_metric.split("/")[0]
+    if cfg.trainer.get(f"limit_{split}_batches") == 0:
+        raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
     loggers = [] if evaluate_only else [_instantiate(f"logger.{key}", node) for key, node in cfg.logger.items()]
     callbacks = [] if evaluate_only else [_instantiate(f"callbacks.{key}", node) for key, node in cfg.callbacks.items()]
     return Built(datamodule, task, build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule)), loggers)
@@ -123,12 +126,16 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
 
 
 def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
-    """A share of the training batches as their number: Lightning cannot take a tenth of the one block it sees."""
-    share = cfg.trainer.get("limit_train_batches")
-    if not isinstance(share, float) or not 0 < share < 1:
-        return {}
-    batches = Batches(datamodule.parts.train, batch_size=datamodule.batch_size)
-    return {"limit_train_batches": max(1, int(len(batches) * share))}
+    """Shares of batches as their number: Lightning cannot take a tenth of the one block or part that it sees."""
+    parts = {"limit_train": "train", "overfit": "train", "limit_val": "val", "limit_test": "test"}
+    limits: dict[str, int] = {}
+    for name, split in parts.items():
+        share = cfg.trainer.get(f"{name}_batches")
+        if isinstance(share, float) and 0 < share < 1:
+            size = datamodule.batch_size if split == "train" else datamodule.EVAL_BATCH_SIZE
+            n_batches = len(Batches(getattr(datamodule.parts, split), batch_size=size))
+            limits[f"{name}_batches"] = max(1, int(n_batches * share))
+    return limits
 
 
 def _has(callbacks: Iterable[Callback], kind: type) -> bool:

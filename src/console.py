@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 
@@ -17,7 +18,7 @@ def _console() -> Console:
 
 def print_config(cfg: DictConfig) -> None:
     """Print the composed configuration; values that refer to others are shown as they come out."""
-    tree = Tree("[bold]config")
+    tree = Tree(Text("config", style="bold"))
     _grow(tree, OmegaConf.to_container(cfg, resolve=True))
     _console().print(tree)
 
@@ -25,10 +26,10 @@ def print_config(cfg: DictConfig) -> None:
 def _grow(tree: Tree, node: Any) -> None:
     for key, value in node.items():
         if isinstance(value, dict) and value:
-            _grow(tree.add(f"[bold]{key}"), value)
+            _grow(tree.add(Text(str(key), style="bold")), value)
         else:
-            # markup off: a value may hold square brackets
-            tree.add(f"{key}: {value}".replace("[", "\\["))
+            # Text, since a plain string's square brackets and colons would be read as markup and emoji
+            tree.add(Text(f"{key}: {value}"))
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
@@ -38,7 +39,7 @@ def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
     if result["per_class"]:
         console.print(_class_table(result["per_class"]))
     # a path that is wrapped can neither be clicked nor copied
-    console.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False)
+    console.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def _metrics_table(metrics: Mapping[str, float]) -> Table:
@@ -58,5 +59,5 @@ def _class_table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right")
     for row in rows:
         numbers = (f"{row[name]:.4f}" for name in ("precision", "recall", "f1"))
-        table.add_row(row["class"], *numbers, str(row["support"]))
+        table.add_row(Text(row["class"]), *numbers, str(row["support"]))
     return table

@@ -55,7 +55,7 @@ def load_weights(task: pl.LightningModule, path: Path) -> None:
     """
     try:
         task.load_state_dict(load_checkpoint(path)["state_dict"])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ConfigError(f"{path} belongs to another network than model.net describes: {error}") from error
 
 

@@ -113,10 +113,9 @@ class RunDir:
             result = self.result()
             if result is not None and result["status"] == "completed":
                 return "completed"
-            if result is not None:
-                self._clear()
-            elif (self.checkpoints / "last.ckpt").is_file():
+            if result is None and (self.checkpoints / "last.ckpt").is_file():
                 return "resume"
+            self._clear()
         _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
         if hydra_cfg is not None:
             _write_yaml(self.config_file.with_name("hydra.yaml"), OmegaConf.create({"hydra": hydra_cfg}))
@@ -126,9 +125,13 @@ class RunDir:
 
     def _refuse_other(self, cfg: DictConfig) -> None:
         stored, asked = flatten(OmegaConf.load(self.config_file)), flatten(cfg)
-        keys = sorted(k for k in stored.keys() | asked.keys() if stored.get(k) != asked.get(k) and k not in _PLACES)
-        if keys:
-            changes = "\n".join(f"  {k}: {stored.get(k, 'absent')} there, {asked.get(k, 'absent')} now" for k in keys)
+        changed = {
+            key: (stored.get(key, "absent"), asked.get(key, "absent"))
+            for key in sorted(stored.keys() | asked.keys())
+            if key not in _PLACES and (key in stored, stored.get(key)) != (key in asked, asked.get(key))
+        }
+        if changed:
+            changes = "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
             raise ConfigError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"

@@ -55,7 +55,9 @@ def assert_same_weights(a: Path, b: Path) -> None:
 def printed_metrics(output: str) -> list[str]:
     """Rows of the result table, without the column of training, which evaluation does not have."""
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines() if line.endswith("│")]
-    return [" ".join([row[0], *row[-2:]]) for row in rows if row[0] in ("loss", "accuracy", "f1", "precision", "recall")]
+    return [
+        " ".join([row[0], *row[-2:]]) for row in rows if row[0] in ("loss", "accuracy", "f1", "precision", "recall")
+    ]
 
 
 def test_a_run_can_be_evaluated_from_its_directory_with_the_same_numbers(tmp_path: Path) -> None:

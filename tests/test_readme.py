@@ -55,9 +55,7 @@ def test_every_make_command_of_the_readme_is_a_target(outputs: Path) -> None:
     # MAKEFLAGS of a make that runs these tests would turn off -n
     env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
     for target in targets:
-        done = subprocess.run(
-            ["make", "-n", target], cwd=outputs, capture_output=True, text=True, check=False, env=env
-        )
+        done = subprocess.run(["make", "-n", target], cwd=outputs, capture_output=True, text=True, check=False, env=env)
         assert done.returncode == 0, f"make {target}: {done.stderr}"
 
 

@@ -44,6 +44,13 @@ class BestAndLast(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if they are the best so far, and write if it is time."""
+        # without validation nothing tells which weights are the best, so there is no best.ckpt
+        if not self.monitor.startswith("val/") or trainer.limit_val_batches != 0:
+            self._keep_if_best(trainer, pl_module)
+        if time.monotonic() - self._written_at >= self.every_s:
+            self._write(trainer)
+
+    def _keep_if_best(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.monitor not in trainer.callback_metrics:
             raise ConfigError(
                 f"callbacks.checkpoint.monitor={self.monitor} is not measured during training; "
@@ -53,8 +60,6 @@ class BestAndLast(Checkpoint):
         if score < self._score:
             self._score = score
             self._best = _snapshot(trainer, pl_module)
-        if time.monotonic() - self._written_at >= self.every_s:
-            self._write(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write both files."""

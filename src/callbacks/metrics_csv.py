@@ -60,12 +60,12 @@ class MetricsCSV(Logger):
     def _rows(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
-        with self.path.open(newline="") as file:
-            # a line that a kill has cut off has no value, or half of one, in its last column
-            return [row for row in csv.DictReader(file) if None not in row.values() and row["epoch"].isdigit()]
+        lines = self.path.read_text().splitlines(keepends=True)
+        # a kill can cut off the last line
+        return list(csv.DictReader(line for line in lines if line.endswith("\n")))
 
     def _reopen(self, *, before: int | None) -> None:
-        rows = [row for row in self._rows() if before is None or int(row["epoch"]) < before]
+        rows = [row for row in self._rows() if before is None or not row["epoch"] or int(row["epoch"]) < before]
         if rows:
             self._columns = list(rows[0])
             self._write(rows)

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
+from torch.utils.data import SequentialSampler
 
+from src.data.ranges import check_range, check_seed
 from src.spec import DataSpec
 
 
@@ -51,6 +53,18 @@ class Batch(NamedTuple):
     scale: float
 
 
+class _EpochListener(SequentialSampler):
+    """Passes on which epoch begins; sequential in the eyes of Lightning, since `Batches` orders its samples itself."""
+
+    def __init__(self, batches: "Batches") -> None:
+        super().__init__(batches)
+        self.batches = batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of every epoch."""
+        self.batches.set_epoch(epoch)
+
+
 class Batches:
     """A part cut into batches; without a seed in order, else in a new order every epoch.
 
@@ -87,9 +101,11 @@ class Batches:
             n_batches = max(1, int(n_batches * limit))
         self.n_batches = n_batches
         self.epoch = 0
+        # where Lightning looks for somebody to tell of a new epoch
+        self.sampler, self.batch_sampler = _EpochListener(self), None
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass; Lightning calls this at the start of every epoch."""
+        """Choose the order of the next pass."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -103,15 +119,23 @@ class Batches:
         return torch.randperm(self.n, generator=generator).to(self.part.x.device, non_blocking=True)
 
     def __iter__(self) -> Iterator[Batch]:
+        return self.first(self.n_batches)
+
+    def first(self, n_batches: float) -> Iterator[Batch]:
+        """A pass that ends after so many batches, if it has not ended before."""
         x, y = self.part
         order = self.order()
         if order is not None:
             x, y = x[order], y[order]
-        n_used = min(self.n, self.n_batches * self.batch_size)
+        n_used = int(min(self.n, self.n_batches * self.batch_size, n_batches * self.batch_size))
         for start in range(0, n_used, self.batch_size):
             stop = min(start + self.batch_size, self.n)
             mine = slice(start + self.rank, stop, self.world_size)
             n_mine = len(range(start + self.rank, stop, self.world_size))
+            if n_mine == 0:
+                # fewer samples than processes: this one joins in with a sample that does not count
+                yield Batch(x[start : start + 1], y[start : start + 1], 0.0, 0.0)
+                continue
             # the slice of everything costs as much as a small layer, so it is not taken
             xs, ys = (x, y) if n_mine == self.n else (x[mine], y[mine])
             yield Batch(xs, ys, n_mine / n_used, n_mine * self.world_size / (stop - start))
@@ -125,7 +149,7 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         batch_seed: Orders the training batches.
 
     Raises:
-        ValueError: If ``batch_size`` is neither None nor a whole number of at least 1.
+        ValueError: If ``batch_size`` is neither None nor a whole number of at least 1, or ``batch_seed`` is no seed.
     """
 
     # Validation and test take batches of this size: more brings no speed, only memory.
@@ -133,8 +157,9 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
 
     def __init__(self, *, batch_size: int | None, batch_seed: int) -> None:
         super().__init__()
-        if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
-            raise ValueError(f"data.batch_size must be null or at least 1, got {batch_size}")
+        if batch_size is not None:
+            check_range("data.batch_size", batch_size, low=1, whole=True, or_null=True)
+        check_seed("data.batch_seed", batch_seed)
         self.batch_size, self.batch_seed = batch_size, batch_seed
         self._parts: Parts | None = None
 

@@ -3,7 +3,8 @@
 from sklearn.datasets import make_blobs
 
 from src.data.base import InMemoryDataModule, Parts
-from src.data.split import as_part, check_range, n_test_samples, shuffled_split
+from src.data.ranges import check_range, check_seed
+from src.data.split import as_part, n_test_samples, shuffled_split
 from src.spec import DataSpec
 
 
@@ -43,11 +44,13 @@ class BlobsDataModule(InMemoryDataModule):
         batch_seed: int,
     ) -> None:
         super().__init__(batch_size=batch_size, batch_seed=batch_seed)
-        check_range("data.n_samples", n_samples, low=2)
-        check_range("data.n_features", n_features, low=1)
-        check_range("data.centers", centers, low=3)
+        check_range("data.n_samples", n_samples, low=2, whole=True)
+        check_range("data.n_features", n_features, low=1, whole=True)
+        check_range("data.centers", centers, low=3, whole=True)
         check_range("data.cluster_std", cluster_std, low=0)
-        check_range("data.n_val", n_val, low=1)
+        check_range("data.n_val", n_val, low=1, whole=True)
+        for key, value in (("seed", seed), ("split_seed", split_seed), ("val_seed", val_seed)):
+            check_seed(f"data.{key}", value)
         n_test_samples(n_samples, test_size)
         self.n_samples, self.n_features, self.centers, self.cluster_std = n_samples, n_features, centers, cluster_std
         self.seed, self.test_size, self.split_seed = seed, test_size, split_seed

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from src.data.base import InMemoryDataModule, Part, Parts
-from src.data.split import check_range, n_test_samples, shuffled_split
+from src.data.ranges import check_range, check_seed
+from src.data.split import n_test_samples, shuffled_split
 from src.spec import DataSpec
 
 # Points that are in memory as float64 at the same time.
@@ -77,10 +78,12 @@ class CirclesDataModule(InMemoryDataModule):
         batch_seed: int,
     ) -> None:
         super().__init__(batch_size=batch_size, batch_seed=batch_seed)
-        check_range("data.n_samples", n_samples, low=2)
+        check_range("data.n_samples", n_samples, low=2, whole=True)
         check_range("data.noise", noise, low=0)
-        check_range("data.factor", factor, low=0, high=1 - 1e-9)
-        check_range("data.n_val", n_val, low=2)
+        check_range("data.factor", factor, low=0, high=1, open_high=True)
+        check_range("data.n_val", n_val, low=2, whole=True)
+        for key, value in (("seed", seed), ("split_seed", split_seed), ("val_seed", val_seed)):
+            check_seed(f"data.{key}", value)
         n_test_samples(n_samples, test_size)
         self.n_samples, self.noise, self.factor, self.seed = n_samples, noise, factor, seed
         self.test_size, self.split_seed, self.n_val, self.val_seed = test_size, split_seed, n_val, val_seed

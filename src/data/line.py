@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from src.data.base import InMemoryDataModule, Part, Parts
-from src.data.split import check_range, n_test_samples
+from src.data.ranges import check_range
+from src.data.split import n_test_samples
 from src.spec import DataSpec
 
 
@@ -16,7 +17,7 @@ class LineDataModule(InMemoryDataModule):
         bias: Value at x = 0.
         start: First x.
         end: End of the grid, which it does not contain; greater than ``start``.
-        step: Distance of two points; small enough for at least 3 points.
+        step: Distance of two points; small enough for at least 3 points to train on and 2 to test.
         test_size: Share of the points, from the right end, in the test part.
         batch_size: Points per training batch; None for the whole training part.
         batch_seed: Orders the training batches.
@@ -40,12 +41,17 @@ class LineDataModule(InMemoryDataModule):
         super().__init__(batch_size=batch_size, batch_seed=batch_seed)
         if not end > start:
             raise ValueError(f"data.end must be greater than data.start={start}, got {end}")
-        check_range("data.step", step, low=0, high=(end - start) / 2, inside=True)
+        check_range("data.step", step, low=0, high=end - start, open_low=True)
         self.weight, self.bias, self.test_size = weight, bias, test_size
-        self._grid = torch.arange(start, end, step).unsqueeze(1)
-        self._n_train = len(self._grid) - n_test_samples(len(self._grid), test_size)
-        if self._n_train < 2:
-            raise ValueError(f"data.test_size={test_size} leaves {self._n_train} points to train on, not at least 2")
+        self._grid = torch.arange(start, end, step, dtype=torch.float32).unsqueeze(1)
+        n_test = n_test_samples(len(self._grid), test_size)
+        self._n_train = len(self._grid) - n_test
+        # the explained variance needs two points of each part, and validation lies between those of training
+        if self._n_train < 3 or n_test < 2:
+            raise ValueError(
+                f"data.step={step} and data.test_size={test_size} leave {self._n_train} points to train on and "
+                f"{n_test} to test, must be at least 3 and 2"
+            )
 
     @property
     def spec(self) -> DataSpec:

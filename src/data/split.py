@@ -1,28 +1,11 @@
-"""Cutting samples into train and test, and checks that all generators share."""
+"""Cutting samples into train and test."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from src.data.base import Part
-
-
-def check_range(key: str, value: float, *, low: float, high: float = float("inf"), inside: bool = False) -> None:
-    """Refuse a number outside its range.
-
-    Args:
-        key: Configuration key, for the message.
-        value: What was given.
-        low: Smallest allowed number.
-        high: Largest allowed number.
-        inside: Whether the bounds themselves are refused as well.
-
-    Raises:
-        ValueError: If ``value`` is outside.
-    """
-    if isinstance(value, bool) or not (low < value < high if inside else low <= value <= high):
-        allowed = f"between {low:g} and {high:g}" if high < float("inf") else f"at least {low:g}"
-        raise ValueError(f"{key} must be {allowed}{', exclusive' if inside else ''}, got {value}")
+from src.data.ranges import check_range
 
 
 def n_test_samples(n: int, test_size: float) -> int:
@@ -31,7 +14,7 @@ def n_test_samples(n: int, test_size: float) -> int:
     Raises:
         ValueError: If ``test_size`` is not strictly between 0 and 1, or leaves a part empty.
     """
-    check_range("data.test_size", test_size, low=0, high=1, inside=True)
+    check_range("data.test_size", test_size, low=0, high=1, open_low=True, open_high=True)
     n_test = int(np.ceil(n * test_size))
     if not 0 < n_test < n:
         raise ValueError(f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on, not at least 1")

@@ -3,6 +3,7 @@
 The hand-made ones do the same arithmetic as PyTorch's, to show that there is no magic in a non-linearity.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -11,14 +12,15 @@ from torch import Tensor, nn
 
 def handmade_relu(x: Tensor) -> Tensor:
     """Keep what is positive, put zero for the rest; any shape, the same shape back."""
-    # where, not maximum: at exactly zero, maximum would pass half of the gradient on and ReLU passes none
-    return torch.where(x > 0, x, torch.zeros_like(x))
+    # where, not maximum: at exactly zero, maximum would pass half of the gradient on and ReLU passes none; and NaN,
+    # which is not <= 0, stays visible
+    return torch.where(x <= 0, torch.zeros_like(x), x)
 
 
 def handmade_sigmoid(x: Tensor) -> Tensor:
     """Squash every number into (0, 1): 1 / (1 + exp(-x)); any shape, the same shape back."""
-    # clamped, since exp(-x) overflows to infinity for x < -88 and makes the gradient NaN
-    return 1 / (1 + torch.exp(-x.clamp(min=-80)))
+    # clamped where exp(-x) would overflow to infinity, in float32 below -88, and make the gradient NaN
+    return 1 / (1 + torch.exp(-x.clamp(min=1 - math.log(torch.finfo(x.dtype).max))))
 
 
 class HandmadeReLU(nn.Module):

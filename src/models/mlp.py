@@ -32,6 +32,8 @@ class MLP(nn.Module):
         for key, size in sizes:
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise ValueError(f"model.net.{key} must be whole numbers of at least 1, got {size!r}")
+        for name in [activation] if isinstance(activation, str) else activation:
+            make_activation(name)
         names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
         if len(names) != len(hidden):
             raise ValueError(

@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
 
+from src.config import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.spec import DataSpec, TaskName
 from src.tasks.schedule import Schedule
@@ -92,6 +93,7 @@ class Task(pl.LightningModule, ABC):
         super().__init__()
         if gradient_clip_val is not None and not gradient_clip_val > 0:
             raise ValueError(f"task.gradient_clip_val must be null or greater than 0, got {gradient_clip_val}")
+        Schedule.of(max_epochs=None, log_every=log_every_n_epochs, eval_every=eval_every_n_epochs)
         self.automatic_optimization = False
         self.net, self.loss, self.spec = net, loss, spec
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
@@ -147,6 +149,8 @@ class Task(pl.LightningModule, ABC):
         if not isinstance(datamodule, InMemoryDataModule):
             raise TypeError(f"{type(self).__name__} trains from an InMemoryDataModule, got {type(datamodule).__name__}")
         needs_every_epoch = isinstance(self.lr_schedulers(), ReduceLROnPlateau)
+        if needs_every_epoch and trainer.limit_val_batches == 0:
+            raise ConfigError("scheduler=plateau watches val/loss, which trainer.limit_val_batches=0 leaves unmeasured")
         self.schedule = Schedule.of(
             max_epochs=None if trainer.max_epochs in (None, -1) else trainer.max_epochs,
             log_every=self._log_every,
@@ -182,7 +186,8 @@ class Task(pl.LightningModule, ABC):
         assert isinstance(optimizer, LightningOptimizer)
         measured: list[Measured] = []
         for self.epoch in block:
-            measure = self.schedule.is_measured(self.epoch)
+            steps_left = self._steps_left()
+            measure = self.schedule.is_measured(self.epoch) or steps_left <= len(self._train_batches)
             lr = optimizer.param_groups[0]["lr"]
             sums = self._train_epoch(optimizer, measure=measure)
             if measure:
@@ -191,15 +196,22 @@ class Task(pl.LightningModule, ABC):
                 scheduler.step(measured[-1].means[2].item())
             elif isinstance(scheduler, LRScheduler):
                 scheduler.step()
-        _skip_epochs(self.trainer, len(block) - 1)
+            if steps_left <= len(self._train_batches):
+                break
+        _skip_epochs(self.trainer, self.epoch - block.start)
         self._log(measured)
+
+    def _steps_left(self) -> float:
+        """Steps until ``trainer.max_steps``."""
+        max_steps = self.trainer.max_steps
+        return math.inf if max_steps == -1 else max_steps - self.trainer.global_step
 
     def _train_epoch(self, optimizer: LightningOptimizer, *, measure: bool) -> list[Tensor]:
         """One pass over the training batches; mean loss and score, each batch's from before its step, if asked for."""
         self.net.train()
         self._train_batches.set_epoch(self.epoch)
         sums: list[Tensor] = []
-        for x, y, share, scale in self._train_batches:
+        for x, y, share, scale in self._train_batches.first(self._steps_left()):
             outputs = self.net(x)
             loss = self.loss(outputs, y)
             if measure:
@@ -229,6 +241,8 @@ class Task(pl.LightningModule, ABC):
             means[:, :2] = self.trainer.strategy.reduce(means[:, :2], reduce_op="sum")
         rows = means.tolist()
         names = [f"{split}/{name}" for split in ("train", "val") for name in ("loss", self.score_name)]
+        # without validation there are two columns less
+        names = names[: means.shape[1]]
         for (epoch, lr, _), values in zip(measured, rows, strict=True):
             row = {**dict(zip(names, values, strict=True)), "lr": lr}
             self._check_finite(epoch, row["train/loss"])

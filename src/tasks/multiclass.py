@@ -20,7 +20,7 @@ def probs_of(logits: Tensor) -> Tensor:
 
 
 def preds_of(probs: Tensor) -> Tensor:
-    """Labels (n,), int64: the most probable class."""
+    """Labels (n,), int64: the most probable class, from probabilities or logits (n, k)."""
     return probs.argmax(dim=1)
 
 
@@ -44,8 +44,8 @@ class MulticlassClassification(Task):
         return probs_of(outputs)
 
     def preds(self, outputs: Tensor) -> Tensor:
-        """Labels (n,)."""
-        return preds_of(probs_of(outputs))
+        """Labels (n,): those of `preds_of`, from the logits themselves, which are not rounded to probabilities."""
+        return preds_of(outputs)
 
     def make_metrics(self) -> MetricCollection:
         """Accuracy over samples; precision, recall and F1 averaged over classes; predictions are ours: checks off."""

@@ -182,7 +182,7 @@ def test_class_names_of_circles_say_where_the_ring_is() -> None:
         ({"test_size": 1.0}, r"data\.test_size must be between 0 and 1, exclusive, got 1\.0"),
         ({"test_size": 0.99, "n_samples": 10}, r"data\.test_size=0\.99 of 10 samples leaves 0"),
         ({"batch_size": 0}, r"data\.batch_size must be null or at least 1, got 0"),
-        ({"batch_size": True}, r"data\.batch_size must be null or at least 1, got True"),
+        ({"batch_size": True}, r"data\.batch_size must be null or a whole number of at least 1, got True"),
         ({"batch_size": 2.5}, r"data\.batch_size"),
         ({"n_samples": 100.5}, r"data\.n_samples"),
         ({"seed": -1}, r"data\.seed"),
@@ -221,10 +221,10 @@ def test_blobs_refuse_values_out_of_range(changes: dict[str, Any], message: str)
     ("changes", "message"),
     [
         ({"end": 0.0}, r"data\.end must be greater than data\.start=0\.0, got 0\.0"),
-        ({"step": 0.0}, r"data\.step must be between 0 and 0\.5, exclusive, got 0\.0"),
-        ({"step": 0.5}, r"data\.step must be between 0 and 0\.5, exclusive, got 0\.5"),
+        ({"step": 0.0}, r"data\.step must be greater than 0 and at most 1, got 0\.0"),
+        ({"step": 0.5}, r"data\.step=0\.5 and .* leave 1 points to train on and 1 to test, must be at least 3 and 2"),
         ({"test_size": -0.2}, r"data\.test_size must be between 0 and 1"),
-        ({"step": 0.4, "test_size": 0.5}, r"data\.test_size=0\.5 leaves 1 points? to train on"),
+        ({"step": 0.4, "test_size": 0.5}, r"data\.test_size=0\.5 leave 1 points to train on and 2 to test"),
         ({"step": 0.4, "test_size": 0.9}, r"data\.test_size=0\.9 of 3 samples leaves 0"),
     ],
 )

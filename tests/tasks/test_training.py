@@ -287,7 +287,7 @@ def test_overfitting_takes_the_same_first_samples_every_epoch(tmp_path: Path) ->
 
 
 def test_training_without_validation_batches_runs(tmp_path: Path) -> None:
-    built = fit(small(*MINI, "trainer.limit_val_batches=0", run_dir=tmp_path))
+    built = fit(small(*MINI, "trainer.limit_val_batches=0", "optimized_metric=test/loss", run_dir=tmp_path))
     assert close(weights(built.task.net), weights(ByHand(built, n_epochs=8, optimizer=partial(SGD, lr=0.1)).net))
 
 
@@ -302,7 +302,11 @@ def test_a_run_without_an_end_stops_at_its_number_of_steps(tmp_path: Path) -> No
 
 
 def test_the_shortest_line_that_is_allowed_can_be_trained_and_measured(tmp_path: Path) -> None:
-    built = fit(small("data=line", "model=line", "data.step=0.4", "trainer.max_epochs=2", run_dir=tmp_path))
+    built = fit(
+        small(
+            "data=line", "model=line", "data.step=0.2", "data.test_size=0.4", "trainer.max_epochs=2", run_dir=tmp_path
+        )
+    )
     assert "test/mae" in validate_and_test(built)
 
 
