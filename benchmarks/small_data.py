@@ -50,6 +50,11 @@ def usual_command() -> Claim:
     )
 
 
+def commands() -> list[Claim]:
+    """Whole processes."""
+    return [default_command(), usual_command()]
+
+
 def ours_per_epoch(*overrides: str) -> tuple[float, list[torch.Tensor], dict[str, float]]:
     """Seconds per epoch of a run with everything on, its weights and its last metrics."""
     cfg = compose_train([f"trainer.max_epochs={EPOCHS}", "trainer=cpu", *overrides], run_dir=scratch())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from src.config import entry, override
-from src.console import print_results
+from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
     from src.measure import Measured
@@ -23,6 +23,7 @@ def evaluate(cfg: DictConfig) -> Measured:
     Raises:
         ConfigError: If the directory, the checkpoint or an override does not fit.
     """
+    from src.console import print_results
     from src.run import RunDir
 
     run = RunDir(Path(cfg.run))
@@ -30,8 +31,9 @@ def evaluate(cfg: DictConfig) -> Measured:
     known = {"best": run.checkpoints / "best.ckpt", "last": run.checkpoints / "last.ckpt"}
     checkpoint = known.get(cfg.checkpoint, Path(cfg.checkpoint))
 
-    from src.build import build
-    from src.measure import measure
+    with without_scipy_signal():
+        from src.build import build
+        from src.measure import measure
 
     measured = measure(build(run_cfg, evaluate_only=True), checkpoint=checkpoint)
     print_results({"metrics": measured.metrics, "per_class": measured.per_class}, run_dir=run.path)

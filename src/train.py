@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import entry
-from src.console import print_config, print_results
+from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
     from src.build import Built
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def train(cfg: DictConfig) -> float | None:
+def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConfig | None = None) -> float | None:
     """Train in ``cfg.run_dir``, or take up what an earlier call with the same configuration has left there.
+
+    Args:
+        cfg: A composed configuration of conf/train.yaml.
+        overrides: What it was composed from, for the records.
+        hydra_cfg: Hydra's own configuration, for the records.
 
     Returns:
         The value of ``cfg.optimized_metric``.
@@ -29,10 +35,10 @@ def train(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: If the configuration holds an error, or the directory belongs to another one.
     """
+    from src.console import print_results
     from src.run import RunDir
 
     run = RunDir(Path(cfg.run_dir))
-    overrides, hydra_cfg = _asked()
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
         result = run.result()
@@ -40,7 +46,7 @@ def train(cfg: DictConfig) -> float | None:
         log.info("already completed: %s", run.path)
         return _value(result["optimized_metric"])
     started = time.monotonic()
-    about = {"seed": cfg.seed, "overrides": overrides}
+    about = {"seed": cfg.seed, "overrides": list(overrides)}
     try:
         result = _run(cfg, run, resume=claim == "resume")
     except (Exception, SystemExit) as error:
@@ -58,19 +64,6 @@ def _value(metric: dict[str, Any]) -> float | None:
     return value
 
 
-def _asked() -> tuple[list[str], Any]:
-    """The command line's overrides and Hydra's own configuration, where Hydra started this run."""
-    from hydra.core.hydra_config import HydraConfig
-
-    if not HydraConfig.initialized():
-        return [], None
-    hydra_cfg = HydraConfig.get()
-    # as they were typed: an override may hold an interpolation
-    overrides = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
-    assert isinstance(overrides, list)
-    return [str(override) for override in overrides], hydra_cfg
-
-
 def _explain_interrupt(run: RunDir) -> None:
     # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -79,8 +72,11 @@ def _explain_interrupt(run: RunDir) -> None:
 
 
 def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
-    from src.build import build
-    from src.measure import describe_device, measure
+    with without_scipy_signal():
+        from src.build import build
+        from src.measure import describe_device, measure
+
+    from src.console import print_config
 
     built = build(cfg)
     print_config(cfg)
@@ -124,7 +120,12 @@ def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> N
 @entry("train")
 def main(cfg: DictConfig) -> float | None:
     """Command line."""
-    return train(cfg)
+    from hydra.core.hydra_config import HydraConfig
+
+    hydra_cfg: Any = HydraConfig.get()
+    # as they were typed: an override may hold an interpolation
+    typed = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
+    return train(cfg, overrides=[str(override) for override in typed or ()], hydra_cfg=hydra_cfg)
 
 
 if __name__ == "__main__":

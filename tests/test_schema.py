@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from src.schema import ConfigError, check, parameters, suggest, unknown
+from src.errors import ConfigError, suggest
+from src.schema import check, unknown
+from src.signature import parameters
 
 TOY = """
 from abc import ABC
@@ -135,7 +137,7 @@ def test_checking_imports_no_torch() -> None:
     code = """
         import sys
         from src.config import compose_train
-        from src.schema import parameters
+        from src.signature import parameters
         assert "lr" in parameters("torch.optim.sgd.SGD")
         compose_train()
         loaded = {"torch", "lightning", "sklearn", "matplotlib", "numpy"} & set(sys.modules)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -42,10 +41,10 @@ class FinalPictures(Callback):
         if not trainer.is_global_zero:
             return
         for name, figure in figures(pl_module, datamodule, title=self.title(trainer)).items():
-            save(figure, RunDir(Path(trainer.default_root_dir)).plots / f"{name}.png")
+            picture = save(figure, RunDir(Path(trainer.default_root_dir)).plots / f"{name}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_image(name, pixels(figure), trainer.current_epoch, dataformats="HWC")
+                    logger.experiment.add_image(name, picture, trainer.current_epoch, dataformats="HWC")
 
     def title(self, trainer: pl.Trainer) -> str:
         """Name of the model and what the test part says of it."""
@@ -82,13 +81,6 @@ def figures(task: Task, datamodule: InMemoryDataModule, *, title: str) -> dict[s
     if confusion is not None:
         drawn["confusion"] = confusion_figure(confusion.cpu().numpy(), spec.class_names, title=title)
     return drawn
-
-
-def pixels(figure: Figure) -> NDArray[np.uint8]:
-    """A drawn figure as RGB (height, width, 3)."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there
-    return np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
 def _arrays(part: Part) -> Arrays:

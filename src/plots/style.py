@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 # Okabe & Ito (2008), "Color universal design", https://jfly.uni-koeln.de/color/: told apart with any colour vision.
 # Their black is left out, since it is our ink, and their yellow comes last, since it is weakest on white.
@@ -86,14 +88,17 @@ def marker_size(n: int) -> float:
     return float(np.clip(40 / max(n, 1) ** 0.3, 3.6, 7.5))
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG in one atomic step: a reader sees the old picture or the new one, never half of it.
+def save(figure: Figure, path: Path) -> NDArray[np.uint8]:
+    """Draw once, and write a PNG in one atomic step: a reader sees the old picture or the new one, never half of it.
 
     The same figure gives the same bytes, since the file tells no date and no version.
 
     Args:
         figure: What to draw.
         path: Where, ending in `.png`; missing folders are created.
+
+    Returns:
+        The picture, RGB (height, width, 3).
 
     Raises:
         ValueError: If `path` does not end in `.png`.
@@ -103,8 +108,12 @@ def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`: its files are private to the user, and `os.replace` would keep them so.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there
+    rgb = np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
     try:
-        figure.savefig(partial, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+        Image.fromarray(rgb).save(partial, format="png", compress_level=3)
         os.replace(partial, path)  # noqa: PTH105  the name that says "atomic"
     finally:
         partial.unlink(missing_ok=True)
+    return rgb

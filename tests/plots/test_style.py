@@ -41,12 +41,12 @@ def test_failed_save_keeps_the_old_picture_and_leaves_no_litter(
     style.save(_figure(), path)
     old = path.read_bytes()
 
-    def half_written(_: Figure, partial: Path, **__: object) -> None:
+    def half_written(_: Image.Image, partial: Path, **__: object) -> None:
         assert partial.parent == tmp_path  # another disk would make the replacement a copy
         partial.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(Figure, "savefig", half_written)
+    monkeypatch.setattr(Image.Image, "save", half_written)
     with pytest.raises(OSError, match="disk full"):
         style.save(_figure(), path)
     assert path.read_bytes() == old

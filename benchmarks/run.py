@@ -1,0 +1,75 @@
+"""Measure what README claims about speed: ``python -m benchmarks.run``, or `make bench`.
+
+Prints a table, writes ``outputs/bench.json``, and ends with status 1 if a promise is missed or cannot be trusted.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import big_data, compiled, small_data
+from benchmarks.timing import Claim, machine, write
+
+GROUPS: dict[str, Callable[[], list[Claim]]] = {
+    "config": small_data.config_only,
+    "command": small_data.commands,
+    "epoch": small_data.per_epoch,
+    "big": big_data.epoch_over_a_million,
+    "compile": compiled.claims,
+}
+
+
+def claims_table(claims: list[Claim]) -> Table:
+    """A row per claim."""
+    table = Table("ours / other", title="medians")
+    for name in ("ours", "other", "ratio", "target"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for claim in claims:
+        target = "" if claim.target is None else f"≤ {claim.target:g}"
+        table.add_row(claim.name, _time(claim.ours), _time(claim.other), f"{claim.ratio:.2f}", target, claim.verdict())
+    return table
+
+
+def curve_table(rows: list[dict[str, Any]]) -> Table:
+    """Cost per point and memory by number of points."""
+    table = Table(title="one epoch, batch 4096")
+    for name in ("points", "epoch", "ns per point", "memory over base, in bytes of the tensors"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        ratio = f"{row['memory_ratio']:.2f}" if row["n"] >= 100_000 else "below what can be measured"
+        table.add_row(f"{row['n']:,}", _time(row["epoch_s"]), f"{row['ns_per_point']:.0f}", ratio)
+    return table
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.2f} ms"
+
+
+def main() -> int:
+    """Measure the groups that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("groups", nargs="*", choices=[[], *GROUPS, "curve"], help="default: all")
+    parser.add_argument("--out", type=Path, default=Path("outputs/bench.json"))
+    arguments = parser.parse_args()
+    groups = arguments.groups or [*GROUPS, "curve"]
+    console = Console(width=150)
+    claims = [claim for name in groups if name in GROUPS for claim in GROUPS[name]()]
+    rows = big_data.curve() if "curve" in groups else []
+    console.print(" · ".join(f"{key}: {value}" for key, value in machine().items()))
+    console.print(claims_table(claims))
+    if rows:
+        console.print(curve_table(rows))
+    write(arguments.out, {"machine": machine(), "claims": [claim.as_json() for claim in claims], "curve": rows})
+    console.print(f"written to {arguments.out}")
+    too_much_memory = any(row["memory_ratio"] > 3 for row in rows if row["n"] >= 100_000)
+    return int(too_much_memory or any(not claim.holds() for claim in claims))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""What a user has to mend, and the nearest right word for a wrong one."""
+
+import difflib
+from collections.abc import Sequence
+
+
+class ConfigError(Exception):
+    """Something in the configuration that its author can mend; shown as one message without a traceback."""
+
+
+def suggest(word: str, valid: Sequence[str], *, prefix: str = "") -> str:
+    """Name the nearest of the valid words, or all of them when none is near.
+
+    Args:
+        word: What was given.
+        valid: What is allowed.
+        prefix: Written before each word, e.g. ``data.``.
+    """
+    near = difflib.get_close_matches(word, valid, n=1)
+    if near:
+        return f"did you mean {prefix}{near[0]}?"
+    return f"allowed: {', '.join(sorted(prefix + name for name in valid)) or 'none'}"
