@@ -47,6 +47,7 @@ notebooks: $(READY) ## run the notebooks, and write them with their outputs to o
 	$(BIN)/jupyter nbconvert --to notebook --execute --output-dir outputs/notebooks notebooks/*.ipynb
 
 bench: $(READY) ## measure what README claims, and write outputs/bench.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 tensorboard: $(READY) ## look at everything under outputs/ in TensorBoard

@@ -50,10 +50,10 @@ class Usual(pl.LightningModule):
 def fit(directory: Path, epochs: int) -> nn.Module:
     """Train the network with everything on."""
     parts = circles().make_parts()
-    loaders = [
+    train, val = (
         DataLoader(TensorDataset(part.x, part.y.float()[:, None]), batch_size=len(part.x))
         for part in (parts.train, parts.val)
-    ]
+    )
     task = Usual()
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -64,7 +64,7 @@ def fit(directory: Path, epochs: int) -> nn.Module:
         log_every_n_steps=1,
         num_sanity_val_steps=0,
     )
-    trainer.fit(task, *loaders)
+    trainer.fit(task, train, val)
     return task.net
 
 

@@ -4,7 +4,9 @@ Prints a table, writes ``outputs/bench.json``, and ends with status 1 if a promi
 """
 
 import argparse
+import logging
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,8 @@ def _time(seconds: float) -> str:
 
 def main() -> int:
     """Measure the groups that are asked for."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", choices=[[], *GROUPS, "curve"], help="default: all")
     parser.add_argument("--out", type=Path, default=Path("outputs/bench.json"))

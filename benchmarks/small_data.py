@@ -122,7 +122,8 @@ def sklearn_per_epoch() -> float:
         warnings.simplefilter("ignore", ConvergenceWarning)
         start = time.perf_counter()
         net.fit(train.x.numpy(), train.y.numpy())
-        return (time.perf_counter() - start) / net.n_iter_
+        seconds = time.perf_counter() - start
+    return seconds / int(net.n_iter_)
 
 
 def config_only() -> list[Claim]:

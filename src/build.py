@@ -66,7 +66,10 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
     loggers = [] if evaluate_only else [_instantiate(f"logger.{key}", node) for key, node in cfg.logger.items()]
     callbacks = [] if evaluate_only else [_instantiate(f"callbacks.{key}", node) for key, node in cfg.callbacks.items()]
-    return Built(datamodule, task, build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule)), loggers)
+    # a run of many processes is evaluated by one
+    alone = {"strategy": "auto", "devices": 1, "num_nodes": 1} if evaluate_only else {}
+    trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **alone)
+    return Built(datamodule, task, trainer, loggers)
 
 
 def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
@@ -122,7 +125,18 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
         log_every_n_steps=1,
         **changes,
     )
+    check_precision(trainer.strategy.root_device, cfg.trainer.precision)
     return trainer
+
+
+def check_precision(device: torch.device, precision: Any) -> None:
+    """Refuse what a device cannot compute.
+
+    Raises:
+        ConfigError: If double precision is asked of an Apple GPU, which has none.
+    """
+    if device.type == "mps" and "64" in str(precision):
+        raise ConfigError(f"trainer.precision={precision} is not to be had on mps; allowed: 32-true, 16-mixed")
 
 
 def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:

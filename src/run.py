@@ -28,6 +28,12 @@ _PLACES = frozenset({"run_dir"})
 Claim = Literal["fresh", "resume", "completed"]
 
 
+def is_first_process() -> bool:
+    """Whether this process speaks for a run that several processes train; launchers tell each its rank."""
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+    return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file in one step: readers see the old content or the new one, also after a kill."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,9 +36,12 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         ConfigError: If the configuration holds an error, or the directory belongs to another one.
     """
     from src.console import print_results
-    from src.run import RunDir
+    from src.run import RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
+    if not is_first_process():
+        # one of several that train one model: the first keeps the records
+        return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
         result = run.result()

@@ -15,7 +15,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from src.build import Built, build, build_task
+from src.build import Built, build, build_task, check_precision
 from src.config import CONF_DIR, ConfigError, compose_train
 from src.data.base import InMemoryDataModule
 from src.spec import DataSpec
@@ -415,3 +415,10 @@ def test_a_share_of_the_batches_becomes_their_number(
 def test_all_batches_stay_all(limit: str | None, tmp_path: Path) -> None:
     overrides = [f"trainer.limit_train_batches={limit}"] if limit else []
     assert build(small(*overrides, run_dir=tmp_path)).trainer.limit_train_batches == 1.0
+
+
+def test_double_precision_is_refused_on_a_device_that_has_none() -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.precision=64-true is not to be had on mps; allowed: 32-true"):
+        check_precision(torch.device("mps"), "64-true")
+    check_precision(torch.device("mps"), "32-true")
+    check_precision(torch.device("cpu"), "64-true")

@@ -95,6 +95,22 @@ def test_the_preset_shows_that_relu_and_not_size_separates_the_circles(tmp_path:
     assert len(list(tmp_path.glob("*/result.json"))) == 6
 
 
+@pytest.mark.slow
+def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
+    # 800 = 12 * 66 + 8: the last batch is smaller
+    shared = ["trainer.max_epochs=5", "data.batch_size=66", "trainer.accelerator=cpu", *QUIET]
+    for name, trainer in (("one", "default"), ("two", "ddp")):
+        done = run(f"hydra.run.dir={tmp_path / name}", f"trainer={trainer}", *shared)
+        assert done.returncode == 0, done.stderr
+    first, second = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.allclose(first[key], second[key], rtol=0, atol=1e-5) for key in first)
+    one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
+    assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)
+    assert two["per_class"][0]["support"] == one["per_class"][0]["support"] == 100
+    again = run(f"run={tmp_path / 'two'}", module="src.eval")
+    assert again.returncode == 0, again.stderr
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, tmp_path: Path) -> None:
     shared = [*QUIET, "trainer.max_epochs=1500", "data.batch_size=400", "callbacks.checkpoint.every_s=0"]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import ConfigError, compose_train
@@ -89,3 +90,16 @@ def test_a_typo_in_an_override_names_the_nearest_key(trained: Path) -> None:
 def test_another_task_is_refused(trained: Path) -> None:
     with pytest.raises(ConfigError, match=r"task=regression does not fit data=circles"):
         evaluate(asked(trained, "task._target_=src.tasks.regression.Regression"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
+# torch's own code generator reads deprecated names while it compiles
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_compiled_run_keeps_plain_names_and_evaluates_to_the_same_numbers(tmp_path: Path) -> None:
+    overrides = ["logger=none", "callbacks=none", "trainer.max_epochs=3", "compile=true"]
+    train(compose_train(overrides, run_dir=tmp_path))
+    state = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert set(state) == {f"net.layers.{i}.{kind}" for i in (0, 1, 3) for kind in ("weight", "bias")}
+    assert evaluate(asked(tmp_path)).metrics == pytest.approx(stored(tmp_path), abs=1e-6)
+    assert evaluate(asked(tmp_path, "compile=false")).metrics == pytest.approx(stored(tmp_path), abs=1e-5)

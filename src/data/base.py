@@ -195,11 +195,16 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         """Validation batches; none while a task fits that measures validation itself."""
         if self._hands_over_blocks() and self.trainer is not None and self.trainer.state.fn == "fit":
             return []
-        return Batches(self.parts.val, batch_size=self.EVAL_BATCH_SIZE)
+        return self._eval_batches(self.parts.val)
 
     def test_dataloader(self) -> Batches:
         """Test batches."""
-        return Batches(self.parts.test, batch_size=self.EVAL_BATCH_SIZE)
+        return self._eval_batches(self.parts.test)
+
+    def _eval_batches(self, part: Part) -> Batches:
+        """A part in order; every process gets its share, since metrics add up over processes."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return Batches(part, batch_size=self.EVAL_BATCH_SIZE, rank=rank, world_size=world_size)
 
     def _hands_over_blocks(self) -> bool:
         return self.trainer is not None and getattr(self.trainer.lightning_module, "trains_in_blocks", False)

@@ -9,7 +9,7 @@ from src.data.split import n_test_samples, shuffled_split
 from src.spec import DataSpec
 
 # Points that are in memory as float64 at the same time.
-_CHUNK = 1 << 18
+_CHUNK = 1 << 15
 
 
 def draw_circles(n: int, *, noise: float, factor: float, seed: int) -> Part:

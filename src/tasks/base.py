@@ -185,7 +185,9 @@ class Task(pl.LightningModule, ABC):
         optimizer, scheduler = self.optimizers(), self.lr_schedulers()
         assert isinstance(optimizer, LightningOptimizer)
         measured: list[Measured] = []
-        for self.epoch in block:
+        for epoch in block:
+            # past nn.Module's own setter, which looks for parameters and takes longer than a layer
+            object.__setattr__(self, "epoch", epoch)
             steps_left = self._steps_left()
             measure = self.schedule.is_measured(self.epoch) or steps_left <= len(self._train_batches)
             lr = optimizer.param_groups[0]["lr"]
@@ -295,6 +297,9 @@ class Task(pl.LightningModule, ABC):
         self._meters[split] = Meters(MeanMetric().to(self.device), metrics)
 
     def _update(self, split: str, batch: Batch) -> None:
+        if batch.share == 0:
+            # a process without samples of its own
+            return
         outputs = self.net(batch.x)
         meters = self._meters[split]
         meters.loss.update(self.loss(outputs, self.targets(batch.y)), weight=len(batch.x))

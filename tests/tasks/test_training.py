@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau, StepLR
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from src.build import Built, build
 from src.callbacks.checkpoint import load_checkpoint
@@ -411,3 +412,23 @@ def test_a_resumed_run_trains_only_what_is_left(tmp_path: Path, monkeypatch: pyt
 
 def test_the_uninterrupted_run_used_its_plateau(uninterrupted: Path) -> None:
     assert len({row["lr"] for row in rows_of(uninterrupted).values()}) > 1
+
+
+class HostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types there
+    """Counts how often a number is asked of a tensor, which makes an accelerator wait."""
+
+    n = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.n += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_step_and_no_epoch_of_a_block_waits_for_the_device(tmp_path: Path) -> None:
+    reads = []
+    for n in (2, 20):
+        block = [f"trainer.max_epochs={n + 1}", f"task.log_every_n_epochs={n}", "task.eval_every_n_epochs=1"]
+        with HostReads() as mode:  # type: ignore[no-untyped-call]
+            fit(small("data.batch_size=10", *block, run_dir=tmp_path / str(n)))
+        reads.append(mode.n)
+    assert reads[0] == reads[1]
