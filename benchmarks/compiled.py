@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from benchmarks.timing import Claim, check_weights, scratch
+from benchmarks.timing import Claim, check_weights, in_turn, scratch
 from src.build import build
 from src.config import compose_train
 
@@ -43,15 +43,19 @@ def claims() -> list[Claim]:
 
 
 def _claim(name: str, overrides: list[str]) -> Claim:
-    claim = Claim(f"compile=true, {name} / without", [], [])
     nets: dict[bool, nn.Module] = {}
-    for pair in range(4):
-        for is_compiled, seconds in ((True, claim.ours_s), (False, claim.other_s)):
-            per_epoch, nets[is_compiled] = _run([*overrides, f"compile={str(is_compiled).lower()}"])
-            # the first pair fills the compiler's cache
-            seconds.extend([per_epoch] if pair else [])
-    # compiled code fuses operations, so that sums are rounded elsewhere: the same network up to that
-    return check_weights(claim, *(list(net.parameters()) for net in nets.values()), within=1e-3)
+
+    def timed(*, is_compiled: bool) -> float:
+        seconds, nets[is_compiled] = _run([*overrides, f"compile={str(is_compiled).lower()}"])
+        return seconds
+
+    return in_turn(
+        f"compile=true, {name} / without",
+        lambda: timed(is_compiled=True),
+        lambda: timed(is_compiled=False),
+        # compiled code fuses operations, so that sums are rounded elsewhere: the same network up to that
+        check=lambda claim: check_weights(claim, *(list(net.parameters()) for net in nets.values()), within=1e-3),
+    )
 
 
 def _run(overrides: list[str]) -> tuple[float, nn.Module]:

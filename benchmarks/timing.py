@@ -80,11 +80,28 @@ class Claim:
 
 
 def in_turn(
-    name: str, ours: Callable[[], float], other: Callable[[], float], *, target: float | None = None, pairs: int = PAIRS
+    name: str,
+    ours: Callable[[], float],
+    other: Callable[[], float],
+    *,
+    target: float | None = None,
+    pairs: int = PAIRS,
+    check: Callable[[Claim], None] | None = None,
 ) -> Claim:
-    """Time two ways in turn, after one run of each that does not count."""
-    ours(), other()
+    """Time two ways in turn, after one run of each that does not count.
+
+    Args:
+        name: What is compared with what.
+        ours: Runs our way, and tells its seconds.
+        other: Runs the other way, and tells its seconds.
+        target: Largest ratio that is promised.
+        pairs: Number of pairs that count.
+        check: Notes in the claim where the first two runs have not computed the same.
+    """
     claim = Claim(name, [], [], target)
+    ours(), other()
+    if check is not None:
+        check(claim)
     for _ in range(pairs):
         claim.ours_s.append(ours())
         claim.other_s.append(other())
@@ -112,12 +129,11 @@ def difference(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
     return max(float((a.detach().cpu() - b.detach().cpu()).abs().max()) for a, b in zip(first, second, strict=True))
 
 
-def check_weights(claim: Claim, first: Sequence[Tensor], second: Sequence[Tensor], *, within: float = 1e-5) -> Claim:
+def check_weights(claim: Claim, first: Sequence[Tensor], second: Sequence[Tensor], *, within: float = 1e-5) -> None:
     """Note in the claim if both sides have not computed the same network."""
     largest = difference(first, second)
     if not largest <= within:
         claim.problems.append(f"weights differ by {largest:.1e}")
-    return claim
 
 
 def scratch() -> Path:

@@ -77,6 +77,7 @@ def _explain_interrupt(run: RunDir) -> None:
 def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     with without_scipy_signal():
         from src.build import build
+        from src.callbacks.checkpoint import load_checkpoint
         from src.measure import describe_device, measure
 
     from src.console import print_config
@@ -85,6 +86,9 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     print_config(cfg)
     log.info(describe_device(cfg.trainer.accelerator, built.trainer))
     last = run.checkpoints / "last.ckpt" if resume else None
+    if last is not None:
+        # a clear error, should it be broken, before Lightning meets it
+        load_checkpoint(last)
     built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
     fitted = {name: float(value) for name, value in built.trainer.callback_metrics.items() if name.startswith("train/")}
     best = run.checkpoints / "best.ckpt"

@@ -20,17 +20,25 @@ def test_a_promise_holds_by_the_median_of_the_pairs() -> None:
 
 
 def test_different_weights_cannot_be_compared() -> None:
-    claim = check_weights(Claim("a / b", [1.0], [1.0], target=2), [torch.zeros(2)], [torch.tensor([0.0, 0.1])])
+    claim, nan = Claim("a / b", [1.0], [1.0], target=2), Claim("a / b", [1.0], [1.0])
+    check_weights(claim, [torch.zeros(2)], [torch.tensor([0.0, 0.1])])
     assert not claim.holds()
     assert claim.verdict() == "not comparable: weights differ by 1.0e-01"
-    nan = check_weights(Claim("a / b", [1.0], [1.0]), [torch.tensor([torch.nan])], [torch.zeros(1)])
+    check_weights(nan, [torch.tensor([torch.nan])], [torch.zeros(1)])
     assert not nan.holds()
 
 
 def test_pairs_are_run_in_turn_after_one_run_that_does_not_count() -> None:
     order: list[str] = []
-    claim = in_turn("a / b", lambda: order.append("a") or 1.0, lambda: order.append("b") or 2.0, pairs=2)  # type: ignore[func-returns-value]
-    assert "".join(order) == "ababab"
+
+    def note(letter: str, seconds: float) -> float:
+        order.append(letter)
+        return seconds
+
+    claim = in_turn(
+        "a / b", lambda: note("a", 1.0), lambda: note("b", 2.0), pairs=2, check=lambda _: order.append("check")
+    )
+    assert order == ["a", "b", "check", "a", "b", "a", "b"]
     assert claim.ratios == [0.5, 0.5]
 
 
