@@ -112,8 +112,19 @@ def command(*arguments: str) -> float:
     """Seconds of a whole Python process that draws its progress bar as on a terminal."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "100"}
     start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} failed: {done.stderr}")
+    return seconds
 
 
 def failing_command(*arguments: str) -> float:

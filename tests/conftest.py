@@ -2,6 +2,23 @@
 
 import os
 
+import pytest
+
 # Tests run side by side, one per core: threads that wait for each other would take longer than the arithmetic. Set
 # before torch is imported, and inherited by the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+_skipped: set[str] = set()
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> None:
+    """Remember what CI may not skip: a test that needs no device of its own."""
+    if report.skipped and "gpu" not in report.keywords and os.environ.get("CI"):
+        _skipped.add(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of CI that has left out a test which its machine could have run."""
+    if _skipped:
+        print(f"\nskipped although CI can run them: {', '.join(sorted(_skipped))}")  # noqa: T201
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

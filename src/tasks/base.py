@@ -246,12 +246,13 @@ class Task(pl.LightningModule, ABC):
         # without validation there are two columns less
         names = names[: means.shape[1]]
         for (epoch, lr, _), values in zip(measured, rows, strict=True):
+            is_logged = self.schedule.is_logged(epoch) or epoch == self.epoch
             row = {**dict(zip(names, values, strict=True)), "lr": lr}
             self._check_finite(epoch, row["train/loss"])
             for logger in self.loggers:
                 if getattr(logger, "keeps_every_row", False):
                     logger.log_metrics({"step": (epoch + 1) * len(self._train_batches), **row}, step=epoch)
-                elif self.schedule.is_logged(epoch):
+                elif is_logged:
                     logger.log_metrics(row, step=epoch)
         # What callbacks monitor. self.log would do the same, at about half a millisecond per name.
         self.trainer.callback_metrics.update(zip(names, means[-1].cpu(), strict=True))
@@ -265,6 +266,14 @@ class Task(pl.LightningModule, ABC):
             f"train/loss is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
             "task.gradient_clip_val=1"
         )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the global generator, which a network with dropout draws from."""
+        checkpoint["rng_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on drawing where the checkpoint stopped."""
+        torch.set_rng_state(checkpoint["rng_state"].cpu())
 
     # Validation and test, once training is over
 

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from src.build import Built, build
 from src.callbacks.checkpoint import load_checkpoint
 from src.data.base import Batches, Part
+from src.models.mlp import MLP
 from src.tasks.base import NonFiniteLossError, Task
 from src.train import train
 from tests.tasks.runs import circle_v2, close, fit, small, validate_and_test, weights
@@ -331,6 +332,7 @@ LONG = (
     "callbacks=none",
     "logger=csv",
     "model=circle_v2",
+    "model.net._target_=tests.tasks.test_training.WithDropout",
     "scheduler=plateau",
     "scheduler.patience=2",
     "data.n_samples=50",
@@ -342,6 +344,13 @@ LONG = (
     "task.log_every_n_epochs=7",
     "callbacks.checkpoint.every_s=0",
 )
+
+
+class WithDropout(MLP):
+    """Draws from the global generator at every step."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(nn.functional.dropout(x, 0.1, self.training))
 
 
 def states(run_dir: Path) -> list[dict[str, Any]]:
