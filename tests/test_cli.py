@@ -111,11 +111,21 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
 
 
+LONG = [*QUIET, "trainer.max_epochs=1500", "data.batch_size=400", "callbacks.checkpoint.every_s=0"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody interrupts."""
+    path = tmp_path_factory.mktemp("whole")
+    assert run(f"hydra.run.dir={path}", *LONG).returncode == 0
+    return path
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, tmp_path: Path) -> None:
-    shared = [*QUIET, "trainer.max_epochs=1500", "data.batch_size=400", "callbacks.checkpoint.every_s=0"]
-    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    process = start(f"hydra.run.dir={stopped}", *shared)
+def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped"
+    process = start(f"hydra.run.dir={stopped}", *LONG)
     wait_for(stopped / "checkpoints" / "last.ckpt", process)
     os.killpg(process.pid, sent)
     output = process.communicate(timeout=60)[0]
@@ -124,27 +134,17 @@ def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, tmp
         assert process.returncode == 130
         assert f"hydra.run.dir={stopped}" in output
         assert "Traceback" not in output
-    resumed = run(f"hydra.run.dir={stopped}", *shared)
+    resumed = run(f"hydra.run.dir={stopped}", *LONG)
     assert resumed.returncode == 0, resumed.stderr
-    assert run(f"hydra.run.dir={whole}", *shared).returncode == 0
     assert_same_weights(stopped, whole)
     assert (stopped / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["model=circle_v2", "data=blobs"], "model=circle_v2 does not fit data=blobs"),
-        (["data.n_samples=1"], "data.n_samples must be at least 2, got 1"),
-        (["trainer.accelerator=tpu"], "trainer.accelerator=tpu"),
-    ],
-)
-def test_bad_input_ends_with_one_message_and_status_1(arguments: list[str], message: str, tmp_path: Path) -> None:
-    failed = run(f"hydra.run.dir={tmp_path}", *arguments)
+def test_bad_input_ends_with_one_message_and_status_1(tmp_path: Path) -> None:
+    failed = run(f"hydra.run.dir={tmp_path}", "data.n_samples=1")
     assert failed.returncode == 1
-    assert message in failed.stderr
-    assert "Traceback" not in failed.stdout + failed.stderr
-    assert len(failed.stderr.splitlines()) <= 3
+    assert failed.stderr == "data.n_samples must be at least 2, got 1\n"
+    assert "Traceback" not in failed.stdout
 
 
 def test_full_error_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -55,9 +54,7 @@ class EpochBar(ProgressBar):
             TextColumn("epoch"),
             MofNCompleteColumn(),
             BarColumn(bar_width=None),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[metrics]}"),
             console=console,
             refresh_per_second=4,
@@ -70,9 +67,13 @@ class EpochBar(ProgressBar):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Show the latest metrics."""
         if self._progress is not None:
-            shown = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-            text = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
-            self._progress.update(self._progress.task_ids[0], metrics=text)
+            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            # validation, or where there is none what is left; short enough for 80 columns
+            split = "val" if "val/loss" in metrics else "train"
+            shown = [
+                f"{name[len(split) + 1 :]} {value:.4f}" for name, value in metrics.items() if name.startswith(split)
+            ]
+            self._progress.update(self._progress.task_ids[0], metrics=f"{split} {', '.join(shown)}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Leave the finished bar."""
