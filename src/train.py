@@ -112,7 +112,7 @@ def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> N
 
     silent = ("callbacks.", "logger.", "run_dir", "suggested.")
     leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
-    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "_target_" not in k}
+    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "._" not in k}
     # Under names of their own, since the curves of training have val/loss already; test is measured only once.
     final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
     for logger in built.loggers:
