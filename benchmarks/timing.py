@@ -18,6 +18,8 @@ from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS = 5
+# Largest difference of two weights that are called the same.
+WEIGHTS_WITHIN = 1e-5
 # Of the ratios of the pairs of one claim, largest over smallest: beyond this the machine was too busy to be believed.
 NOISY = 1.6
 
@@ -140,10 +142,10 @@ def difference(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
     return max(float((a.detach().cpu() - b.detach().cpu()).abs().max()) for a, b in zip(first, second, strict=True))
 
 
-def check_weights(claim: Claim, first: Sequence[Tensor], second: Sequence[Tensor], *, within: float = 1e-5) -> None:
+def check_weights(claim: Claim, first: Sequence[Tensor], second: Sequence[Tensor]) -> None:
     """Note in the claim if both sides have not computed the same network."""
     largest = difference(first, second)
-    if not largest <= within:
+    if not largest <= WEIGHTS_WITHIN:
         claim.problems.append(f"weights differ by {largest:.1e}")
 
 

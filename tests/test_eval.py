@@ -93,6 +93,7 @@ def test_another_task_is_refused(trained: Path) -> None:
 
 
 @pytest.mark.slow
+# `make test` asks for no system package, and torch.compile cannot do without this one; CI fails where it is skipped
 @pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
 # torch's own code generator reads deprecated names while it compiles
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

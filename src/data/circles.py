@@ -15,8 +15,9 @@ _CHUNK = 1 << 15
 def draw_circles(n: int, *, noise: float, factor: float, seed: int) -> Part:
     """Points on two rings, the same in every bit as scikit-learn's ``make_circles(random_state=seed)`` in float32.
 
-    Written out because that one holds five times the memory of the points that it returns, and because importing
-    ``sklearn.datasets`` takes as long as training a small network on them.
+    Written out because that one keeps several float64 copies at once: a run over a million points held five times the
+    bytes of its tensors, and holds two and a half times with this one. Importing ``sklearn.datasets`` also takes longer
+    than training a small network.
 
     Args:
         n: Number of points.
