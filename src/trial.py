@@ -5,7 +5,9 @@ configuration, so that the same run is the same run without a search. No torch h
 """
 
 import json
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,10 +101,22 @@ def open_storage(url: str) -> "BaseStorage":
         # seconds for which a job waits for the others that report
         wait = {"connect_args": {"timeout": 60}}
     try:
-        return RDBStorage(url, engine_kwargs=wait)
+        return _patiently(lambda: RDBStorage(url, engine_kwargs=wait))
     # whatever SQLAlchemy and the drivers of many databases raise: no such driver, no such host, no such password
     except Exception as error:
         raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {error}") from error
+
+
+def _patiently(connect: "Callable[[], BaseStorage]") -> "BaseStorage":
+    """Try again where two processes have made the tables of a new database at once, and got in each other's way."""
+    for seconds in (0.1, 0.5, 2):
+        try:
+            return connect()
+        except Exception as error:
+            if not re.search("already exists|UNIQUE|duplicate", str(error), re.IGNORECASE):
+                raise
+        time.sleep(seconds)
+    return connect()
 
 
 def make(kind: Literal["sampler", "pruner"], node: Mapping[str, Any], **more: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from src.errors import ConfigError
 from src.run import flatten
@@ -39,19 +39,25 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     )
     space = read_space(options.params, arguments, context.config_loader)
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    checked = False
+
+    def compose(overrides: Sequence[str]) -> DictConfig:
+        return context.config_loader.load_sweep_config(config, list(overrides))
 
     def launch(batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
-        nonlocal checked
-        sweeper.validate_batch_is_legal(batch)
-        if not checked:
-            check_objectives(options.objectives, context.config_loader.load_sweep_config(config, list(batch[0])))
-            checked = True
         return launcher.launch(batch, initial_job_idx=first)
 
     sweep_dir.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, sweep_dir / "multirun.yaml")
-    return search(options, space, sweep_dir=sweep_dir, settings=flatten(own), launch=launch, report=report)
+    return search(
+        options,
+        space,
+        sweep_dir=sweep_dir,
+        settings=flatten(own),
+        compose=compose,
+        launch=launch,
+        check=lambda cfg: check_objectives(options.objectives, cfg),
+        report=report,
+    )
 
 
 def _n_parallel(launcher: Any) -> int:

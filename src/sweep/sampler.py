@@ -1,6 +1,7 @@
 """Samplers that draw the same again, whenever a search was interrupted."""
 
 import secrets
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -55,9 +56,12 @@ class Reseeded(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Forget the trial before."""
-        (seed,) = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)
-        self._now = self.make(int(seed))
+        self._now = self._fresh(trial)
         self._now.before_trial(study, trial)
+
+    def _fresh(self, trial: FrozenTrial, param_name: str = "") -> BaseSampler:
+        words = [self._seed, trial.number, zlib.crc32(param_name.encode())]
+        return self.make(int(np.random.SeedSequence(words).generate_state(1)[0]))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As the sampler does."""
@@ -72,8 +76,8 @@ class Reseeded(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """As the sampler does."""
-        return self._now.sample_independent(study, trial, param_name, param_distribution)
+        """As the sampler does, whatever it has drawn for the trial: a kill may have come in between."""
+        return self._fresh(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """As the sampler does."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
+from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from src.errors import ConfigError
@@ -30,7 +31,9 @@ def search(
     *,
     sweep_dir: Path,
     settings: Mapping[str, Any],
+    compose: Callable[[Sequence[str]], DictConfig],
     launch: Launch,
+    check: Callable[[DictConfig], None] = lambda _: None,
     report: Callable[[Book], None] = lambda _: None,
 ) -> list[Sequence[JobReturn]]:
     """Go on until the study has as many trials as asked for.
@@ -43,24 +46,29 @@ def search(
         space: What is searched.
         sweep_dir: Where the jobs leave their files, each under the number of its trial.
         settings: All that may not change from one call to the next, by key.
+        compose: Makes the configuration of a job from its overrides.
         launch: Runs a batch of jobs, given as overrides; the number is that of the first.
+        check: Refuses the configuration of a first job, before the study is begun.
         report: Called with the study at the end, unless interrupted.
 
     Returns:
         What ``launch`` has returned, batch by batch.
 
     Raises:
-        ConfigError: If settings have changed, or the directory holds other runs.
+        ConfigError: If settings have changed, the directory holds other runs, or ``check`` says so.
+        HydraException: If a choice cannot be composed.
     """
     options = _limited(options, space)
     sampler = make_sampler(options.sampler, space)
+    first, *_ = [compose(overrides) for overrides in space.probes()]
+    check(first)
     with own(sweep_dir) as mark:
         study = open_study(options, {**settings, **_own_settings(options, space)}, sampler)
         book = Book(study, space, options, mark, sweep_dir)
         _refuse_foreign_runs(book)
         returns: list[Sequence[JobReturn]] = []
         while batch := _next(book):
-            returns.extend(_run(book, batch, launch))
+            returns.extend(_run(book, [trial for trial in batch if _composes(book, trial, compose)], launch))
         report(book)
     return returns
 
@@ -99,6 +107,17 @@ def _next(book: Book) -> list[Trial]:
     return batch
 
 
+def _composes(book: Book, trial: Trial, compose: Callable[[Sequence[str]], DictConfig]) -> bool:
+    """Whether the values of a trial go together; where they do not, it has failed."""
+    try:
+        compose(_overrides(book, trial))
+    except HydraException as error:
+        _fail(book, trial, " ".join([str(error), str(error.__cause__ or "")]).strip())
+        _tell(book, trial.number)
+        return False
+    return True
+
+
 def _run(book: Book, batch: list[Trial], launch: Launch) -> list[Sequence[JobReturn]]:
     """Launch the jobs of a batch, and tell the study how each has ended.
 
@@ -112,12 +131,10 @@ def _run(book: Book, batch: list[Trial], launch: Launch) -> list[Sequence[JobRet
     todo, crash, settled = batch, None, 0
     for trial in batch:
         _link(book, trial)
-    for _ in range(2):
+    for _ in range(2 if batch else 0):
         done: Sequence[JobReturn] = ()
         try:
             done = launch([_overrides(book, trial) for trial in todo], todo[0].number)
-        except (ConfigError, HydraException):
-            raise
         # whatever a launcher meets: a worker that was killed, a cluster that does not answer
         except Exception as error:
             crash = error

@@ -46,6 +46,16 @@ class Space:
                 f = distribution
                 trial.suggest_float(key, f.low, f.high, step=f.step, log=f.log)
 
+    def probes(self) -> list[list[str]]:
+        """Overrides of a few jobs in which every choice stands once, beside the lowest value of each number."""
+        columns = {
+            key: list(d.choices) if isinstance(d, CategoricalDistribution) else [d.low]  # type: ignore[attr-defined]
+            for key, d in self.searched.items()
+        }
+        longest = max(map(len, columns.values()))
+        rows = ({key: column[i % len(column)] for key, column in columns.items()} for i in range(longest))
+        return [self.overrides(row) for row in rows]
+
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """All overrides of a job with these searched values."""
         return [f"{key}={value}" for key, value in {**self.fixed, **params}.items()]

@@ -164,8 +164,6 @@ def open_study(options: Options, settings: Mapping[str, Any], sampler: BaseSampl
     there = study.user_attrs.get("settings")
     if there is None:
         study.set_user_attr("settings", now)
-        if list(study.metric_names or []) != list(options.objectives):
-            study.set_metric_names(list(options.objectives))
     elif changes := differences(there, now):
         raise ConfigError(
             f"hydra.sweeper.storage={options.storage}: study {options.study_name} has been begun with other settings:\n"
