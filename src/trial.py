@@ -18,7 +18,7 @@ from src.run import write_atomically
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-JOURNAL = "journal://"
+SQLITE, JOURNAL = "sqlite:///", "journal://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +64,17 @@ def storage_url(given: str | None, *, default: Path) -> str:
         ConfigError: If it is neither.
     """
     if given is None:
-        return f"sqlite:///{default.resolve()}"
+        return f"{SQLITE}{default.resolve()}"
     text = str(given)
-    for scheme in ("sqlite:///", JOURNAL):
-        if text.startswith(scheme) and len(text) > len(scheme) and ":memory:" not in text:
-            return scheme + str(Path(text.removeprefix(scheme)).expanduser().resolve())
-    if "://" in text and not text.startswith("sqlite:"):
+    scheme = next((each for each in (SQLITE, JOURNAL) if text.startswith(each)), None)
+    if scheme is None:
+        scheme = {".db": SQLITE, ".log": JOURNAL}.get(Path(text).suffix)
+    is_path = text.startswith((SQLITE, JOURNAL)) or ":" not in text
+    path = text.removeprefix(SQLITE).removeprefix(JOURNAL)
+    if scheme is not None and is_path and path and path != ":memory:":
+        return f"{scheme}{Path(path).expanduser().resolve()}"
+    if "://" in text and not text.startswith(("sqlite:", "journal:")):
         return text
-    path = Path(text).expanduser().resolve()
-    if path.suffix == ".db" and "://" not in text:
-        return f"sqlite:///{path}"
-    if path.suffix == ".log" and "://" not in text:
-        return f"{JOURNAL}{path}"
     raise ConfigError(
         f"hydra.sweeper.storage: got {text}; allowed: a database, such as sqlite:///study.db or "
         "postgresql://host/name, a journal, journal:///absolute/path.log, or a path that ends in .db or .log"
@@ -96,8 +95,8 @@ def open_storage(url: str) -> "BaseStorage":
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(path)))
     wait: dict[str, Any] = {}
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if url.startswith(SQLITE):
+        Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         # seconds for which a job waits for the others that report
         wait = {"connect_args": {"timeout": 60}}
     try:

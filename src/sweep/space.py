@@ -90,7 +90,7 @@ def read_space(params: Mapping[str, Any], arguments: Sequence[str], loader: Conf
         try:
             (override,) = parser.parse_overrides([text])
         except HydraException as error:
-            raise ConfigError(f"{text}: {error}{f' {error.__cause__}' if error.__cause__ else ''}") from error
+            raise ConfigError(f"{text}: {error}") from error
         given[override.get_key_element()] = override
     searched = {key: _distribution(key, override) for key, override in given.items() if override.is_sweep_override()}
     if not searched:

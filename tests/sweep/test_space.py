@@ -27,7 +27,7 @@ from src.sweep.space import read_space
         ("relu,tanh", CategoricalDistribution(["relu", "tanh"])),
         ("choice(8,16)", CategoricalDistribution(["8", "16"])),
         ("[8],[16,16]", CategoricalDistribution(["[8]", "[16,16]"])),
-        ("choice({a:1},null,true)", CategoricalDistribution(["{a:1}", "null", "True"])),
+        ("{a:1},null,true", CategoricalDistribution(["{a:1}", "null", "True"])),
     ],
 )
 def test_sweeps_become_distributions(text: str, distribution: BaseDistribution) -> None:
