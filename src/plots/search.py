@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from src.plots import style
@@ -59,6 +60,8 @@ def history_figure(
     for line in lines:
         ax.add_line(line)
     _finish(ax, y, metric)
+    ax.set_xlim(x.min() - 0.7, x.max() + 0.7)
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
     ax.set_xlabel("trial", **style.LABEL)
     return figure
 
@@ -78,7 +81,10 @@ def importances_figure(importances: Mapping[str, Mapping[str, float]], *, title:
         raise ValueError("importances must hold a metric and a searched key")
     # the most important one on top
     keys.sort(key=lambda key: max(shares[key] for shares in importances.values()))
-    handles = [Line2D([], [], color=style.color(i), lw=8, label=metric) for i, metric in enumerate(importances)]
+    handles = [
+        Line2D([], [], color=style.color(i), marker="s", ls="none", label=metric)
+        for i, metric in enumerate(importances)
+    ]
     left = 0.35 + _LETTER * max(map(len, keys))
     figure, (ax,) = panels(
         1, size=(4.6, 0.5 + 0.45 * len(keys)), title=title, left=left, above=0.1, legend=handles if handles[1:] else ()
@@ -100,13 +106,20 @@ def importances_figure(importances: Mapping[str, Mapping[str, float]], *, title:
 
 
 def slices_figure(
-    params: Mapping[str, Sequence[Any]], values: Sequence[float], *, log: Sequence[str], metric: str, title: str
+    params: Mapping[str, Sequence[Any]],
+    values: Sequence[float],
+    *,
+    choices: Mapping[str, Sequence[Any]],
+    log: Sequence[str],
+    metric: str,
+    title: str,
 ) -> Figure:
     """Draw a metric over each searched value, a panel each; later trials are darker.
 
     Args:
-        params: By key (p of them) the value of each trial (t,); text is drawn as categories.
+        params: By key (p of them) the value of each trial (t,).
         values: What the trials have measured (t,).
+        choices: For keys that are no numbers all that could be chosen, from left to right.
         log: Keys whose axis is logarithmic.
         metric: Name of what is measured.
         title: What stands on top of the figure.
@@ -117,17 +130,24 @@ def slices_figure(
     y = np.asarray(values, dtype=float)
     if not params or len(y) == 0:
         raise ValueError("params and values must not be empty")
-    shades = style.soft_colormap(0)(np.linspace(0.35, 1, len(y)))
-    words = max((len(str(v)) for column in params.values() for v in column if isinstance(v, str)), default=0)
-    below = 0.65 + (min(words, 20) * _LETTER * 0.7 if words > 4 else 0)
-    figure, axes = panels(len(params), size=(2.5, 3.0), title=title, above=0.1, below=below)
+    shades = style.soft_colormap(0)(np.linspace(0.35, 1, len(y)) if len(y) > 1 else [1.0])
+    longest = max((len(_short(choice)) for key in params for choice in choices.get(key, ())), default=0)
+    below = 0.35 + (_LETTER * 0.8 * longest if longest > 4 else 0)
+    figure, axes = panels(len(params), size=(2.5, 3.0), title=title, below=below)
     for ax, (key, column) in zip(axes, params.items(), strict=True):
-        x = _positions(ax, column)
+        x = np.asarray([choices[key].index(value) if key in choices else value for value in column], dtype=float)
         ax.scatter(x, y, c=shades, s=34, edgecolors="white", linewidths=0.5, zorder=2)
         _finish(ax, y, metric if ax is axes[0] else "")
-        if key in log:
+        ax.set_title(key if len(key) < 30 else f"…{key[-28:]}", size=11, color=style.INK)
+        if key in choices:
+            turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if longest > 4 else {}
+            ax.set_xticks(range(len(choices[key])), [_short(choice) for choice in choices[key]], **turned)
+            ax.set_xlim(-0.5, len(choices[key]) - 0.5)
+        elif key in log:
             ax.set_xscale("log")
-        ax.set_xlabel(key if len(key) < 28 else f"…{key[-26:]}", size=11, color=style.INK)
+            # whole powers of ten: between them labels run into each other
+            ax.set_xlim(0.7 * 10 ** np.floor(np.log10(x.min())), 10 ** np.ceil(np.log10(x.max())) / 0.7)
+            ax.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
@@ -150,11 +170,13 @@ def pareto_figure(values: ArrayLike, is_best: Sequence[bool], *, metrics: Sequen
         Line2D([], [], label="trial", color="#9A9A9A", **_DOT),
         Line2D([], [], label="Pareto front", color=style.color(1), **_DOT),
     ]
+    # a front of three objectives is a surface, of which a line would tell nothing
+    line = "-" if y.shape[1] == 2 else "none"
     figure, axes = panels(y.shape[1] - 1, size=(4.6, 3.8), title=title, above=0.1, legend=legend)
     for ax, k in zip(axes, range(1, y.shape[1]), strict=True):
         front = y[best][np.argsort(y[best, k], kind="stable")]
         ax.add_line(Line2D(y[~best, k], y[~best, 0], color="#9A9A9A", **_DOT))
-        ax.add_line(Line2D(front[:, k], front[:, 0], color=style.color(1), lw=1, **{**_DOT, "ls": "-", "ms": 7}))
+        ax.add_line(Line2D(front[:, k], front[:, 0], color=style.color(1), lw=1, **{**_DOT, "ls": line, "ms": 7}))
         _finish(ax, y[:, 0], metrics[0] if k == 1 else "")
         if _spreads(y[:, k]):
             ax.set_xscale("log")
@@ -176,15 +198,6 @@ def _spreads(y: NDArray[np.float64]) -> bool:
     return bool(y.min() > 0 and y.max() > 100 * y.min())
 
 
-def _positions(ax: Axes, column: Sequence[Any]) -> NDArray[np.float64]:
-    """Where values stand on the horizontal axis."""
-    if not any(isinstance(value, str) for value in column):
-        return np.asarray(column, dtype=float)
-    words = sorted({str(value) for value in column})
-    labels = [word if len(word) <= 20 else f"{word[:19]}…" for word in words]
-    turned: dict[str, Any] = (
-        {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, labels)) > 4 else {}
-    )
-    ax.set_xticks(range(len(words)), labels, **turned)
-    ax.set_xlim(-0.5, len(words) - 0.5)
-    return np.array([words.index(str(value)) for value in column], dtype=float)
+def _short(choice: Any) -> str:
+    text = str(choice)
+    return text if len(text) <= 20 else f"{text[:19]}…"

@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 from omegaconf import OmegaConf
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
@@ -88,20 +88,18 @@ def pictures(book: Book, trials: list[FrozenTrial]) -> dict[str, Any]:
     """Figures by file name: history and slices of each objective, importances, and the Pareto front of several."""
     objectives = list(book.options.objectives)
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    space: dict[str, Any] = book.space.searched
     figures: dict[str, Any] = {}
     for i, metric in enumerate(objectives):
         suffix = "" if len(objectives) == 1 else f"_{metric.replace('/', '_')}"
         figures[f"history{suffix}"] = _history(book, trials, i)
         figures[f"slices{suffix}"] = slices_figure(
-            {key: [trial.params[key] for trial in done] for key in book.space.searched},
+            {key: [trial.params[key] for trial in done] for key in space},
             [trial.values[i] for trial in done],
-            log=[
-                key
-                for key, d in book.space.searched.items()
-                if isinstance(d, IntDistribution | FloatDistribution) and d.log
-            ],
+            choices={key: d.choices for key, d in space.items() if isinstance(d, CategoricalDistribution)},
+            log=[key for key, d in space.items() if not isinstance(d, CategoricalDistribution) and d.log],
             metric=metric,
-            title=f"{metric} of {len(done)} trials, later ones darker",
+            title=f"{metric} by searched value, later trials darker",
         )
     importances = {metric: shares for i, metric in enumerate(objectives) if (shares := _importances(book, i))}
     if importances:
