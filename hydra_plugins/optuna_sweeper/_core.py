@@ -20,8 +20,8 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     """Run a search with the launcher that Hydra has been asked for."""
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
+    from src.sweep.check import check_job
     from src.sweep.findings import report
-    from src.sweep.objectives import check_objectives
     from src.sweep.options import Options
     from src.sweep.search import search
     from src.sweep.space import read_space
@@ -55,7 +55,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         settings=flatten(own),
         compose=compose,
         launch=launch,
-        check=lambda cfg: check_objectives(options.objectives, cfg),
+        check=lambda cfg: check_job(cfg, options),
         report=report,
     )
 

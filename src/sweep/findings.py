@@ -1,6 +1,5 @@
 """What a search has found: the best trials in words, in a file, and in pictures."""
 
-import logging
 import shlex
 import warnings
 from collections import Counter
@@ -20,7 +19,8 @@ from src.plots.style import save
 from src.run import write_atomically
 from src.sweep.study import Book
 
-log = logging.getLogger(__name__)
+# Different results that a forest needs at least.
+_FEW = 4
 
 
 def report(book: Book) -> None:
@@ -129,17 +129,13 @@ def _history(book: Book, trials: list[FrozenTrial], i: int) -> Any:
 
 
 def _importances(book: Book, i: int) -> dict[str, float]:
-    """Shares of the variance, by a forest over the trials; nothing where they do not tell."""
+    """Shares of the variance, by a forest over the trials; nothing where these are too few, or all the same."""
+    values = {trial.values[i] for trial in book.trials() if trial.state == TrialState.COMPLETE}
+    if len(values) < _FEW:
+        return {}
     with warnings.catch_warnings():
         # functional ANOVA is told to be experimental for several objectives
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            shares = get_param_importances(
-                book.study,
-                evaluator=FanovaImportanceEvaluator(seed=0),
-                target=lambda trial: float(trial.values[i]),
-            )
-        # too few trials, or all with the same value
-        except (RuntimeError, ValueError):
-            return {}
+        forest = FanovaImportanceEvaluator(seed=0)
+        shares = get_param_importances(book.study, evaluator=forest, target=lambda trial: float(trial.values[i]))
     return {key: float(share) for key, share in shares.items()}
