@@ -215,13 +215,13 @@ def test_commands_that_train_nothing_load_neither_optuna_nor_torch() -> None:
 def test_jobs_of_joblib_run_side_by_side_and_report_to_one_study(tmp_path: Path, command: Command) -> None:
     command(
         *(*SEARCH, *SHORT, "callbacks=default", f"hydra.sweep.dir={tmp_path}", "optimizer.lr=interval(0,1)"),
-        *("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=4"),
+        *("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=2"),
         *("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=9"),
     )
-    assert [trial.state for trial in trials(tmp_path)] == [TrialState.COMPLETE] * 4
+    assert [trial.state for trial in trials(tmp_path)] == [TrialState.COMPLETE] * 2
     assert all(list(trial.intermediate_values) == [0, 1, 2] for trial in trials(tmp_path))
     assert {trial.value for trial in trials(tmp_path)} == {
-        result(tmp_path, number)["metrics"]["val/loss"] for number in range(4)
+        result(tmp_path, number)["metrics"]["val/loss"] for number in range(2)
     }
 
 
@@ -244,7 +244,7 @@ def test_tpe_finds_what_makes_the_published_network_separate_the_rings(tmp_path:
 
 @pytest.mark.slow
 def test_the_search_preset_comes_to_what_its_file_expects(tmp_path: Path, command: Command) -> None:
-    command("experiment=search/mlp_circles", f"hydra.sweep.dir={tmp_path}", "hydra.sweeper.n_trials=16")
+    command("experiment=search/mlp_circles", f"hydra.sweep.dir={tmp_path}", "hydra.sweeper.n_trials=6")
     found = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
     best = result(tmp_path, found["best_trial"])
     assert found["best_params"]["optimizer"] == "adam"
