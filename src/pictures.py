@@ -4,7 +4,7 @@ Axes: `n` samples, `f` features.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -93,27 +93,38 @@ class Picture(NamedTuple):
     draw: Callable[[Subject], Figure]
 
 
-def figures(task: Task, datamodule: InMemoryDataModule, *, title: str, names: Iterable[str]) -> dict[str, Figure]:
-    """Draw the pictures of these names that fit a network and its data."""
-    subject = Subject(task, datamodule, title)
-    return {name: PICTURES[name].draw(subject) for name in names if PICTURES[name].fits(subject)}
+def draw(subject: Subject, names: Iterable[str]) -> Iterator[tuple[str, Figure]]:
+    """Draw one after the other the pictures of these names that fit."""
+    for name in names:
+        if PICTURES[name].fits(subject):
+            yield name, PICTURES[name].draw(subject)
 
 
-def check_names(key: str, names: Iterable[str], *more: str) -> None:
-    """Refuse a picture that there is not.
+def needs(name: str) -> str:
+    """What a picture can be drawn of, in words."""
+    return (
+        "frames in plots/frames, which callbacks.boundary_frames.save=true keeps"
+        if name == "gif"
+        else PICTURES[name].needs
+    )
+
+
+def check_names(key: str, names: str | Iterable[str], *more: str) -> list[str]:
+    """Read names of pictures, and refuse one that there is not.
 
     Args:
-        key: The configuration key that lists them.
-        names: What it holds.
+        key: The configuration key that holds them.
+        names: One or several.
         *more: Names that are allowed beside those of all pictures.
 
     Raises:
         ConfigError: If a name is unknown.
     """
-    allowed = [*PICTURES, *more]
-    for name in names:
+    allowed, given = [*PICTURES, *more], [names] if isinstance(names, str) else list(names)
+    for name in given:
         if name not in allowed:
             raise ConfigError(f"{key} holds {name!r}, which is no picture; {suggest(str(name), allowed)}")
+    return given
 
 
 def title_of(name: str, metrics: Mapping[str, Any]) -> str:
@@ -140,8 +151,9 @@ def _curve(function: Callable[[Tensor], Tensor], x: Tensor) -> Curve:
 
 def read_history(run: RunDir) -> dict[str, NDArray[np.float64]]:
     """Columns of a run's ``metrics.csv``; NaN where a number is missing."""
-    with (run.path / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    lines = (run.path / "metrics.csv").read_text().splitlines(keepends=True)
+    # a kill can cut off the last line
+    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
 
 

@@ -5,6 +5,7 @@ Axes: `n` places.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from src.plots import style
 from src.plots.layout import panels
 
-_VALUE = {"color": style.color(5), "lw": 5.0}
-_SLOPE = {"color": style.color(4), "lw": 3.0}
-_TWIN = {"color": style.INK, "ls": (0, (3, 2)), "lw": 1.3}
+_VALUE: dict[str, Any] = {"color": style.color(5), "lw": 5.0}
+_SLOPE: dict[str, Any] = {"color": style.color(4), "lw": 3.0}
+_TWIN: dict[str, Any] = {"color": style.INK, "ls": (0, (3, 2)), "lw": 1.3}
 
 
 @dataclass(frozen=True)

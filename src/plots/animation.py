@@ -9,6 +9,7 @@ from PIL import Image
 PLAY_MS = 6000  # all frames but the last
 HOLD_MS = 2500  # the last one, which is what the run came to
 _MAX_WIDTH = 900  # pixels
+_SAMPLED = 8  # frames that the palette is made from
 _COLORS = 128  # soft colours and smooth letters; twice as many make the file half as large again
 
 
@@ -38,12 +39,15 @@ def animate(folder: Path) -> bytes:
     frames = [_read(path) for path in files]
     for path, frame in zip(files, frames, strict=True):
         if frame.size != frames[0].size:
-            raise ValueError(f"{path} is {frame.size} pixels large, {files[0].name} {frames[0].size}; all must be alike")
-    # One palette for all, that of first and last: with palettes of their own, still parts would flicker.
-    both = Image.new("RGB", (frames[0].width, 2 * frames[0].height))
-    both.paste(frames[0], (0, 0))
-    both.paste(frames[-1], (0, frames[0].height))
-    palette = both.quantize(_COLORS, method=Image.Quantize.MEDIANCUT)
+            raise ValueError(
+                f"{path} is {frame.size} pixels large, {files[0].name} {frames[0].size}; all must be alike"
+            )
+    # One palette for all, from some: with palettes of their own, still parts would flicker.
+    some = [*frames[:: -(-len(frames) // _SAMPLED)], frames[-1]]
+    sheet = Image.new("RGB", (frames[0].width, len(some) * frames[0].height))
+    for i, frame in enumerate(some):
+        sheet.paste(frame, (0, i * frame.height))
+    palette = sheet.quantize(_COLORS, method=Image.Quantize.MEDIANCUT)
     drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     each = min(600, max(60, PLAY_MS // len(drawn) // 10 * 10))  # a GIF counts in hundredths of a second
     file = io.BytesIO()

@@ -4,6 +4,7 @@ Axes: `r` rows of the table of metrics.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 from src.plots import style
 from src.plots.layout import panels
 
-_SPLITS = {"train": {"color": style.color(0), "ls": "-"}, "val": {"color": style.color(1), "ls": (0, (4, 1.5))}}
+_SPLITS: dict[str, dict[str, Any]] = {
+    "train": {"color": style.color(0), "ls": "-"},
+    "val": {"color": style.color(1), "ls": (0, (4, 1.5))},
+}
 _LOG_FROM = 30.0  # largest over smallest value, from which the end of a curve lies flat on a linear axis
 
 
@@ -37,7 +41,9 @@ def curves_figure(history: Mapping[str, NDArray[np.float64]], *, title: str) -> 
     if "epoch" not in history or not names or len(history["epoch"]) == 0:
         raise ValueError(f"history needs rows of epoch and of train/... or val/..., got columns {list(history)}")
     there = [split for split in _SPLITS if any(f"{split}/{name}" in history for name in names)]
-    legend = [Line2D([], [], label={"val": "validation"}.get(split, split), lw=1.8, **_SPLITS[split]) for split in there]
+    legend = [
+        Line2D([], [], label={"val": "validation"}.get(split, split), lw=1.8, **_SPLITS[split]) for split in there
+    ]
     figure, axes = panels(len(names), size=(4.6, 3.2), title=title, shared=False, above=0.52, legend=legend)
     for ax, name in zip(axes, names, strict=True):
         _draw(ax, name, history)
@@ -50,7 +56,7 @@ def _draw(ax: Axes, name: str, history: Mapping[str, NDArray[np.float64]]) -> No
         values = history.get(f"{split}/{name}")
         if values is None or not np.isfinite(values).any():
             continue
-        measured = np.isfinite(values)
+        measured = np.isfinite(values) & np.isfinite(history["epoch"])
         x, y = history["epoch"][measured], values[measured]
         # A single row makes no line.
         ax.plot(x, y, lw=1.8, marker="o" if len(x) == 1 else "", **look)

@@ -57,23 +57,32 @@ def folds_figure(
     size = panel_size(upper - lower)
     background = evaluate(predict, lower, upper, size=size, n_classes=n_classes)
     maps = evaluate_hidden(hidden, lower, upper, size=size, max_units=MAX_LINES)
-    folding = [(i + 1, layer) for i, layer in enumerate(maps) if layer.folds][:MAX_LAYERS]
+    folding = [(i + 1, layer) for i, layer in enumerate(maps) if layer.folds]
+    if len(folding) > MAX_LAYERS:
+        title = f"{title}; the first {MAX_LAYERS} of {len(folding)} layers that fold"
+        folding = folding[:MAX_LAYERS]
     n_panels = max(1, len(folding))
     figure, axes = panels(
-        n_panels, size=size, title=title, columns=min(n_panels, 2), above=0.52, legend=_legend(class_names)
+        n_panels,
+        size=size,
+        title=title,
+        columns=min(n_panels, 2),
+        above=0.52,
+        legend=_legend(class_names)[: None if folding else -1],
     )
     for i, ax in enumerate(axes):
         background.draw(ax, lw=_BOUNDARY)
         _draw_points(ax, data)
         ax.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
-        text = "no unit folds the plane:\nwithout a ReLU every layer is linear"
+        text = f"no unit folds the plane:\nactivations: {', '.join(dict.fromkeys(m.name for m in maps)) or 'none'}"
         if folding:
             number, layer = folding[i]
             crossing = np.flatnonzero(layer.crosses_zero())
             # Under the boundary (3), over the points (2).
             layer.draw_folds(ax, crossing, colors=_FOLD["color"], linewidths=_FOLD["lw"], zorder=2.5)
             shown = f"the first {MAX_LINES} of {layer.n_units}" if layer.n_units > MAX_LINES else f"{layer.n_units}"
-            text = f"hidden layer {number}: {shown} {layer.name} units\n{len(crossing)} fold within this view"
+            s = "" if layer.n_units == 1 else "s"
+            text = f"hidden layer {number}: {shown} {layer.name} unit{s}\n{len(crossing)} fold within this view"
         ax.set_title(text, size=11, color=style.INK, y=1.0)
         if i + 2 >= n_panels:
             ax.set_xlabel(feature_names[0], **style.LABEL)

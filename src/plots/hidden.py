@@ -3,7 +3,7 @@
 Axes: `n` points, `w` units of a layer, `h` and `v` rows and columns of the grid.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -64,7 +64,7 @@ class LayerMap:
         both: NDArray[np.bool_] = (lowest < 0) & (highest > 0)
         return both
 
-    def draw_folds(self, ax: Axes, units: Sequence[int], **look: Any) -> None:
+    def draw_folds(self, ax: Axes, units: Iterable[int], **look: Any) -> None:
         """Draw where the pre-activations of some units are zero."""
         for unit in units:
             ax.contour(self.x, self.y, self.before[..., unit], levels=[0.0], **look)
@@ -91,9 +91,7 @@ def evaluate_hidden(
     x, y, points = grid(lower, upper, size=size)
     chunks = [
         [(layer, layer.before[:, :max_units].copy(), layer.after[:, :max_units].copy()) for layer in hidden(chunk)]
-        for chunk in (
-            np.ascontiguousarray(points[i : i + _CHUNK], np.float32) for i in range(0, len(points), _CHUNK)
-        )
+        for chunk in (np.ascontiguousarray(points[i : i + _CHUNK], np.float32) for i in range(0, len(points), _CHUNK))
     ]
     maps = []
     for parts in zip(*chunks, strict=True):

@@ -57,7 +57,8 @@ def residuals_figure(train: Series, test: Series, *, place_name: str, target_nam
     A good fit leaves a band around zero without a pattern; a slope or an arch is something that the model has missed.
 
     Args:
-        train: Where each point stands on the horizontal axis (n,), its feature or its prediction, and its residual (n,).
+        train: Where each point stands on the horizontal axis, its feature or its prediction (n,), and its residual
+            (n,).
         test: The same for the points that were held back.
         place_name: Name of the horizontal axis.
         target_name: Name of what was predicted.
@@ -79,7 +80,7 @@ def residuals_figure(train: Series, test: Series, *, place_name: str, target_nam
     ax.axhline(0, color=style.INK, lw=1.1, zorder=1.5)
     _draw(ax, lines)
     ax.set_xlabel(place_name, **style.LABEL)
-    ax.set_ylabel(f"{target_name} − prediction", **style.LABEL)
+    ax.set_ylabel(f"{target_name} - prediction", **style.LABEL)
     return figure
 
 

@@ -63,11 +63,12 @@ def units_figure(
                 ax.remove()
                 continue
             _draw_unit(ax, layer, unit)
-        line[0].set_ylabel(f"layer {i + 1}: {layer.name}" if first == 0 else "", size=11, color=style.INK)
+        line[0].set_ylabel(f"layer {i + 1}\n{layer.name}" if first == 0 else "", size=11, color=style.INK)
     line[0].set_xlabel(f"{feature_names[0]} →", size=11, color=style.INK, loc="left")
-    line[0].annotate(
-        f"{feature_names[1]} →", (0, 0), xytext=(-3, 0), xycoords="axes fraction", textcoords="offset points",
-        size=11, color=style.INK, rotation=90, ha="right", va="bottom",
+    # On the right, since the layer's name stands on the left.
+    line[layer.before.shape[2] - 1 - first].annotate(
+        f"{feature_names[1]} →", (1, 0), xytext=(3, 0), xycoords="axes fraction", textcoords="offset points",
+        size=11, color=style.INK, rotation=90, ha="left", va="bottom",
     )  # fmt: skip
     return figure
 
