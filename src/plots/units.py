@@ -100,5 +100,5 @@ def _legend(has_negative: bool) -> list[Line2D]:  # noqa: FBT001 - its name says
         *([negative] if has_negative else []),
         Line2D([], [], ls="none", marker="s", mfc="white", mec=style.INK, mew=0.8, label="zero"),
         Line2D([], [], ls="none", marker="s", mfc=highest, mec="none", label="positive"),
-        Line2D([], [], color=style.INK, lw=1.2, label="pre-activation is zero"),
+        Line2D([], [], color=style.INK, lw=1.2, label="pre-activation = 0"),
     ]

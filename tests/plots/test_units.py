@@ -74,8 +74,8 @@ def test_the_legend_tells_of_negative_numbers_only_where_there_are_some() -> Non
     def entries(name: str) -> list[str]:
         return [text.get_text() for text in _draw((3, name)).legends[0].get_texts()]
 
-    assert entries("tanh") == ["negative", "zero", "positive", "pre-activation is zero"]
-    assert entries("relu") == ["zero", "positive", "pre-activation is zero"]
+    assert entries("tanh") == ["negative", "zero", "positive", "pre-activation = 0"]
+    assert entries("relu") == ["zero", "positive", "pre-activation = 0"]
 
 
 @pytest.mark.parametrize("layers", [[(8, "relu")] * 2, [(16, "handmade_sigmoid"), (2, "handmade_relu")], [(1, "relu")]])
