@@ -34,12 +34,12 @@ def _grow(tree: Tree, node: Any) -> None:
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
     """Print metrics by split, the per-class report where there is one, and where everything lies."""
-    out = terminal()
-    out.print(_metrics_table(result["metrics"]))
+    console = terminal()
+    console.print(_metrics_table(result["metrics"]))
     if result["per_class"]:
-        out.print(_class_table(result["per_class"]))
+        console.print(_class_table(result["per_class"]))
     # a path that is wrapped can neither be clicked nor copied
-    out.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def _metrics_table(metrics: Mapping[str, float]) -> Table:
