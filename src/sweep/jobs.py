@@ -98,6 +98,8 @@ def compose_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], *, first: in
         jobs: Overrides of each.
         first: Number of the first.
     """
+    # drawn once: the cache with the name goes to every job
+    _ = config.hydra.sweep.dir
     trees: dict[tuple[str, ...], DictConfig] = {}
     loader = GlobalHydra.instance().config_loader()
     assert isinstance(loader, ConfigLoaderImpl)
