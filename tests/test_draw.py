@@ -50,7 +50,7 @@ def test_the_picture_is_the_one_that_training_drew(trained: Path, tmp_path: Path
     (moved / "plots" / "boundary.png").unlink()
     (file,) = draw(asked(moved, "boundary"))
     assert file.read_bytes() == drawn
-    # the last weights are others than the best ones
+    # other weights, another picture
     (file,) = draw(asked(moved, "boundary", checkpoint=str(_untrained(moved))))
     assert file.read_bytes() != drawn
 
