@@ -22,8 +22,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config import ConfigError
 
-# Where a run goes does not change what it computes.
-_PLACES = frozenset({"run_dir"})
+# Where a run goes, and whether it is only looked at, does not change what it computes.
+_PLACES = frozenset({"run_dir", "sweep.dry_run"})
 
 Claim = Literal["fresh", "resume", "completed"]
 
@@ -39,6 +39,10 @@ class PrunedError(Exception):
     def __init__(self, metrics: Mapping[str, float], *, epoch: int) -> None:
         super().__init__(f"pruned at epoch {epoch}")
         self.metrics, self.epoch = dict(metrics), epoch
+
+
+class OtherRunError(ConfigError):
+    """A directory holds a run of another configuration."""
 
 
 def is_first_process() -> bool:
@@ -93,6 +97,15 @@ class RunDir:
         """Holds the pictures."""
         return self.path / "plots"
 
+    @property
+    def frames(self) -> Path:
+        """Holds a picture per epoch, epoch_000100.png and so on, where the run was asked for them."""
+        return self.plots / "frames"
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of ``best`` or ``last``; any other name is a path already."""
+        return self.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+
     def config(self) -> DictConfig:
         """The stored configuration, pointed at where the directory stands now.
 
@@ -125,15 +138,12 @@ class RunDir:
             to go on from, else ``fresh``; what a failed run has left is removed.
 
         Raises:
-            ConfigError: If the directory holds a run of another configuration.
+            OtherRunError: If the directory holds a run of another configuration.
         """
+        found = self.look(cfg)
+        if found != "fresh":
+            return found
         if self.config_file.is_file():
-            self._refuse_other(cfg)
-            result = self.result()
-            if result is not None and result["status"] in ("completed", "pruned"):
-                return "completed"
-            if result is None and (self.checkpoints / "last.ckpt").is_file():
-                return "resume"
             self._clear()
         _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
         if hydra_cfg is not None:
@@ -142,10 +152,24 @@ class RunDir:
         _write_yaml(self.config_file, cfg)
         return "fresh"
 
+    def look(self, cfg: DictConfig) -> Claim:
+        """What `claim` would find; touches nothing.
+
+        Raises:
+            OtherRunError: If the directory holds a run of another configuration.
+        """
+        if not self.config_file.is_file():
+            return "fresh"
+        self._refuse_other(cfg)
+        result = self.result()
+        if result is not None:
+            return "completed" if result["status"] in ("completed", "pruned") else "fresh"
+        return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
+
     def _refuse_other(self, cfg: DictConfig) -> None:
         changes = differences(flatten(OmegaConf.load(self.config_file)), flatten(cfg))
         if changes:
-            raise ConfigError(
+            raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
             )

@@ -1,1 +1,1 @@
-"""Sweeps: their jobs, and what they answer."""
+"""Sweeps: many runs of one question."""
