@@ -1,6 +1,7 @@
 """What is shown now and then while a network learns."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
@@ -32,8 +33,15 @@ class EveryFewEpochs(Callback, ABC):
     def show(self, trainer: pl.Trainer, task: Task) -> None:
         """Show what there is at ``task.epoch``; must leave the network and all random generators as they are."""
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show if it is time."""
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ARG002 - Lightning's signature
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Show if it is time; what Lightning calls a batch is a block of epochs, after which it drops the gradients."""
         assert isinstance(pl_module, Task)
         if self.every_n_epochs != 0 and pl_module.epoch % self._step(pl_module) == 0:
             self._show(trainer, pl_module)

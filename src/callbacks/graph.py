@@ -81,18 +81,31 @@ def network_graph(net: nn.Module, x: Tensor) -> GraphDef:
             module.training = training
     names: dict[fx.Node, str] = {}
     for node in graph.nodes:
-        names[node] = _unique(_name(node, type(net).__name__), names.values())
+        names[node] = _unique(_name(node, net), names.values())
     return GraphDef(node=[_node(node, names, net, run.shapes.get(node.name)) for node in graph.nodes])
 
 
-def _name(node: fx.Node, root: str) -> str:
+def _name(node: fx.Node, net: nn.Module) -> str:
     """Place of a node in the boxes; `a/b` is inside of box a."""
     if node.op in ("placeholder", "output"):
         return "input" if node.op == "placeholder" else "output"
-    if node.op in ("call_module", "get_attr"):
-        return f"{root}/{node.target}".replace(".", "/")
+    if node.op == "call_module":
+        return _place(str(node.target), net)
+    if node.op == "get_attr":
+        module, _, own = str(node.target).rpartition(".")
+        return f"{_place(module, net)}/{own}"
     inside = list(node.meta.get("nn_module_stack", {}))
-    return "/".join([root, *(inside[-1].split(".") if inside else ()), node.name])
+    return f"{_place(inside[-1] if inside else '', net)}/{node.name}"
+
+
+def _place(module: str, net: nn.Module) -> str:
+    """Boxes around a module; one that has only a number for a name tells its class too."""
+    boxes, path = [type(net).__name__], []
+    for part in module.split(".") if module else ():
+        path.append(part)
+        kind = type(net.get_submodule(".".join(path))).__name__
+        boxes.append(f"{part}_{kind}" if part.isdigit() else part)
+    return "/".join(boxes)
 
 
 def _unique(name: str, taken: Iterable[str]) -> str:
@@ -105,13 +118,15 @@ def _unique(name: str, taken: Iterable[str]) -> str:
 
 def _node(node: fx.Node, names: dict[fx.Node, str], net: nn.Module, shape: list[int] | None) -> NodeDef:
     attributes: dict[str, AttrValue] = {}
-    op = getattr(node.target, "__name__", str(node.target))
+    op = node.op if node.op in ("placeholder", "output") else getattr(node.target, "__name__", str(node.target))
     if node.op == "call_module":
         module = net.get_submodule(str(node.target))
         op = type(module).__name__
         sizes = {name: list(p.shape) for name, p in module.named_parameters()}
         attributes["parameters"] = AttrValue(s=", ".join(f"{name} {size}" for name, size in sizes.items()).encode())
     if shape is not None:
-        dims = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
+        # -1: a batch may have any size
+        sizes_out = shape if node.op == "get_attr" else [-1, *shape[1:]]
+        dims = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in sizes_out])
         attributes["_output_shapes"] = AttrValue(list=AttrValue.ListValue(shape=[dims]))
     return NodeDef(name=names[node], op=op, input=[names[other] for other in node.all_input_nodes], attr=attributes)
