@@ -109,13 +109,18 @@ def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
     for heading in ("job", "what", "error", "message"):
         table.add_column(heading, overflow="fold")
     for job in failed[:N_ROWS]:
-        name = job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
+        name = job_name(job, summary)
         label = labels.get(id(job)) or " ".join(f"{key}={value}" for key, value in job.overrides.items())
         what = f"{label} seed={job.seed}" if id(job) in labels else label
         message = (job.error_message or "").strip().partition("\n")[0]
         cells = (name, what, job.error_type or "", message[:300])
         table.add_row(*(Text(plain(cell)) for cell in cells))
     return table
+
+
+def job_name(job: Job, summary: Summary) -> str:
+    """Name a job, together with its sweep where there are several."""
+    return job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
 
 
 def remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:

@@ -18,6 +18,7 @@ function drawLines(svg, { axes, jobs }, onChoice) {
     svg.replaceChildren();
     const width = Math.max(svg.parentElement.clientWidth, 2 * side + 120 * (axes.length - 1));
     for (const [key, value] of Object.entries({ width, height })) svg.setAttribute(key, value);
+    svg.style.setProperty("--opacity", Math.min(0.7, Math.max(0.25, 8 / Math.sqrt(jobs.length))));
     const x = (i) => side + (i * (width - 2 * side)) / (axes.length - 1);
     const paths = jobs.map(({ places, color, name }) => {
       const points = places.map((place, i) => `${x(i).toFixed(1)},${y(place).toFixed(1)}`);

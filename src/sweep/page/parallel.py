@@ -35,7 +35,7 @@ def parallel(swept: Swept, summary: Summary) -> dict[str, Any] | None:
     rows = {id(job): i for i, job in enumerate(summary.jobs)}
     jobs = [
         {
-            "name": f"job {job.name}",
+            "name": swept.names[i],
             "row": rows[id(job)],
             "color": _COLORS[min(int(goodness[i] * len(_COLORS)), len(_COLORS) - 1)],
             "places": [round(places[i], 4) for _, places in found],

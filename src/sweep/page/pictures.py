@@ -13,7 +13,9 @@ from src.sweep.records import Job
 
 # What a run may have drawn, the most telling first.
 KINDS = {"boundary.png": "Decision boundaries", "predictions.png": "Predictions", "confusion.png": "Confusion matrices"}
-N_PICTURES = 24  # 40 kB and 40 ms each
+N_COMPARED = 24  # in columns; each takes 40 kB and 40 ms
+N_PLAIN = 12
+_N_BYTES = 1_800_000  # of all together, beside 5 MB of plotly.js
 _MAX_COLUMNS = 4
 _WIDTH = 640  # pixels
 
@@ -63,10 +65,21 @@ def picture_grid(series: Sequence[Series]) -> Grid | None:
             continue
         key = _column_key(drawn)
         columns = tuple(dict.fromkeys(_value(each, key) for each in _as_asked(drawn))) if key else ()
-        places = _rows(drawn, key, columns) if key else drawn[:N_PICTURES]
-        cells = tuple(None if each is None else _picture(each, found[id(each)], name) for each in places)
-        return Grid(title, key, columns, cells, len(drawn) - sum(each is not None for each in places))
+        places = _rows(drawn, key, columns) if key else drawn[:N_PLAIN]
+        cells = _filled(places, found, name)
+        return Grid(title, key, columns, cells, len(drawn) - sum(cell is not None for cell in cells))
     return None
+
+
+def _filled(places: Sequence[Series | None], jobs: Mapping[int, Job], name: str) -> tuple[Picture | None, ...]:
+    """Read the pictures, until there are too many bytes of them."""
+    cells: list[Picture | None] = []
+    left = _N_BYTES
+    for each in places:
+        found = None if each is None or left <= 0 else _picture(each, jobs[id(each)], name)
+        left -= len(found.source) if found else 0
+        cells.append(found if left > 0 else None)
+    return tuple(cells)
 
 
 def _representative(each: Series, name: str) -> Job | None:
@@ -114,7 +127,7 @@ def _rows(drawn: Sequence[Series], key: str, columns: Sequence[str]) -> list[Ser
     for each in drawn:
         rest = tuple(value for name, value in each.ranked.group.values.items() if name != key)
         rows.setdefault(rest, {})[_value(each, key)] = each
-    n_rows = N_PICTURES // len(columns)
+    n_rows = N_COMPARED // len(columns)
     if len(drawn) > 0.6 * len(rows) * len(columns):
         return [row.get(column) for row in list(rows.values())[:n_rows] for column in columns]
     ranked = ([each for each in drawn if _value(each, key) == column] for column in columns)
@@ -123,11 +136,13 @@ def _rows(drawn: Sequence[Series], key: str, columns: Sequence[str]) -> list[Ser
 
 
 def _picture(each: Series, job: Job, name: str) -> Picture | None:
+    from PIL import Image
+
     path = _file(job, name)
     try:
         return Picture(each, job, path, _smaller(path))
-    except (OSError, ValueError):
-        # a file that holds no picture, or half of one
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # what Pillow raises for a file that holds no picture, half of one, or far too much
         return None
 
 

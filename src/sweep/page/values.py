@@ -17,6 +17,7 @@ from src.sweep.page.series import (
     short,
     spans,
 )
+from src.sweep.tables import job_name
 
 N_KEYS = 8
 # More different numbers than this are points along an axis, fewer are boxes side by side.
@@ -31,6 +32,7 @@ class Swept:
         owners = {id(job): each for each in series for job in each.ranked.group.jobs}
         completed = (job for job in summary.jobs if job.status == "completed" and id(job) in owners)
         self.jobs = [job for job in completed if self.metric in job.metrics]
+        self.names = [f"job {job_name(job, summary)}" for job in self.jobs]
         self.series = [owners[id(job)] for job in self.jobs]
         self.y = rounded(job.metrics[self.metric] for job in self.jobs)
         self.columns = {key: column for key, column in self._columns().items() if len(set(column)) > 1}
@@ -79,7 +81,7 @@ def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], 
 
 def _points(swept: Swept, places: Sequence[float]) -> list[dict[str, Any]]:
     """Every job, those of the best groups on top."""
-    names = [short(f"job {job.name}", 40) for job in swept.jobs]
+    names = [short(name, 40) for name in swept.names]
     chosen = sorted(range(len(places)), key=lambda i: swept.series[i].is_own)
     return [
         {

@@ -20,9 +20,9 @@ from src.sweep.page.sentences import lead, mean, sentences
 from src.sweep.page.series import OTHER, Figure, Series, all_series
 from src.sweep.page.values import N_KEYS, Swept, value_figures
 from src.sweep.scale import Scale
-from src.sweep.tables import p_text, plain, remarks
+from src.sweep.tables import job_name, p_text, plain, remarks
 
-FILE = "report.html"
+PAGE = "report.html"
 _HERE = Path(__file__).parent
 _OURS = {"css": "report.css", "parallel_js": "parallel.js", "js": "report.js"}
 _LIMITS = {"seeds": N_SEEDS, "dots": N_GROUPS, "errors": N_ERRORS, "keys": N_KEYS}
@@ -51,7 +51,9 @@ def page(summary: Summary, *, folder: Path) -> str:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["plain"] = plain
-    environment.globals.update(mean=mean, p_text=p_text, href=lambda target: _href(target, folder))
+    environment.globals.update(
+        mean=mean, p_text=p_text, name=lambda job: job_name(job, summary), href=lambda target: _href(target, folder)
+    )
     series = all_series(summary)
     swept = Swept(summary, series)
     figures = _figures(summary, series, swept)
@@ -77,7 +79,7 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
     failed = [job for job in summary.jobs if job.status == "failed"]
     return {
         "summary": summary,
-        "name": ", ".join(path.resolve().name for path in summary.sweep_dirs),
+        "title": ", ".join(path.resolve().name for path in summary.sweep_dirs),
         "written": datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         "lead": lead(summary),
         "sentences": sentences(summary),
