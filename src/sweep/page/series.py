@@ -77,7 +77,7 @@ def metric_axis(metric: str, values: Iterable[float], **changes: Any) -> dict[st
     if scale.is_share:
         return axis(scale.words, tickformat=".3~%", **changes)
     if spans(list(values), factor=50):
-        return axis(scale.words, type="log", dtick=1, exponentformat="power", **changes)
+        return axis(scale.words, type="log", dtick=1, tickformat="~g", **changes)
     return axis(scale.words, **changes)
 
 
