@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config import CONF_DIR, ConfigError
 from src.run import flatten
 from src.schema import hydra_at
-from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config
+from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +92,13 @@ def test_hydra_values_can_be_read_while_a_job_is_looked_at() -> None:
     (_, job) = compose_jobs(config, expand(config) or [])
     with hydra_config(job.hydra_cfg):
         assert cfg.name == "job 1"
+
+
+def test_one_job_for_each_choice_of_options_stands_for_all() -> None:
+    jobs = expand(composed("seed=range(0,50)", "model=circle_v1,mlp", "optimizer=sgd,adam", "optimizer.lr=0.1,0.2"))
+    assert jobs is not None
+    assert len(jobs) == 400
+    options = [(model, optimizer) for model in ("circle_v1", "mlp") for optimizer in ("sgd", "adam")]
+    assert representatives(jobs) == [
+        ["seed=0", f"model={model}", f"optimizer={optimizer}", "optimizer.lr=0.1"] for model, optimizer in options
+    ]

@@ -115,3 +115,13 @@ def test_starts_in_the_same_second_have_directories_of_their_own(tmp_path: Path)
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(list((tmp_path / "sweeps").iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_an_option_that_does_not_fit_one_of_the_choices_is_refused_before_any_job(tmp_path: Path) -> None:
+    """optimizer.momentum is a key of sgd, not of adam."""
+    sweep, output = tmp_path / "sweep", tmp_path / "output"
+    arguments = (*SHORT, "optimizer=sgd,adam", "optimizer.momentum=0.5,0.9", f"hydra.sweep.dir={sweep}")
+    assert run(*arguments, output=output) == 1
+    assert "optimizer.momentum" in output.read_text()
+    assert not list(sweep.glob("*/"))
