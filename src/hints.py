@@ -10,8 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# A quarter of the way from guessing to all right. The best line across two rings gets a fifth of the way, by cutting off
-# a piece of the outer one.
+from omegaconf import DictConfig
+
+from src.errors import ConfigError
+
+# A quarter of the way from guessing to all right. The best line across two rings gets a fifth of the way, by cutting
+# off a piece of the outer one.
 _NEAR_CHANCE = 0.25
 # A third of the units of a healthy network may never fire, and more than half where there is a single input: those that
 # are set in motion by values which do not occur.
@@ -43,6 +47,20 @@ class Hint(NamedTuple):
     changes: tuple[str, ...]
 
 
+class ReluLayer(NamedTuple):
+    """A layer of ReLU units.
+
+    Attributes:
+        name: Of the module.
+        n_dead: How many never fire on the training data.
+        n_units: How many there are.
+    """
+
+    name: str
+    n_dead: int
+    n_units: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a run knows of itself when training ends, all of the last weights.
@@ -62,7 +80,7 @@ class Facts:
         line_accuracy: Share of the training points that the best line by least squares gets right; None unless the
             network is linear.
         target_std: Standard deviation of the training targets; None for a classification.
-        relus: Per layer of ReLU units its name, how many of them never fire on the training data, and how many there are.
+        relus: Layers of ReLU units.
         activation_is_a_key: Whether ``model.net.activation`` sets the network's activation.
     """
 
@@ -79,27 +97,36 @@ class Facts:
     guessing: float | None
     line_accuracy: float | None
     target_std: float | None
-    relus: tuple[tuple[str, int, int], ...]
+    relus: tuple[ReluLayer, ...]
     activation_is_a_key: bool
 
 
 def hints(facts: Facts) -> list[Hint]:
     """All that the facts ask for; of a run that is fine nothing."""
-    found = [hint for check in (_exploding, _dead_relus, _linear, _overfitting) for hint in check(facts)]
+    if exploding := list(_exploding(facts)):
+        # whatever else is wrong comes from it
+        return exploding
+    found = [hint for check in (_dead_relus, _linear, _overfitting) for hint in check(facts)]
     # a network that can do no better does not move either
     return found or list(_too_slow(facts))
 
 
-def not_finite(seen: str, *, lr: float | None, suggested_lr: float) -> Hint:
-    """The hint of a run whose loss left the numbers that a float can hold.
+def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
+    """What the failure of a run asks for.
 
     Args:
-        seen: What the error says.
-        lr: Learning rate that the run was given; None if it has none of that name.
-        suggested_lr: Learning rate that suits the data.
+        error: What the run raised.
+        cfg: Its configuration.
     """
-    change = "task.gradient_clip_val=1" if lr is None else _lower(lr, suggested_lr)
-    return Hint("not_finite", seen, (change,))
+    if isinstance(error, (ConfigError, SystemExit)):
+        return []
+    # loaded by whatever trained
+    from src.tasks.base import NonFiniteLossError
+
+    if not isinstance(error, NonFiniteLossError):
+        return []
+    change = _lower(cfg.optimizer.lr, cfg.suggested.lr) if "lr" in cfg.optimizer else "task.gradient_clip_val=1"
+    return [Hint("not_finite", str(error).split(". Try")[0], (change,))]
 
 
 def as_record(hint: Hint, overrides: Sequence[str]) -> dict[str, str]:
@@ -130,12 +157,12 @@ def _exploding(facts: Facts) -> Iterator[Hint]:
 
 
 def _dead_relus(facts: Facts) -> Iterator[Hint]:
-    dead, n = (sum(layer[i] for layer in facts.relus) for i in (1, 2))
-    if n and (dead >= _DEAD_SHARE * n or any(of_layer == size for _, of_layer, size in facts.relus)):
-        layers = ", ".join(f"{name}: {of_layer} of {size}" for name, of_layer, size in facts.relus)
+    dead, n = sum(layer.n_dead for layer in facts.relus), sum(layer.n_units for layer in facts.relus)
+    if n and (dead >= _DEAD_SHARE * n or any(layer.n_dead == layer.n_units for layer in facts.relus)):
+        layers = ", ".join(f"{layer.name}: {layer.n_dead} of {layer.n_units}" for layer in facts.relus)
         seen = (
-            f"{dead} of {n} ReLU units ({dead / n:.0%}) never fire on the training data ({layers}), so that no gradient "
-            "reaches them"
+            f"{dead} of {n} ReLU units ({dead / n:.0%}) never fire on the training data, so that no gradient reaches "
+            f"them ({layers})"
         )
         yield Hint("dead_relus", seen, (_lower(facts.lr, facts.suggested_lr),))
 
@@ -162,8 +189,9 @@ def _too_slow(facts: Facts) -> Iterator[Hint]:
             f"from {facts.first_loss:.4g} to {facts.last_loss:.4g}: optimizer.lr={facts.lr:g} hardly moves anything"
         )
         # steps of one direction add up, so that a hundred times the rate goes about a hundred times as far
-        factor = 10 ** math.ceil(math.log10(0.3 / max(facts.moved, 1e-9)))
-        yield Hint("too_slow", seen, (f"optimizer.lr={min(facts.lr * factor, max(1.0, facts.lr)):g}",))
+        far_enough = facts.lr * 10 ** math.ceil(math.log10(0.3 / max(facts.moved, 1e-9)))
+        lr = min(far_enough, facts.suggested_lr) if facts.suggested_lr > facts.lr else 10 * facts.lr
+        yield Hint("too_slow", seen, (f"optimizer.lr={lr:g}",))
 
 
 def _overfitting(facts: Facts) -> Iterator[Hint]:
@@ -178,7 +206,9 @@ def _overfitting(facts: Facts) -> Iterator[Hint]:
         least = _GAP
         seen = f"mean absolute error is {facts.train_score:.4g} in training and {facts.val_score:.4g} on validation"
     if gap > least * unit:
-        decay = () if facts.weight_decay is None else (f"optimizer.weight_decay={max(0.01, 10 * facts.weight_decay):g}",)
+        decay = (
+            () if facts.weight_decay is None else (f"optimizer.weight_decay={max(0.01, 10 * facts.weight_decay):g}",)
+        )
         why = f"{seen}: the network learns its training points by heart"
         yield Hint("overfitting", why, ("callbacks=early_stopping", *decay))
 

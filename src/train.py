@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +37,8 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     Raises:
         ConfigError: If the configuration holds an error, or the directory belongs to another one.
     """
-    from src.console import print_results
+    from src.console import print_hints, print_results
+    from src.hints import as_record, of_error
     from src.run import RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
@@ -50,15 +53,24 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         return _value(result["optimized_metric"])
     started = time.monotonic()
     about = {"seed": cfg.seed, "overrides": list(overrides)}
+    # what a hint's command begins with: a job of a sweep is tried again by itself
+    alone = [*overrides, "hydra.mode=RUN"] if _is_job(hydra_cfg) else overrides
     try:
-        result = _run(cfg, run, resume=claim == "resume")
+        result = _run(cfg, run, resume=claim == "resume", show=not _is_job(hydra_cfg))
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
-            _explain_interrupt(run)
-        run.fail(error, **about, duration_s=time.monotonic() - started)
+            _explain_interrupt(run, hydra_cfg)
+        hints = [as_record(hint, alone) for hint in of_error(error, cfg)]
+        run.fail(error, **about, hints=hints, duration_s=time.monotonic() - started)
+        if not _is_job(hydra_cfg):
+            print_hints(hints)
         raise
+    result["hints"] = [as_record(hint, alone) for hint in result["hints"]]
     run.finish(**about, **result, duration_s=time.monotonic() - started)
-    print_results(result, run_dir=run.path)
+    if _is_job(hydra_cfg):
+        log.info("%s=%.4f in %s", *result["optimized_metric"].values(), run.path)
+    else:
+        print_results(result, run_dir=run.path)
     return _value(result["optimized_metric"])
 
 
@@ -67,38 +79,46 @@ def _value(metric: dict[str, Any]) -> float | None:
     return value
 
 
-def _explain_interrupt(run: RunDir) -> None:
+def _explain_interrupt(run: RunDir, hydra_cfg: DictConfig | None) -> None:
     # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
+    if not _is_job(hydra_cfg):
+        log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
     raise KeyboardInterrupt
 
 
-def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
+def _is_job(hydra_cfg: DictConfig | None) -> bool:
+    """Whether this is one of the many runs of a sweep, whose end shows them in tables."""
+    return hydra_cfg is not None and hydra_cfg.mode.name == "MULTIRUN"
+
+
+def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> dict[str, Any]:
     with without_scipy_signal():
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
+        from src.callbacks.hints import found_by
         from src.measure import describe_device, measure
 
     from src.console import print_config
 
     built = build(cfg)
-    print_config(cfg)
+    if show:
+        print_config(cfg)
     log.info(describe_device(cfg.trainer.accelerator, built.trainer))
     last = run.checkpoints / "last.ckpt" if resume else None
     if last is not None:
         # a clear error, should it be broken, before Lightning meets it
         load_checkpoint(last)
     built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
-    fitted = {name: float(value) for name, value in built.trainer.callback_metrics.items() if name.startswith("train/")}
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
-    metrics = {**fitted, **measured.metrics}
+    metrics = {**built.task.fitted, **measured.metrics}
     _tell_loggers(cfg, built, metrics)
     return {
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
         "metrics": metrics,
         "per_class": measured.per_class,
+        "hints": found_by(built.trainer),
         "device": str(built.trainer.strategy.root_device),
         "n_parameters": sum(p.numel() for p in built.task.net.parameters()),
     }
@@ -131,15 +151,43 @@ def _class_name(key: str, value: Any) -> Any:
     return value.rsplit(".", 1)[-1] if key.endswith("._target_") else value
 
 
-@entry("train")
-def main(cfg: DictConfig) -> float | None:
-    """Command line."""
+def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:
+    """Record a failed job of a sweep where it ran, so that the other jobs go on."""
+    from src.run import OtherRunError, RunDir
+
+    if isinstance(error, OtherRunError):
+        # the record that is there belongs to somebody else
+        raise error
+    run = RunDir(Path(cfg.run_dir))
+    if run.result() is None:
+        # it failed before it began
+        hydra_cfg, overrides = _hydra()
+        run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
+        run.fail(error, seed=OmegaConf.select(cfg, "seed"), overrides=overrides, duration_s=0.0)
+    log.error("failed: %s", message)
+    return math.nan
+
+
+def _hydra() -> tuple[Any, list[str]]:
+    """Hydra's own configuration, and the overrides as they were typed: one may hold an interpolation."""
     from hydra.core.hydra_config import HydraConfig
 
     hydra_cfg: Any = HydraConfig.get()
-    # as they were typed: an override may hold an interpolation
     typed = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
-    return train(cfg, overrides=[str(override) for override in typed or ()], hydra_cfg=hydra_cfg)
+    return hydra_cfg, [str(override) for override in typed or ()]
+
+
+def _end_of_sweep(error: BaseException | None) -> int:
+    # loaded by Hydra's callback, if at all
+    watch = sys.modules.get("src.sweep.watch")
+    return watch.end_of_sweep(error) if watch else 0
+
+
+@entry("train", tolerate=_keep_failure, at_end=_end_of_sweep)
+def main(cfg: DictConfig) -> float | None:
+    """Command line."""
+    hydra_cfg, overrides = _hydra()
+    return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from src.data.base import Batches, InMemoryDataModule, Part
-from src.hints import Facts, Hint, hints
+from src.hints import Facts, Hint, ReluLayer, hints
 from src.models.activations import HandmadeReLU
 from src.models.mlp import MLP
 from src.tasks.base import Task
@@ -103,20 +103,21 @@ def moved(first: list[Tensor], last: list[Tensor]) -> float:
 
 @torch.no_grad()
 def is_affine(net: nn.Module, x: Tensor) -> bool:
-    """Whether a network is a straight line through every point (n, f) and its mirror image, near and far.
+    """Whether a network answers in straight lines through the middle of its inputs (n, f), to both sides and far out.
 
     Asks the network itself, since a non-linearity need not be a module.
     """
     with _eager_eval(net):
         centre = x.mean(0, keepdim=True)
-        middle = net.forward(centre.to(next(net.parameters())))
-        for scale in (1.0, 10.0):
-            there, back = (net.forward((centre + s * (x[:1000] - centre)).to(middle)) for s in (scale, -scale))
-            bend = (there + back - 2 * middle).abs().max()
-            # what rounding to 32 or 16 bits leaves of zero
-            if bend > 0.02 * (there - middle).abs().max() + 1e-4 * middle.abs().max():
-                return False
-    return True
+        away = x[:1000] - centre
+        parameter = next(net.parameters())
+        middle, there, back, far = (net.forward((centre + s * away).to(parameter)).double() for s in (0, 1, -1, 10))
+    # several roundings of numbers of this size, and of the inputs themselves
+    tolerance = max(1e-3, 20 * torch.finfo(parameter.dtype).eps)
+    mirrored, stretched = there + back - 2 * middle, (far - middle) / 10 - (there - middle)
+    return bool(
+        max(mirrored.abs().max(), stretched.abs().max()) <= tolerance * max(there.abs().max(), back.abs().max())
+    )
 
 
 def line_accuracy(part: Part) -> float:
@@ -128,8 +129,8 @@ def line_accuracy(part: Part) -> float:
 
 
 @torch.no_grad()
-def dead_relus(net: nn.Module, part: Part) -> Iterator[tuple[str, int, int]]:
-    """Name of each layer of ReLU units, how many of them give out zero for every point, and how many there are."""
+def dead_relus(net: nn.Module, part: Part) -> Iterator[ReluLayer]:
+    """Layers of ReLU units, in the order in which they are used, and how many units give out zero for every point."""
     fires: dict[str, Tensor] = {}
     hooks = []
     for name, module in net.named_modules():
@@ -149,7 +150,7 @@ def dead_relus(net: nn.Module, part: Part) -> Iterator[tuple[str, int, int]]:
         for hook in hooks:
             hook.remove()
     for name, fired in fires.items():
-        yield name, int((~fired).sum()), fired.numel()
+        yield ReluLayer(name, int((~fired).sum()), fired.numel())
 
 
 @contextmanager
