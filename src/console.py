@@ -52,6 +52,11 @@ def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
         console.print(f"  try: {hint['try']}", soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
+def number(value: float) -> str:
+    """Four decimals, or where a diverging run would need too many columns for that, four digits."""
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.4g}"
+
+
 def _metrics_table(metrics: Mapping[str, float]) -> Table:
     splits = list(dict.fromkeys(name.split("/")[0] for name in metrics))
     table = Table("metric", title="results")
@@ -59,7 +64,7 @@ def _metrics_table(metrics: Mapping[str, float]) -> Table:
         table.add_column(split, justify="right")
     for name in dict.fromkeys(name.split("/", 1)[1] for name in metrics):
         values = (metrics.get(f"{split}/{name}") for split in splits)
-        table.add_row(name, *("" if value is None else f"{value:.4f}" for value in values))
+        table.add_row(name, *("" if value is None else number(value) for value in values))
     return table
 
 
