@@ -84,6 +84,15 @@ class RunDir:
         """Holds the pictures."""
         return self.path / "plots"
 
+    @property
+    def frames(self) -> Path:
+        """Holds a picture per epoch, epoch_000100.png and so on, where the run was asked for them."""
+        return self.plots / "frames"
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of ``best`` or ``last``; any other name is a path already."""
+        return self.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+
     def config(self) -> DictConfig:
         """The stored configuration, pointed at where the directory stands now.
 

@@ -49,8 +49,8 @@ class Frames(EveryFewEpochs):
         for writer in open_writers:
             add_png(writer, f"train/{name}", png, picture.shape, step=task.epoch)
         if self.save:
-            folder = RunDir(Path(trainer.default_root_dir)).plots / "frames"
-            write_atomically(folder / f"epoch_{task.epoch:06d}.png", png)
+            frames = RunDir(Path(trainer.default_root_dir)).frames
+            write_atomically(frames / f"epoch_{task.epoch:06d}.png", png)
 
 
 def drawer(task: Task, datamodule: InMemoryDataModule) -> Draw | None:
