@@ -129,10 +129,17 @@ def main(cfg: DictConfig) -> float | None:
     """Command line."""
     from hydra.core.hydra_config import HydraConfig
 
+    from src.launch import ranks
+
     hydra_cfg: Any = HydraConfig.get()
+    ranks.end_with_sweep()
+    ranks.check_processes(cfg, hydra_cfg)
     # as they were typed: an override may hold an interpolation
     typed = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
-    return train(cfg, overrides=[str(override) for override in typed or ()], hydra_cfg=hydra_cfg)
+    overrides = [str(override) for override in typed or ()]
+    if ranks.is_own_command(cfg, hydra_cfg):
+        return ranks.run_as_command("src.train", overrides, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))
+    return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
 
 
 if __name__ == "__main__":

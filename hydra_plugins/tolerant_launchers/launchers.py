@@ -1,4 +1,4 @@
-"""What Hydra sees of the launchers. It imports this at every start, so the work is done in src.launch, imported late."""
+"""What Hydra sees of the launchers. It imports this at every start, so src.launch does the work, imported late."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def run_locally(sweep: Sweep, jobs: Sequence[Job], *, n_jobs: int, folder: str, 
                 while waiting and free:
                     job, place = waiting.popleft(), free.popleft()
                     executor = _Executor(folder, environments[place], timeout_min=timeout_min)
-                    running[place] = (job, executor.submit(Submission(sweep, job, lifeline())))
+                    handle = executor.submit(Submission(sweep, job, lifeline()))
+                    assert isinstance(handle, LocalJob)
+                    running[place] = (job, handle)
                 time.sleep(_POLL_S)
                 for place in [place for place, (_, handle) in running.items() if handle.done()]:
                     job, handle = running.pop(place)
@@ -60,7 +62,7 @@ def run_locally(sweep: Sweep, jobs: Sequence[Job], *, n_jobs: int, folder: str, 
 
 
 class _Executor(LocalExecutor):
-    """Submitit's, with an environment per job, and a process group per job, which Ctrl-C in the terminal leaves alone."""
+    """Submitit's, with an environment and a process group per job; Ctrl-C in the terminal leaves the latter alone."""
 
     def __init__(self, folder: str, environment: Mapping[str, str], *, timeout_min: int) -> None:
         super().__init__(folder, max_num_timeout=0)

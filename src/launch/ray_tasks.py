@@ -23,7 +23,7 @@ def run_on_ray(
         sweep: What they share.
         jobs: The jobs.
         init: Arguments of ``ray.init``.
-        remote: Resources of a job, as ``ray.remote`` takes them; without ``num_gpus``, a job gets a GPU if there is one.
+        remote: Resources of a job, as ``ray.remote`` takes them; without ``num_gpus``, a GPU if there is one.
 
     Raises:
         ConfigError: If the cluster has no node that can give a job what it asks for.

@@ -21,16 +21,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_OF_SUBMITIT = ("submitit_folder", "max_num_timeout")
+
 # Slurm's default MaxArraySize is 1001.
 _ARRAY_SIZE = 1000
 
 # A finished job's result may take this long to show on a network file system.
 _GRACE_S = 10.0
 
-_ALIVE = frozenset(
-    ("CONFIGURING", "COMPLETING", "PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESIZING", "RUNNING")
-    + ("SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
-)
+# all others are ends
+_ALIVE = {
+    "CONFIGURING",
+    "COMPLETING",
+    "PENDING",
+    "RESIZING",
+    "RUNNING",
+    "SIGNALING",
+    "STAGE_OUT",
+    "STOPPED",
+    "SUSPENDED",
+}
+_ALIVE |= {"REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 
 
 def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any]) -> list[JobReturn]:
@@ -45,8 +56,8 @@ def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any
 
     folder = str(parameters["submitit_folder"])
     _take_over(folder)
-    rest = {f"slurm_{key}": value for key, value in parameters.items() if key not in ("submitit_folder", _RETRIES)}
-    executor = submitit.AutoExecutor(folder, cluster="slurm", **{f"slurm_{_RETRIES}": parameters[_RETRIES]})
+    rest = {f"slurm_{key}": value for key, value in parameters.items() if key not in _OF_SUBMITIT}
+    executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=parameters["max_num_timeout"])
     executor.update_parameters(**rest)
     handles: list[Handle[JobReturn]] = []
     try:
@@ -58,9 +69,6 @@ def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any
     except BaseException:
         cancel(handle.job_id for handle in handles if not has_result(handle))
         raise
-
-
-_RETRIES = "max_num_timeout"
 
 
 def cancel(job_ids: Iterable[str], *, timeout_s: float = 60) -> None:
@@ -123,8 +131,7 @@ def _gather(handles: "Mapping[Job, Handle[JobReturn]]") -> list[JobReturn]:
 
 def _lost(handle: "Handle[JobReturn]", job: Job, state: str) -> JobReturn:
     return job.lost(
-        f"Slurm says {state} of {handle.job_id}; its output is in {handle.paths.stdout} and .err; repeat the command to "
-        "go on with it"
+        f"Slurm says {state} of {handle.job_id}; its output is in {handle.paths.stdout}; repeat the command to go on"
     )
 
 
