@@ -32,6 +32,8 @@ for name in ("lightning.pytorch", "lightning.fabric"):
     logging.getLogger(name).setLevel(logging.WARNING)
 # A task that trains in blocks measures validation itself, and hands Lightning an empty list of loaders for it.
 warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
+# On a cluster's front end; what runs there is wanted there.
+warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
 # Lightning 2.6 calls what PyTorch 2.13 has renamed.
 warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 # On a machine that has Slurm, not every run is meant for it.
@@ -66,8 +68,9 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     split = cfg.optimized_metric.split("/")[0]
     if cfg.trainer.get(f"limit_{split}_batches") == 0:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
-    loggers = [] if evaluate_only else [_instantiate(f"logger.{key}", node) for key, node in cfg.logger.items()]
-    callbacks = [] if evaluate_only else [_instantiate(f"callbacks.{key}", node) for key, node in cfg.callbacks.items()]
+    loggers, callbacks = (
+        [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
+    )
     # a run of many processes is evaluated by one
     alone = {"strategy": "auto", "devices": 1, "num_nodes": 1} if evaluate_only else {}
     trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **alone)
@@ -225,6 +228,11 @@ def _option(group: str, node: DictConfig) -> str:
 
 def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
     return _try(key, node, lambda: instantiate(node, **kwargs))
+
+
+def _instantiate_all(group: str, nodes: DictConfig) -> list[Any]:
+    """A group of any number of objects; one that is set to null is left out."""
+    return [_instantiate(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
 
 
 def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:

@@ -22,10 +22,27 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config import ConfigError
 
-# Where a run goes does not change what it computes.
-_PLACES = frozenset({"run_dir"})
+# Where a run goes, and whether it is only looked at, does not change what it computes.
+_PLACES = frozenset({"run_dir", "sweep.dry_run"})
 
 Claim = Literal["fresh", "resume", "completed"]
+
+
+class PrunedError(Exception):
+    """A search has given up the run that raises this.
+
+    Args:
+        metrics: What was measured last, by ``split/name``.
+        epoch: The epoch after which it ends.
+    """
+
+    def __init__(self, metrics: Mapping[str, float], *, epoch: int) -> None:
+        super().__init__(f"pruned at epoch {epoch}")
+        self.metrics, self.epoch = dict(metrics), epoch
+
+
+class OtherRunError(ConfigError):
+    """A directory holds a run of another configuration."""
 
 
 def is_first_process() -> bool:
@@ -82,6 +99,15 @@ class RunDir:
         """Holds the pictures."""
         return self.path / "plots"
 
+    @property
+    def frames(self) -> Path:
+        """Holds a picture per epoch, epoch_000100.png and so on, where the run was asked for them."""
+        return self.plots / "frames"
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of ``best`` or ``last``; any other name is a path already."""
+        return self.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+
     def config(self) -> DictConfig:
         """The stored configuration, pointed at where the directory stands now.
 
@@ -110,19 +136,16 @@ class RunDir:
         """Take the directory for a run of this configuration, and write what is asked into it.
 
         Returns:
-            ``completed`` if the same run has ended well here, ``resume`` if it has left a checkpoint to go on from,
-            else ``fresh``; what a failed run has left is removed.
+            ``completed`` if the same run has ended well here or has been pruned, ``resume`` if it has left a checkpoint
+            to go on from, else ``fresh``; what a failed run has left is removed.
 
         Raises:
-            ConfigError: If the directory holds a run of another configuration.
+            OtherRunError: If the directory holds a run of another configuration.
         """
+        found = self.look(cfg)
+        if found != "fresh":
+            return found
         if self.config_file.is_file():
-            self._refuse_other(cfg)
-            result = self.result()
-            if result is not None and result["status"] == "completed":
-                return "completed"
-            if result is None and (self.checkpoints / "last.ckpt").is_file():
-                return "resume"
             self._clear()
         _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
         if hydra_cfg is not None:
@@ -131,16 +154,24 @@ class RunDir:
         _write_yaml(self.config_file, cfg)
         return "fresh"
 
+    def look(self, cfg: DictConfig) -> Claim:
+        """What `claim` would find; touches nothing.
+
+        Raises:
+            OtherRunError: If the directory holds a run of another configuration.
+        """
+        if not self.config_file.is_file():
+            return "fresh"
+        self._refuse_other(cfg)
+        result = self.result()
+        if result is not None:
+            return "completed" if result["status"] in ("completed", "pruned") else "fresh"
+        return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
+
     def _refuse_other(self, cfg: DictConfig) -> None:
-        stored, asked = flatten(OmegaConf.load(self.config_file)), flatten(cfg)
-        changed = {
-            key: (stored.get(key, "absent"), asked.get(key, "absent"))
-            for key in sorted(stored.keys() | asked.keys())
-            if key not in _PLACES and (key in stored, stored.get(key)) != (key in asked, asked.get(key))
-        }
-        if changed:
-            changes = "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
-            raise ConfigError(
+        changes = differences(flatten(OmegaConf.load(self.config_file)), flatten(cfg))
+        if changes:
+            raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
             )
@@ -155,6 +186,10 @@ class RunDir:
         """Write ``result.json`` of a run that ended well."""
         self._write_result({"status": "completed", **result})
 
+    def prune(self, pruned: PrunedError, **result: Any) -> None:
+        """Write ``result.json`` of a run that its search has ended early: what was measured so far."""
+        self._write_result({"status": "pruned", **result, "metrics": pruned.metrics, "epoch": pruned.epoch})
+
     def fail(self, error: BaseException, **result: Any) -> None:
         """Write ``result.json`` of a run that raised."""
         what = {
@@ -167,6 +202,16 @@ class RunDir:
     def _write_result(self, result: Mapping[str, Any]) -> None:
         everything = {**result, "versions": package_versions(), "git": git_state()}
         write_atomically(self.result_file, json.dumps(_json(everything), indent=2, allow_nan=False).encode())
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """A line for each key whose value is not the same; empty if all are. Where a run goes makes no difference."""
+    changed = {
+        key: (stored.get(key, "absent"), asked.get(key, "absent"))
+        for key in sorted(stored.keys() | asked.keys())
+        if key not in _PLACES and (key in stored, stored.get(key)) != (key in asked, asked.get(key))
+    }
+    return "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
 
 
 def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:

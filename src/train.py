@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,29 +38,41 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         ConfigError: If the configuration holds an error, or the directory belongs to another one.
     """
     from src.console import print_results
-    from src.run import RunDir, is_first_process
+    from src.run import PrunedError, RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
     if not is_first_process():
         # one of several that train one model: the first keeps the records
-        return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
+        try:
+            return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
+        except PrunedError as pruned:
+            return pruned.metrics.get(cfg.optimized_metric)
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
         result = run.result()
         assert result is not None
-        log.info("already completed: %s", run.path)
+        log.info("already %s: %s", result["status"], run.path)
         return _value(result["optimized_metric"])
     started = time.monotonic()
     about = {"seed": cfg.seed, "overrides": list(overrides)}
     try:
-        result = _run(cfg, run, resume=claim == "resume")
+        result = _run(cfg, run, resume=claim == "resume", show=not _is_job(hydra_cfg))
+    except PrunedError as pruned:
+        value = pruned.metrics.get(cfg.optimized_metric)
+        metric = {"name": cfg.optimized_metric, "value": value}
+        run.prune(pruned, **about, optimized_metric=metric, duration_s=time.monotonic() - started)
+        log.info("%s: %s", pruned, run.path)
+        return value
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
-            _explain_interrupt(run)
+            _explain_interrupt(run, hydra_cfg)
         run.fail(error, **about, duration_s=time.monotonic() - started)
         raise
     run.finish(**about, **result, duration_s=time.monotonic() - started)
-    print_results(result, run_dir=run.path)
+    if _is_job(hydra_cfg):
+        log.info("%s=%.4f in %s", *result["optimized_metric"].values(), run.path)
+    else:
+        print_results(result, run_dir=run.path)
     return _value(result["optimized_metric"])
 
 
@@ -67,14 +81,20 @@ def _value(metric: dict[str, Any]) -> float | None:
     return value
 
 
-def _explain_interrupt(run: RunDir) -> None:
+def _explain_interrupt(run: RunDir, hydra_cfg: DictConfig | None) -> None:
     # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
+    if not _is_job(hydra_cfg):
+        log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
     raise KeyboardInterrupt
 
 
-def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
+def _is_job(hydra_cfg: DictConfig | None) -> bool:
+    """Whether this is one of the many runs of a sweep, whose end shows them in tables."""
+    return hydra_cfg is not None and hydra_cfg.mode.name == "MULTIRUN"
+
+
+def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> dict[str, Any]:
     with without_scipy_signal():
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
@@ -83,17 +103,17 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     from src.console import print_config
 
     built = build(cfg)
-    print_config(cfg)
+    if show:
+        print_config(cfg)
     log.info(describe_device(cfg.trainer.accelerator, built.trainer))
     last = run.checkpoints / "last.ckpt" if resume else None
     if last is not None:
         # a clear error, should it be broken, before Lightning meets it
         load_checkpoint(last)
     built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
-    fitted = {name: float(value) for name, value in built.trainer.callback_metrics.items() if name.startswith("train/")}
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
-    metrics = {**fitted, **measured.metrics}
+    metrics = {**built.task.fitted, **measured.metrics}
     _tell_loggers(cfg, built, metrics)
     return {
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
@@ -108,35 +128,69 @@ def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> N
     """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
+    from src.callbacks.tensorboard import write_hparams
     from src.run import flatten
 
     silent = ("callbacks.", "logger.", "run_dir", "suggested.")
     leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
-    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "._" not in k}
+    # a swept group such as optimizer=sgd,adam shows as the class that it stands for
+    named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
+    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}
     # Under names of their own, since the curves of training have val/loss already; test is measured only once.
     final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
     for logger in built.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
-            logger.log_hyperparams(hparams, final, step=built.trainer.current_epoch)
+            write_hparams(logger, hparams, final, step=built.trainer.current_epoch)
         else:
             logger.log_hyperparams(hparams)
         logger.finalize("success")
 
 
-@entry("train")
-def main(cfg: DictConfig) -> float | None:
-    """Command line."""
+def _class_name(key: str, value: Any) -> Any:
+    return value.rsplit(".", 1)[-1] if key.endswith("._target_") else value
+
+
+def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:
+    """Record a failed job of a sweep where it ran, so that the other jobs go on."""
+    from src.run import OtherRunError, RunDir, is_first_process
+
+    if isinstance(error, OtherRunError) or not is_first_process():
+        # the record that is there belongs to somebody else
+        raise error
+    run = RunDir(Path(cfg.run_dir))
+    if run.result() is None:
+        # it failed before it began
+        hydra_cfg, overrides = _hydra()
+        run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
+        run.fail(error, seed=OmegaConf.select(cfg, "seed"), overrides=overrides, duration_s=0.0)
+    log.error("failed: %s", message)
+    return math.nan
+
+
+def _hydra() -> tuple[Any, list[str]]:
+    """Hydra's own configuration, and the overrides as they were typed: one may hold an interpolation."""
     from hydra.core.hydra_config import HydraConfig
 
+    hydra_cfg: Any = HydraConfig.get()
+    typed = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
+    return hydra_cfg, [str(override) for override in typed or ()]
+
+
+def _end_of_sweep(error: BaseException | None) -> int:
+    # loaded by Hydra's callback, if at all
+    watch = sys.modules.get("src.sweep.watch")
+    return watch.end_of_sweep(error) if watch else 0
+
+
+@entry("train", tolerate=_keep_failure, at_end=_end_of_sweep)
+def main(cfg: DictConfig) -> float | None:
+    """Command line."""
     from src.launch import ranks
 
-    hydra_cfg: Any = HydraConfig.get()
+    hydra_cfg, overrides = _hydra()
     ranks.end_with_sweep()
     ranks.check_processes(cfg, hydra_cfg)
-    # as they were typed: an override may hold an interpolation
-    typed = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
-    overrides = [str(override) for override in typed or ()]
     if ranks.is_own_command(cfg, hydra_cfg):
         return ranks.run_as_command("src.train", overrides, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))
     return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)

@@ -13,11 +13,16 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides, run_job, se
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
+from src.errors import ConfigError
+
 log = logging.getLogger(__name__)
 
 
-class LostJobError(Exception):
-    """A job ended without telling how: its process was killed, its machine died, its time was up."""
+class LostJobError(ConfigError):
+    """A job ended without telling how: its process was killed, its machine died, its time was up.
+
+    Shown without a traceback, which would be that of a launcher.
+    """
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,11 @@ def test_all_processes_write_when_the_first_one_does(
     built = build(small(*ROUGH, f"callbacks.checkpoint.every_s={1e9 if decided else 0}", run_dir=tmp_path))
     watch = Watch()
     built.trainer.callbacks.insert(0, watch)  # type: ignore[attr-defined]  # Lightning leaves it untyped
-    monkeypatch.setattr(
-        built.trainer.strategy, "broadcast", lambda value, **_: decided if value is not decided else 1 / 0
-    )
+
+    def broadcast(value: object, *_: object) -> object:
+        return decided if isinstance(value, bool) else value
+
+    monkeypatch.setattr(built.trainer.strategy, "broadcast", broadcast)
     built.trainer.fit(built.task, datamodule=built.datamodule)
     assert (watch.last[-1] is not None) is decided
 
