@@ -39,17 +39,20 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     """
     from src.console import print_hints, print_results
     from src.hints import as_record, of_error
-    from src.run import RunDir, is_first_process
+    from src.run import PrunedError, RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
     if not is_first_process():
         # one of several that train one model: the first keeps the records
-        return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
+        try:
+            return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
+        except PrunedError as pruned:
+            return pruned.metrics.get(cfg.optimized_metric)
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
         result = run.result()
         assert result is not None
-        log.info("already completed: %s", run.path)
+        log.info("already %s: %s", result["status"], run.path)
         return _value(result["optimized_metric"])
     started = time.monotonic()
     about = {"seed": cfg.seed, "overrides": list(overrides)}
@@ -57,6 +60,12 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     alone = [*overrides, "hydra.mode=RUN"] if _is_job(hydra_cfg) else overrides
     try:
         result = _run(cfg, run, resume=claim == "resume", show=not _is_job(hydra_cfg))
+    except PrunedError as pruned:
+        value = pruned.metrics.get(cfg.optimized_metric)
+        metric = {"name": cfg.optimized_metric, "value": value}
+        run.prune(pruned, **about, optimized_metric=metric, duration_s=time.monotonic() - started)
+        log.info("%s: %s", pruned, run.path)
+        return value
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
             _explain_interrupt(run, hydra_cfg)

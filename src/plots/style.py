@@ -15,11 +15,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-# Okabe & Ito (2008), "Color universal design", https://jfly.uni-koeln.de/color/: told apart with any colour vision.
-# Their black is left out, since it is our ink, and their yellow comes last, since it is weakest on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+from src.plots.palette import INK as INK
+from src.plots.palette import PALETTE as PALETTE
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-INK = "#1A1A1A"
 VIOLET = "#542788"  # the units of a network: no class has it
 DPI = 110
 LABEL: dict[str, Any] = {"size": 12, "color": INK}  # axis names and panel titles
