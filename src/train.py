@@ -15,7 +15,6 @@ from src.config import entry
 from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
-    from src.build import Built
     from src.run import RunDir
 
 log = logging.getLogger(__name__)
@@ -78,6 +77,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     with without_scipy_signal():
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
+        from src.callbacks.final import tell_loggers
         from src.measure import describe_device, measure
 
     from src.console import print_config
@@ -94,7 +94,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
     metrics = {**fitted, **measured.metrics}
-    _tell_loggers(cfg, built, metrics)
+    tell_loggers(cfg, built.loggers, metrics, step=built.trainer.current_epoch)
     return {
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
         "metrics": metrics,
@@ -102,26 +102,6 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
         "device": str(built.trainer.strategy.root_device),
         "n_parameters": sum(p.numel() for p in built.task.net.parameters()),
     }
-
-
-def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> None:
-    """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config."""
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    from src.run import flatten
-
-    silent = ("callbacks.", "logger.", "run_dir", "suggested.")
-    leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
-    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "._" not in k}
-    # Under names of their own, since the curves of training have val/loss already; test is measured only once.
-    final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
-    for logger in built.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
-            logger.log_hyperparams(hparams, final, step=built.trainer.current_epoch)
-        else:
-            logger.log_hyperparams(hparams)
-        logger.finalize("success")
 
 
 @entry("train")
