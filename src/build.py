@@ -33,6 +33,8 @@ for name in ("lightning.pytorch", "lightning.fabric"):
     logging.getLogger(name).setLevel(logging.WARNING)
 # A task that trains in blocks measures validation itself, and hands Lightning an empty list of loaders for it.
 warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
+# On a cluster's front end; what runs there is wanted there.
+warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
 # Lightning 2.6 calls what PyTorch 2.13 has renamed.
 warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 

@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -40,7 +41,12 @@ OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(3), use_cach
 
 
 def entry(
-    config_name: str, *, rest: str | None = None, conf_dir: Path = CONF_DIR
+    config_name: str,
+    *,
+    rest: str | None = None,
+    conf_dir: Path = CONF_DIR,
+    tolerate: Callable[[DictConfig, Exception, str], Any] | None = None,
+    at_end: Callable[[BaseException | None], int] = lambda _: 0,
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
     """Make a function of cfg the entry point for a root file, as `hydra.main` does.
 
@@ -52,6 +58,10 @@ def entry(
         config_name: Root file in ``conf_dir``; `train` is checked against the schema.
         rest: Key of the root file that receives, as a list of strings, the overrides that are not its own.
         conf_dir: Absolute path of the folder of YAML files.
+        tolerate: Gets the configuration, the exception and its message of a failed job of a sweep; what it returns is
+            the job's value, so that the other jobs go on.
+        at_end: Called when the entry point ends, with the exception or Ctrl-C that ended it; its value is the exit
+            status where there was none.
     """
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[..., Any]:
@@ -63,7 +73,7 @@ def entry(
             if rest is not None:
                 own = OmegaConf.load(conf_dir / f"{config_name}.yaml")
                 argv = split_argv(argv, [str(key) for key in own], rest=rest)
-            return _start(function, argv, Source(config_name, conf_dir, rest))
+            return _start(_Job(function, Source(config_name, conf_dir, rest), tolerate), argv, at_end)
 
         return main
 
@@ -149,17 +159,42 @@ def split_argv(argv: Sequence[str], own_keys: Sequence[str], *, rest: str = "ove
     return [*kept, f"{rest}=[{','.join(quoted)}]"] if moved else kept
 
 
-def _start(function: Callable[[DictConfig], Any], argv: Sequence[str], source: Source) -> None:
+@dataclass(frozen=True)
+class _Job:
+    """What Hydra runs; picklable, since launchers send it to other processes."""
+
+    function: Callable[[DictConfig], Any]
+    source: Source
+    tolerate: Callable[[DictConfig, Exception, str], Any] | None
+    full_error: str | None = field(default_factory=lambda: os.environ.get(FULL_ERROR))
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        hydra = HydraConfig.get()
+        # unresolved: an override may hold ${...}
+        overrides = [str(line) for line in OmegaConf.to_container(hydra.overrides.task, resolve=False) or []]
+        with _full_error(self.full_error):
+            try:
+                self.source.check(cfg, choices=hydra.runtime.choices, overrides=overrides)
+                return self.function(cfg)
+            except Exception as error:
+                message = self.source.explain(error, overrides)
+                if hydra.mode != RunMode.RUN and self.tolerate is not None:
+                    return self.tolerate(cfg, error, message or f"{type(error).__name__}: {error}")
+                # A single run ends here, without Hydra's line about the job; in a sweep that line tells which job.
+                if hydra.mode == RunMode.RUN and message is not None and self.full_error != "1":
+                    _fail(message)
+                raise
+
+
+def _start(job: _Job, argv: Sequence[str], at_end: Callable[[BaseException | None], int]) -> None:
     import hydra
 
-    full = os.environ.get(FULL_ERROR)
-
-    @functools.wraps(function)
-    def job(cfg: DictConfig) -> Any:
-        with _full_error(full):
-            return _run_job(function, cfg, source)
-
-    main = hydra.main(version_base=VERSION_BASE, config_path=str(source.conf_dir), config_name=source.name)(job)
+    source, full = job.source, job.full_error
+    decorate = hydra.main(version_base=VERSION_BASE, config_path=str(source.conf_dir), config_name=source.name)
+    main = decorate(functools.update_wrapper(lambda cfg: job(cfg), job.function))
     shown, sys.argv = sys.argv, [sys.argv[0], *argv]
     try:
         # set, it makes Hydra raise what it would otherwise print
@@ -169,9 +204,11 @@ def _start(function: Callable[[DictConfig], Any], argv: Sequence[str], source: S
                 sys.stdout.write(source.help(_arguments(argv)))
             else:
                 main()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        at_end(interrupt)
         _fail("Interrupted", status=130)
     except Exception as error:
+        at_end(error)
         message = None if full == "1" else source.explain(error, _arguments(argv))
         if message is not None:
             _fail(message)
@@ -179,25 +216,8 @@ def _start(function: Callable[[DictConfig], Any], argv: Sequence[str], source: S
         raise error.with_traceback(traceback)  # noqa: B904 the same exception again
     finally:
         sys.argv = shown
-
-
-def _run_job(function: Callable[[DictConfig], Any], cfg: DictConfig, source: Source) -> Any:
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    hydra = HydraConfig.get()
-    # unresolved: an override may hold ${...}
-    overrides = [str(line) for line in OmegaConf.to_container(hydra.overrides.task) or []]
-    try:
-        source.check(cfg, choices=hydra.runtime.choices, overrides=overrides)
-        return function(cfg)
-    except Exception as error:
-        # A single run ends here, without Hydra's line about the job; in a sweep that line tells which job it was.
-        if hydra.mode == RunMode.RUN and os.environ.get(FULL_ERROR) != "1":
-            message = source.explain(error, overrides)
-            if message is not None:
-                _fail(message)
-        raise
+    if status := at_end(None):
+        raise SystemExit(status)
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:
@@ -226,7 +246,7 @@ def _below_job(traceback: TracebackType | None) -> TracebackType | None:
     """Leave out the frames above the decorated function."""
     frame = traceback
     while frame is not None:
-        if frame.tb_frame.f_code is _run_job.__code__:
+        if frame.tb_frame.f_code is _Job.__call__.__code__:
             return frame.tb_next
         frame = frame.tb_next
     return traceback

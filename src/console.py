@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 
-def _console() -> Console:
+def terminal() -> Console:
     """The terminal; in a notebook plain text too, which can be captured like any other."""
     return Console(force_jupyter=False)
 
@@ -20,7 +20,7 @@ def print_config(cfg: DictConfig) -> None:
     """Print the composed configuration; values that refer to others are shown as they come out."""
     tree = Tree(Text("config", style="bold"))
     _grow(tree, OmegaConf.to_container(cfg, resolve=True))
-    _console().print(tree)
+    terminal().print(tree)
 
 
 def _grow(tree: Tree, node: Any) -> None:
@@ -34,7 +34,7 @@ def _grow(tree: Tree, node: Any) -> None:
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
     """Print metrics by split, the per-class report where there is one, and where everything lies."""
-    console = _console()
+    console = terminal()
     console.print(_metrics_table(result["metrics"]))
     if result["per_class"]:
         console.print(_class_table(result["per_class"]))

@@ -24,10 +24,14 @@ from omegaconf._utils import get_omega_conf_dumper
 
 from src.config import ConfigError
 
-# Where a run goes does not change what it computes.
-_PLACES = frozenset({"run_dir"})
+# Where a run goes, and whether it is only looked at, does not change what it computes.
+_PLACES = frozenset({"run_dir", "sweep.dry_run"})
 
 Claim = Literal["fresh", "resume", "completed"]
+
+
+class OtherRunError(ConfigError):
+    """A directory holds a run of another configuration."""
 
 
 def is_first_process() -> bool:
@@ -114,15 +118,12 @@ class RunDir:
             else ``fresh``; what a failed run has left is removed.
 
         Raises:
-            ConfigError: If the directory holds a run of another configuration.
+            OtherRunError: If the directory holds a run of another configuration.
         """
+        found = self.look(cfg)
+        if found != "fresh":
+            return found
         if self.config_file.is_file():
-            self._refuse_other(cfg)
-            result = self.result()
-            if result is not None and result["status"] == "completed":
-                return "completed"
-            if result is None and (self.checkpoints / "last.ckpt").is_file():
-                return "resume"
             self._clear()
         _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
         if hydra_cfg is not None:
@@ -130,6 +131,20 @@ class RunDir:
         # last of the three: it marks the directory as taken
         _write_yaml(self.config_file, cfg)
         return "fresh"
+
+    def look(self, cfg: DictConfig) -> Claim:
+        """What `claim` would find; touches nothing.
+
+        Raises:
+            OtherRunError: If the directory holds a run of another configuration.
+        """
+        if not self.config_file.is_file():
+            return "fresh"
+        self._refuse_other(cfg)
+        result = self.result()
+        if result is not None:
+            return "completed" if result["status"] == "completed" else "fresh"
+        return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
 
     def _refuse_other(self, cfg: DictConfig) -> None:
         stored, asked = flatten(OmegaConf.load(self.config_file)), flatten(cfg)
@@ -140,7 +155,7 @@ class RunDir:
         }
         if changed:
             changes = "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
-            raise ConfigError(
+            raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
             )

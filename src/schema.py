@@ -43,6 +43,13 @@ class Suggested:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Keys of `sweep`."""
+
+    dry_run: bool
+
+
+@dataclass(frozen=True)
 class Root:
     """Keys of the root of `conf/train.yaml`."""
 
@@ -61,11 +68,13 @@ class Root:
     evaluate: Literal["best", "last"]
     optimized_metric: str
     run_dir: str
+    sweep: Sweep
 
 
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda value: type(value) is int and 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
     "compile": (lambda value: isinstance(value, bool), "true or false"),
+    "sweep.dry_run": (lambda value: isinstance(value, bool), "true or false"),
     "evaluate": (lambda value: value in ("best", "last"), "best or last"),
     "optimized_metric": (
         lambda value: isinstance(value, str) and re.fullmatch(r"(train|val|test)/[\w.-]+", value) is not None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +55,7 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         result = _run(cfg, run, resume=claim == "resume")
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
-            _explain_interrupt(run)
+            _explain_interrupt(run, hydra_cfg)
         run.fail(error, **about, duration_s=time.monotonic() - started)
         raise
     run.finish(**about, **result, duration_s=time.monotonic() - started)
@@ -66,10 +68,11 @@ def _value(metric: dict[str, Any]) -> float | None:
     return value
 
 
-def _explain_interrupt(run: RunDir) -> None:
+def _explain_interrupt(run: RunDir, hydra_cfg: DictConfig | None) -> None:
     # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
+    if hydra_cfg is None or hydra_cfg.mode.name == "RUN":
+        log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
     raise KeyboardInterrupt
 
 
@@ -90,10 +93,9 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
         # a clear error, should it be broken, before Lightning meets it
         load_checkpoint(last)
     built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
-    fitted = {name: float(value) for name, value in built.trainer.callback_metrics.items() if name.startswith("train/")}
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
-    metrics = {**fitted, **measured.metrics}
+    metrics = {**built.task.fitted, **measured.metrics}
     tell_loggers(cfg, built.loggers, metrics, step=built.trainer.current_epoch)
     return {
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
@@ -104,15 +106,43 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     }
 
 
-@entry("train")
-def main(cfg: DictConfig) -> float | None:
-    """Command line."""
+def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:
+    """Record a failed job of a sweep where it ran, so that the other jobs go on."""
+    from src.run import OtherRunError, RunDir
+
+    if isinstance(error, OtherRunError):
+        # the record that is there belongs to somebody else
+        raise error
+    run = RunDir(Path(cfg.run_dir))
+    if run.result() is None:
+        # it failed before it began
+        hydra_cfg, overrides = _hydra()
+        run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
+        run.fail(error, seed=OmegaConf.select(cfg, "seed"), overrides=overrides, duration_s=0.0)
+    log.error("failed: %s", message)
+    return math.nan
+
+
+def _hydra() -> tuple[Any, list[str]]:
+    """Hydra's own configuration, and the overrides as they were typed: one may hold an interpolation."""
     from hydra.core.hydra_config import HydraConfig
 
     hydra_cfg: Any = HydraConfig.get()
-    # as they were typed: an override may hold an interpolation
     typed = OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False)
-    return train(cfg, overrides=[str(override) for override in typed or ()], hydra_cfg=hydra_cfg)
+    return hydra_cfg, [str(override) for override in typed or ()]
+
+
+def _end_of_sweep(error: BaseException | None) -> int:
+    # loaded by Hydra's callback, if at all
+    watch = sys.modules.get("src.sweep.watch")
+    return watch.end_of_sweep(error) if watch else 0
+
+
+@entry("train", tolerate=_keep_failure, at_end=_end_of_sweep)
+def main(cfg: DictConfig) -> float | None:
+    """Command line."""
+    hydra_cfg, overrides = _hydra()
+    return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
 
 
 if __name__ == "__main__":

@@ -166,9 +166,7 @@ def _train(jobs: Sequence[Job], options: Options, advance: Advance) -> Iterator[
     maker, cfg = Maker(), jobs[0].cfg
     task: Task = build_task(cfg, maker.datamodule(cfg).spec)
     device = build_trainer(cfg, [], []).strategy.root_device
-    limits = Limits.of(
-        maker.member(jobs[0]), task.net, device, memory_gb=options.memory_gb, cohort=options.cohort
-    )
+    limits = Limits.of(maker.member(jobs[0]), task.net, device, memory_gb=options.memory_gb, cohort=options.cohort)
     n = -(-len(jobs) // limits.shard)
     for i in range(n):
         shard = jobs[i * len(jobs) // n : (i + 1) * len(jobs) // n]
@@ -183,7 +181,12 @@ def _train_shard(
     trainer = build_trainer(cfg, [], [])
     members = [maker.member(job) for job in jobs]
     ensemble = Ensemble(
-        members, task=task, batch_size=cfg.data.batch_size, watch=watch_of(cfg, task), size=limits.cohort, advance=advance
+        members,
+        task=task,
+        batch_size=cfg.data.batch_size,
+        watch=watch_of(cfg, task),
+        size=limits.cohort,
+        advance=advance,
     )
     try:
         # one batch, which nobody reads, for each block of epochs

@@ -166,7 +166,11 @@ class RMSprop(StackedOptimizer):
         super().__init__(groups, like)
         self._momentum, self._decay = self._optional("momentum"), self._optional("weight_decay")
         alpha = self._host("alpha")
-        self._alpha, self._new, self._eps = self._column(alpha), self._column(1 - alpha), self._column(self._host("eps"))
+        self._alpha, self._new, self._eps = (
+            self._column(alpha),
+            self._column(1 - alpha),
+            self._column(self._host("eps")),
+        )
         moving = self._momentum is not None
         self._zeros("square_avg", *["momentum_buffer"] * moving, *["grad_avg"] * self._flag("centered"))
 

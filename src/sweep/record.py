@@ -87,7 +87,13 @@ class Recorder:
         ]
 
     def _record(
-        self, cohort: Cohort, i: int, member: Member, rows: list[dict[str, float]], last: Snapshot, best: Snapshot | None
+        self,
+        cohort: Cohort,
+        i: int,
+        member: Member,
+        rows: list[dict[str, float]],
+        last: Snapshot,
+        best: Snapshot | None,
     ) -> Outcome:
         job, cfg = member.job, member.job.cfg
         run = RunDir(job.run_dir)
@@ -100,12 +106,12 @@ class Recorder:
             run.fail(error, **about)
             return Outcome(job, "failed", error=error)
         improved = best is not None and bool(cohort.best_score[i] < math.inf)
+        fitted = {name: value for name, value in rows[-1].items() if name.startswith("train/")}
         chosen = best if cfg.evaluate == "best" and improved else last
         assert chosen is not None
         if any(node is not None and node._target_.endswith(".BestAndLast") for node in cfg.callbacks.values()):
-            self._save(run, cohort, i, member, last, best if improved else None)
-        metrics = {name: value for name, value in rows[-1].items() if name.startswith("train/")}
-        metrics |= self._measure(chosen.weights[i], member)
+            self._save(run, cohort, i, member, fitted, last, best if improved else None)
+        metrics = {**fitted, **self._measure(chosen.weights[i], member)}
         tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch)
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
@@ -142,7 +148,14 @@ class Recorder:
         return metrics
 
     def _save(
-        self, run: RunDir, cohort: Cohort, i: int, member: Member, last: Snapshot, best: Snapshot | None
+        self,
+        run: RunDir,
+        cohort: Cohort,
+        i: int,
+        member: Member,
+        fitted: dict[str, float],
+        last: Snapshot,
+        best: Snapshot | None,
     ) -> None:
         """Write the files of `BestAndLast`."""
         best_state = None if best is None else self._state(cohort, i, best)
@@ -156,6 +169,7 @@ class Recorder:
             "callbacks": {BestAndLast.__qualname__: kept},
             "lr_schedulers": [] if scheduler is None else [scheduler],
             "rng_state": member.rng_state,
+            "fitted": fitted,
         }
         write_atomically(run.checkpoints / "last.ckpt", _bytes(state))
 
@@ -164,7 +178,9 @@ class Recorder:
         epoch = int(snapshot.epoch[i])
         n_steps = min(epoch + 1, self.trainer.current_epoch) * cohort.n_batches
         split = cohort.net.split
-        weights = {f"net.{name}": leaf.clone() for name, leaf in zip(cohort.net.names, split(snapshot.weights[i]), strict=True)}
+        weights = {
+            f"net.{name}": leaf.clone() for name, leaf in zip(cohort.net.names, split(snapshot.weights[i]), strict=True)
+        }
         others = {name: value for name, value in self.task.state_dict().items() if not name.startswith("net.")}
         optimizer = cohort.optimizer
         states: dict[int, dict[str, Tensor]] = {}

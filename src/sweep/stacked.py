@@ -136,7 +136,10 @@ def row_of(net: nn.Module) -> Tensor:
 
 def mean_loss(loss: nn.Module) -> MeanLoss:
     """A loss of outputs (m, n, o) and targets (m or 1, n, ...) that gives each model's own mean (m,)."""
-    if type(loss) in (nn.BCEWithLogitsLoss, nn.L1Loss, nn.MSELoss, nn.HuberLoss, nn.SmoothL1Loss) and loss.reduction == "mean":
+    if (
+        type(loss) in (nn.BCEWithLogitsLoss, nn.L1Loss, nn.MSELoss, nn.HuberLoss, nn.SmoothL1Loss)
+        and loss.reduction == "mean"
+    ):
         each = _without_reduction(loss)
         return lambda outputs, y: each(outputs, y.expand_as(outputs)).mean((1, 2))
     if type(loss) is nn.CrossEntropyLoss and loss.reduction == "mean" and loss.weight is None:

@@ -120,6 +120,8 @@ class Task(pl.LightningModule, ABC):
         # The epoch that is being trained, for a progress bar that looks in between two blocks.
         self.epoch = 0
         self._last_finite: tuple[int, float] | None = None
+        # Loss and score of the training part, as the last measured epoch found them.
+        self.fitted: dict[str, float] = {}
 
     # What a task defines
 
@@ -272,6 +274,7 @@ class Task(pl.LightningModule, ABC):
                     logger.log_metrics({"step": (epoch + 1) * len(self._train_batches), **row}, step=epoch)
                 elif is_logged:
                     logger.log_metrics(row, step=epoch)
+        self.fitted = {name: value for name, value in zip(names, rows[-1], strict=True) if name.startswith("train/")}
         # What callbacks monitor. self.log would do the same, at about half a millisecond per name.
         self.trainer.callback_metrics.update(zip(names, means[-1].cpu(), strict=True))
 
@@ -282,12 +285,14 @@ class Task(pl.LightningModule, ABC):
         raise NonFiniteLossError.at(epoch, loss, self._last_finite)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the global generator, which a network with dropout draws from."""
+        """Keep the global generator, which a network with dropout draws from, and what is measured in training only."""
         checkpoint["rng_state"] = torch.get_rng_state()
+        checkpoint["fitted"] = self.fitted
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on drawing where the checkpoint stopped."""
         torch.set_rng_state(checkpoint["rng_state"].cpu())
+        self.fitted = checkpoint["fitted"]
 
     # Validation and test, once training is over
 

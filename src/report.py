@@ -1,0 +1,66 @@
+"""Say what a sweep has found: ``python -m src.report sweep=DIR``, or ``sweep=[DIR1,DIR2]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, ListConfig
+
+from src.config import ConfigError, entry
+
+if TYPE_CHECKING:
+    from src.sweep.answer import Summary
+
+
+def report(cfg: DictConfig) -> Summary:
+    """Read run directories, print the answer and write a summary.csv into each sweep's directory.
+
+    Args:
+        cfg: Holds ``sweep``, a directory or a list of them, and ``metric``.
+
+    Raises:
+        ConfigError: If a directory is missing or holds no jobs, or no job has the metric.
+    """
+    from src.sweep.records import read_jobs
+    from src.sweep.summary import answer
+
+    given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
+    sweep_dirs = list(dict.fromkeys(_checked(each) for each in given))
+    if not sweep_dirs:
+        raise ConfigError("sweep=[] names no directory; give one, such as sweep=outputs/sweeps/<start>_<id>")
+    jobs = read_jobs(sweep_dirs)
+    for sweep_dir in sweep_dirs:
+        if not any(job.path.is_relative_to(sweep_dir) for job in jobs):
+            raise ConfigError(_no_jobs(sweep_dir))
+    return answer(sweep_dirs, jobs, metric=cfg.metric)
+
+
+def _checked(given: object) -> Path:
+    if not isinstance(given, str | int) or given == "":
+        raise ConfigError(f"sweep={given}: not a directory; give one, or a list of them as sweep=[DIR1,DIR2]")
+    path = Path(str(given)).expanduser()
+    if not path.is_dir():
+        what = "a file" if path.exists() else "no such directory"
+        raise ConfigError(f"sweep={given}: {what}; give the directory of a sweep, such as outputs/sweeps/<start>_<id>")
+    return path
+
+
+def _no_jobs(path: Path) -> str:
+    from src.sweep.records import find_runs, is_run
+
+    if not is_run(path):
+        return f"sweep={path} holds no jobs: there is no run directory below it, with .hydra/config.yaml or result.json"
+    above = path.resolve().parent
+    beside = f"; its sweep is sweep={above}" if len(find_runs(above)) > 1 else ""
+    return f"sweep={path} is the directory of a single run: python -m src.eval run={path} measures it again{beside}"
+
+
+@entry("report")
+def main(cfg: DictConfig) -> None:
+    """Command line; ends with status 0 whatever the jobs' own."""
+    report(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The jobs of a sweep, known before any of them runs. No torch here.
+
+Composing a job takes Hydra a tenth of a second. Jobs that choose the same options of all groups differ in single
+values only: their tree is composed once, and the values are put into copies of it.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from src.errors import ConfigError
+
+_BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    Attributes:
+        number: Place in the sweep, from 0.
+        overrides: What it is composed from.
+        cfg: Its configuration without the `hydra` node; ``run_dir`` is resolved.
+        hydra_cfg: The `hydra` node, below its name.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    cfg: DictConfig
+    hydra_cfg: DictConfig
+
+    @property
+    def run_dir(self) -> Path:
+        """Where it leaves its files."""
+        return Path(self.cfg.run_dir)
+
+
+def expand(config: DictConfig) -> list[list[str]] | None:
+    """Overrides of each job of a multirun, in the order of Hydra's own sweeper; None if a search decides as it goes.
+
+    Args:
+        config: What the command line of the sweep composes to, with the `hydra` node.
+
+    Raises:
+        ConfigError: If an override is an interval, which only a search can draw from.
+    """
+    if config.hydra.sweeper._target_ != _BASIC:
+        return None
+    parsed = _parsed(config)
+    for each in parsed:
+        if each.is_sweep_override() and not each.is_discrete_sweep():
+            raise ConfigError(
+                f"{each.input_line}: an interval has no list of values; add hydra/sweeper=optuna to search it"
+            )
+    (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    return jobs
+
+
+def _parsed(config: DictConfig) -> list[Override]:
+    """Swept values of the files first, which those of the command line replace."""
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+    typed: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    return parser.parse_overrides([*params, *typed])
+
+
+def first_values(config: DictConfig) -> list[str]:
+    """Overrides of a job that takes the first value of every choice, and the lower end of every interval."""
+    first: list[str] = []
+    for each in _parsed(config):
+        value = each.value()
+        if each.is_discrete_sweep():
+            text = next(each.sweep_string_iterator())
+        elif each.is_sweep_override():
+            text = str(value.start)  # type: ignore[union-attr] # an interval
+        else:
+            text = each.get_value_element_as_str()
+        first.append(f"{each.get_key_element()}={text}")
+    return first
+
+
+def compose_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], *, first: int = 0) -> Iterator[Job]:
+    """Compose one job after the other, as Hydra's launchers do.
+
+    Args:
+        config: What the command line of the sweep composes to, with the `hydra` node.
+        jobs: Overrides of each.
+        first: Number of the first.
+    """
+    trees: dict[tuple[str, ...], DictConfig] = {}
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    parser = OverridesParser.create()
+    for number, overrides in enumerate(jobs, start=first):
+        parsed = parser.parse_overrides(list(overrides))
+        values = [each for each in parsed if _is_value(each, loader)]
+        choices = tuple(str(each.input_line) for each in parsed if each not in values)
+        if choices not in trees:
+            trees[choices] = loader.load_sweep_config(config, list(choices))
+        yield _job(number, overrides, parsed, values, tree=trees[choices], config=config)
+
+
+@contextmanager
+def hydra_config(cfg: DictConfig) -> Iterator[None]:
+    """Let ``${hydra:...}`` read from a configuration with a `hydra` node."""
+    instance: Any = HydraConfig.instance()
+    # set_config would copy it
+    before, instance.cfg = instance.cfg, cfg
+    try:
+        yield
+    finally:
+        instance.cfg = before
+
+
+def _is_value(parsed: Override, loader: ConfigLoaderImpl) -> bool:
+    """Whether an override sets a value, instead of choosing an option."""
+    return isinstance(parsed.value(), dict) or not loader.repository.group_exists(parsed.key_or_group)
+
+
+def _job(
+    number: int,
+    overrides: Sequence[str],
+    parsed: list[Override],
+    values: list[Override],
+    *,
+    tree: DictConfig,
+    config: DictConfig,
+) -> Job:
+    cfg = copy.deepcopy(tree)
+    ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+    with open_dict(cfg):
+        hydra = cfg.hydra
+        hydra.job.id = hydra.job.num = number
+        hydra.overrides.task = list(overrides)
+        hydra.mode = config.hydra.mode
+        hydra.job.override_dirname = _dirname(hydra.job.config.override_dirname, parsed)
+        # the time in a name is that of the sweep's start
+        OmegaConf.copy_cache(from_config=config, to_config=cfg)
+        with hydra_config(cfg), read_write(hydra.runtime):
+            hydra.runtime.output_dir = str((Path(hydra.sweep.dir) / str(hydra.sweep.subdir)).absolute())
+            cfg.run_dir = str(Path(cfg.run_dir).absolute())
+        hydra_cfg = OmegaConf.create({"hydra": hydra})
+        del cfg["hydra"]
+    return Job(number, tuple(overrides), cfg, hydra_cfg)
+
+
+def _dirname(style: DictConfig, parsed: list[Override]) -> str:
+    own = [each for each in parsed if not each.is_hydra_override()]
+    return get_overrides_dirname(
+        overrides=own, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
+    )

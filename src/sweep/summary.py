@@ -1,0 +1,53 @@
+"""The end of every sweep: read its run directories, write summary.csv, print the answer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from src.console import terminal
+from src.sweep.answer import Summary, summarise
+from src.sweep.records import Job, read_jobs
+from src.sweep.rows import write_csv
+from src.sweep.tables import print_summary
+
+FILE = "summary.csv"
+
+
+def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
+    """Write and print what a sweep has found, so far or at its end; a sweep without jobs is no error.
+
+    Args:
+        sweep_dir: Directory with a run directory per job, at any depth.
+        metric: As in `src.sweep.answer.summarise`.
+
+    Returns:
+        The answer; ``is_complete`` tells whether every job that began has ended well.
+    """
+    return answer([sweep_dir], read_jobs([sweep_dir]), metric=metric)
+
+
+def answer(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
+    """Summarise jobs, write a summary.csv into each of the directories, and print.
+
+    Raises:
+        ConfigError: If no completed job has the metric; nothing is written then.
+    """
+    summary = summarise(jobs, sweep_dirs, metric=metric)
+    console = terminal()
+    print_summary(summary, console)
+    for sweep_dir in sweep_dirs:
+        own = [job for job in jobs if job.sweep_dir == sweep_dir]
+        if own:
+            line = _write(sweep_dir / FILE, own)
+            console.print(Text(line), soft_wrap=True)
+    return summary
+
+
+def _write(path: Path, jobs: Sequence[Job]) -> str:
+    """Write the table, and say where; the answer is worth printing where nothing may be written."""
+    try:
+        write_csv(path, jobs)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror or error}"
+    return f"all jobs: {path}"
