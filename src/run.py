@@ -238,7 +238,7 @@ def to_yaml(cfg: Any) -> str:
 
 @functools.cache
 def _fast_dumper() -> type[Any]:
-    """libyaml's dumper, which writes strings that look like numbers in quotes as OmegaConf's does."""
+    """Libyaml's dumper, which writes strings that look like numbers in quotes as OmegaConf's does."""
     slow = get_omega_conf_dumper()
 
     class Dumper(yaml.CDumper):

@@ -1,15 +1,23 @@
 """What loggers are told once a run is over."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from src.run import flatten
+from src.run import flatten, to_yaml
 
 
-def tell_loggers(cfg: DictConfig, loggers: Sequence[Logger], metrics: Mapping[str, float], *, step: int) -> None:
+def tell_loggers(
+    cfg: DictConfig,
+    loggers: Sequence[Logger],
+    metrics: Mapping[str, float],
+    *,
+    step: int,
+    resolved: Mapping[str, Any] | None = None,
+) -> None:
     """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config.
 
     Args:
@@ -17,15 +25,16 @@ def tell_loggers(cfg: DictConfig, loggers: Sequence[Logger], metrics: Mapping[st
         loggers: What has recorded the run.
         metrics: Its final metrics.
         step: Number of epochs that it has trained.
+        resolved: ``cfg`` as plain containers without references, where they are at hand.
     """
     silent = ("callbacks.", "logger.", "run_dir", "suggested.")
-    leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
+    leaves = {key: value for key, value in flatten(resolved or cfg, resolve=True).items() if not key.startswith(silent)}
     hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "._" not in k}
     # Under names of their own, since the curves of training have val/loss already; test is measured only once.
     final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
+            logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg)}```")
             logger.log_hyperparams(hparams, final, step=step)
         else:
             logger.log_hyperparams(hparams)

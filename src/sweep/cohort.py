@@ -5,7 +5,7 @@ Axes: ``m`` models, ``n`` samples, ``f`` features, ``p`` weights of one model, `
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from src.data.base import Batches, InMemoryDataModule, Part
 from src.sweep.members import Member
 from src.sweep.optim import STACKED
 from src.sweep.rates import rates_of
-from src.sweep.stacked import mean_loss, per_model, stack
+from src.sweep.stacked import mean_loss, mean_score, stack
 from src.tasks.base import Task
 from src.tasks.schedule import Schedule
 
@@ -84,7 +84,7 @@ class Cohort:
         watch: Watch | None,
     ) -> None:
         self.members, self.task, self._watch = members, task, watch
-        self.net, self._loss, self._score = stack(task.net), mean_loss(task.loss), per_model(task.score)
+        self.net, self._loss, self._score = stack(task.net), mean_loss(task.loss), mean_score(task)
         self._train = StackedPart([member.parts.train for member in members], ready)
         self._val = StackedPart([member.parts.val for member in members], ready)
         # a model's own order of batches depends on its seed alone
@@ -133,7 +133,7 @@ class Cohort:
 
     def _train_epoch(self, epoch: int, *, measure: bool) -> Tensor:
         """One pass over the training batches; mean loss and score (2, m), each batch's from before its step."""
-        self.task.net.train()
+        self.net.set_mode(training=True)
         sums: Tensor | None = None
         for x, y, share in self._batches(epoch):
             outputs = self.net(self._leaves, x)
@@ -179,7 +179,7 @@ class Cohort:
     @torch.no_grad()
     def _evaluate(self) -> Tensor:
         """Mean loss and score (2, m) of the validation part."""
-        self.task.net.eval()
+        self.net.set_mode(training=False)
         n, size = self._val.x.shape[1], InMemoryDataModule.EVAL_BATCH_SIZE
         if n <= size:
             return self._measure(self._whole("val", self._val), self._val.y)

@@ -1,7 +1,7 @@
 """Train a bucket: many models by the same operations, inside Lightning's Trainer.
 
-The models of a shard are trained together and recorded together. Inside a shard they stand in cohorts, whose activations
-fit into a cache; a block of epochs takes one cohort after the other.
+The models of a shard are trained together and recorded together. Inside a shard they stand in cohorts, whose
+activations fit into a cache; a block of epochs takes one cohort after the other.
 """
 
 import logging
@@ -164,7 +164,7 @@ def _train(jobs: Sequence[Job], options: Options, advance: Advance) -> Iterator[
     if not jobs:
         return
     maker, cfg = Maker(), jobs[0].cfg
-    task: Task = build_task(cfg, maker.datamodule(cfg).spec)
+    task: Task = build_task(cfg, maker.datamodule(jobs[0]).spec)
     device = build_trainer(cfg, [], []).strategy.root_device
     limits = Limits.of(maker.member(jobs[0]), task.net, device, memory_gb=options.memory_gb, cohort=options.cohort)
     n = -(-len(jobs) // limits.shard)
@@ -183,7 +183,7 @@ def _train_shard(
     ensemble = Ensemble(
         members,
         task=task,
-        batch_size=cfg.data.batch_size,
+        batch_size=maker.batch_size(jobs[0]),
         watch=watch_of(cfg, task),
         size=limits.cohort,
         advance=advance,
@@ -197,6 +197,7 @@ def _train_shard(
         raise KeyboardInterrupt from None
     recorder = Recorder(
         task=task,
+        maker=maker,
         trainer=trainer,
         schedule=ensemble.schedule,
         shell=_shell(trainer),

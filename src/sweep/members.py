@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from src.build import build_data, build_net, build_optimizer
@@ -43,29 +43,45 @@ class Member:
 
 
 class Maker:
-    """Makes members; what several of them have in common is made once."""
+    """Makes members as `src.build.build` makes runs; what several of them have in common is made once."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
+        self._plain: dict[int, dict[str, Any]] = {}
 
     def member(self, job: Job) -> Member:
-        """All that a job's model begins with, made as `src.build.build` makes it."""
-        cfg = job.cfg
-        datamodule = self.datamodule(cfg)
+        """All that a job's model begins with."""
+        cfg, datamodule = self.plain(job), self.datamodule(job)
         spec = datamodule.spec
-        key = [cfg.seed, plain(cfg.model.net), spec.n_features, spec.n_outputs]
-        weights = self._once("weights", key, lambda: (row_of(build_net(cfg, spec)), torch.get_rng_state()))
-        return Member(job, *weights, datamodule.parts, int(cfg.data.batch_seed), self.recipe(cfg))
+        weights, rng_state = self._once(
+            "weights",
+            [cfg["seed"], cfg["model"]["net"], spec.n_features, spec.n_outputs],
+            lambda: (row_of(build_net(job.cfg, spec)), torch.get_rng_state()),
+        )
+        batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
+        return Member(job, weights, rng_state, datamodule.parts, batch_seed, self.recipe(job))
 
-    def datamodule(self, cfg: DictConfig) -> InMemoryDataModule:
-        """The data of a configuration; only its parts and its `spec` are to be read, since batches may be ordered by another."""
-        node = {key: value for key, value in plain(cfg.data).items() if key not in BATCHING}
-        return self._once("data", node, lambda: build_data(cfg))
+    def plain(self, job: Job) -> dict[str, Any]:
+        """A job's configuration as plain containers, with everything that its values refer to."""
+        if job.number not in self._plain:
+            cfg: Any = OmegaConf.to_container(job.cfg, resolve=True)
+            self._plain[job.number] = cfg
+        return self._plain[job.number]
 
-    def recipe(self, cfg: DictConfig) -> Recipe:
-        """What makes the optimiser and the scheduler of a configuration."""
-        nodes = [plain(cfg.optimizer), plain(cfg.scheduler)]
-        return self._once("recipe", nodes, lambda: Recipe(*build_optimizer(cfg)))
+    def datamodule(self, job: Job) -> InMemoryDataModule:
+        """The data of a job; how they are cut into batches may be another job's choice."""
+        node = {key: value for key, value in self.plain(job)["data"].items() if key not in BATCHING}
+        return self._once("data", node, lambda: build_data(job.cfg))
+
+    def batch_size(self, job: Job) -> int | None:
+        """Samples per training batch; None for all of them."""
+        size: int | None = self.plain(job)["data"].get("batch_size", self.datamodule(job).batch_size)
+        return size
+
+    def recipe(self, job: Job) -> Recipe:
+        """What makes the optimiser and the scheduler of a job."""
+        nodes = [self.plain(job)[key] for key in ("optimizer", "scheduler")]
+        return self._once("recipe", nodes, lambda: Recipe(*build_optimizer(job.cfg)))
 
     def _once(self, kind: str, key: Any, make: Callable[[], T]) -> T:
         name = f"{kind} {json.dumps(key, sort_keys=True)}"
@@ -73,8 +89,3 @@ class Maker:
             self._made[name] = make()
         made: T = self._made[name]
         return made
-
-
-def plain(node: Any) -> Any:
-    """A node of a configuration as plain containers, with everything that it refers to."""
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

@@ -1,7 +1,7 @@
 """Optimisers of many models at once, each model with numbers of its own.
 
-Weights stand in a matrix, a row per model. The arithmetic is that of torch.optim's loops over single tensors, operation by
-operation, with a column of numbers wherever they have one number.
+Weights stand in a matrix, a row per model. The arithmetic is that of torch.optim's loops over single tensors, operation
+by operation, with a column of numbers wherever they have one number.
 
 Axes: ``m`` models, ``p`` weights of one model.
 """
@@ -45,7 +45,7 @@ class StackedOptimizer(ABC):
         """Choose the learning rate (m, 1) of each model; float64, on the CPU."""
         self._lr_host, self._lr = lr, self._column(lr)
 
-    def names_of(self, i: int) -> list[str]:
+    def names_of(self, i: int) -> list[str]:  # noqa: ARG002 - what is kept may depend on a model's numbers
         """Names in `state` of what torch would keep for model ``i``."""
         return list(self.state)
 

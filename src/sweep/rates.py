@@ -93,7 +93,8 @@ class PlateauRates(Rates):
         self._relative = first.threshold_mode == "rel"
         names = ("factor", "patience", "threshold", "cooldown", "eps")
         self._factor, self._patience, self._threshold, self._cooldown, self._eps = map(self._number, names)
-        self._min_lr = self._column([float(scheduler.min_lrs[0]) for scheduler in self._schedulers])
+        # one per group of parameters
+        self._min_lr = self._column([float(vars(scheduler)["min_lrs"][0]) for scheduler in self._schedulers])
         self._best = torch.full_like(self.lr, float(first.mode_worse))
         self._n_bad, self._cooling = torch.zeros_like(self.lr), torch.zeros_like(self.lr)
         self._n_epochs = 0

@@ -11,10 +11,9 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_class
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
-from omegaconf import DictConfig
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.nn.utils import vector_to_parameters
@@ -27,7 +26,7 @@ from src.measure import class_report
 from src.run import RunDir, write_atomically
 from src.sweep.cohort import Cohort, Snapshot
 from src.sweep.jobs import Job
-from src.sweep.members import Member
+from src.sweep.members import Maker, Member
 from src.tasks.base import NonFiniteLossError, Task
 from src.tasks.schedule import Schedule
 
@@ -55,6 +54,7 @@ class Recorder:
 
     Attributes:
         task: The bucket's task; its network receives the weights of one model after the other.
+        maker: What has made the models.
         trainer: What has trained the shard.
         schedule: Which epochs were measured and logged.
         shell: A checkpoint of the trainer, for the state of its loops.
@@ -63,6 +63,7 @@ class Recorder:
     """
 
     task: Task
+    maker: Maker
     trainer: pl.Trainer
     schedule: Schedule
     shell: Mapping[str, Any]
@@ -99,7 +100,7 @@ class Recorder:
         run = RunDir(job.run_dir)
         finite = [math.isfinite(row["train/loss"]) for row in rows]
         n_good = len(rows) if all(finite) else finite.index(False)
-        loggers = self._log(cfg, rows[:n_good])
+        loggers = self._log(job, rows[:n_good])
         about = {"seed": cfg.seed, "overrides": list(job.overrides), "duration_s": self.duration_s}
         if n_good < len(rows):
             error = _non_finite(rows, n_good)
@@ -112,7 +113,7 @@ class Recorder:
         if any(node is not None and node._target_.endswith(".BestAndLast") for node in cfg.callbacks.values()):
             self._save(run, cohort, i, member, fitted, last, best if improved else None)
         metrics = {**fitted, **self._measure(chosen.weights[i], member)}
-        tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch)
+        tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.maker.plain(job))
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
         run.finish(
@@ -125,10 +126,13 @@ class Recorder:
         )
         return Outcome(job, "completed", value)
 
-    def _log(self, cfg: DictConfig, rows: Sequence[dict[str, float]]) -> list[Logger]:
+    def _log(self, job: Job, rows: Sequence[dict[str, float]]) -> list[Logger]:
         """Give each logger the rows that it wants, all at once."""
-        loggers: list[Logger] = [instantiate(node) for node in cfg.logger.values()]
-        loggers = [logger for logger in loggers if self.tensorboard or not isinstance(logger, TensorBoardLogger)]
+        loggers: list[Logger] = []
+        for node in self.maker.plain(job)["logger"].values():
+            kind = get_class(node["_target_"])
+            if self.tensorboard or kind is not TensorBoardLogger:
+                loggers.append(kind(**{name: value for name, value in node.items() if name != "_target_"}))
         for logger in loggers if rows else ():
             if isinstance(logger, MetricsCSV):
                 logger.log_rows(rows)

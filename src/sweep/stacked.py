@@ -14,11 +14,15 @@ from torch.nn.utils import parameters_to_vector
 
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
+from src.tasks.base import Task
+from src.tasks.binary import BinaryClassification
+from src.tasks.multiclass import MulticlassClassification
+from src.tasks.regression import Regression
 
 # Weights and biases (m, o, f) and (m, o, 1) of an affine map.
 Affine: TypeAlias = tuple[Tensor, Tensor]
 
-MeanLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+Mean: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 # Activations that act on every number by itself, so that axes may stand in any order.
 _ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.LeakyReLU, HandmadeReLU, HandmadeSigmoid)
@@ -43,8 +47,12 @@ class StackedNet:
     def split(self, rows: Tensor) -> list[Tensor]:
         """Views of all parameters (..., *shape) in rows of weights (..., p)."""
         shapes = self._shapes.values()
-        pieces = rows.split([shape.numel() for shape in shapes], dim=-1)
+        pieces = torch.split(rows, [shape.numel() for shape in shapes], dim=-1)
         return [piece.view(*rows.shape[:-1], *shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def set_mode(self, *, training: bool) -> None:
+        """Train or evaluate from now on."""
+        self.net.train(training)
 
     def inputs(self, x: Tensor) -> Tensor:
         """Samples (m, n, f), or (1, n, f) if all models share them, in the form that a call takes."""
@@ -80,6 +88,9 @@ class StackedMLP(StackedNet):
                 self._segments.append((depth, layer))
                 depth = 0
         self._segments.append((depth, None))
+
+    def set_mode(self, *, training: bool) -> None:
+        """Nothing: its layers do the same in both modes, and to tell them takes a tenth of an epoch."""
 
     def inputs(self, x: Tensor) -> Tensor:
         """Samples as columns, above a row of ones that the first bias is multiplied with: (m or 1, f + 1, n)."""
@@ -118,7 +129,7 @@ def _apply(affine: Affine, x: Tensor) -> Tensor:
     if len(x) == len(both):
         return torch.bmm(both, x)
     # one large product instead of many small ones
-    return (both.flatten(0, 1) @ x[0]).unflatten(0, both.shape[:2])
+    return (both.flatten(0, 1) @ x[0]).view(*both.shape[:2], -1)
 
 
 def stack(net: nn.Module) -> StackedNet:
@@ -134,7 +145,17 @@ def row_of(net: nn.Module) -> Tensor:
     return row
 
 
-def mean_loss(loss: nn.Module) -> MeanLoss:
+def mean_score(task: Task) -> Mean:
+    """A task's score of outputs (m, n, o) and targets (m or 1, n, ...) that gives each model's own mean (m,)."""
+    known: dict[Any, Mean] = {
+        BinaryClassification.score: lambda outputs, y: ((outputs > 0) == (y > 0)).float().mean((1, 2)),
+        MulticlassClassification.score: lambda outputs, y: (outputs.argmax(2) == y).float().mean(1),
+        Regression.score: lambda outputs, y: (outputs - y).abs().mean((1, 2)),
+    }
+    return known.get(type(task).score) or per_model(task.score)
+
+
+def mean_loss(loss: nn.Module) -> Mean:
     """A loss of outputs (m, n, o) and targets (m or 1, n, ...) that gives each model's own mean (m,)."""
     if (
         type(loss) in (nn.BCEWithLogitsLoss, nn.L1Loss, nn.MSELoss, nn.HuberLoss, nn.SmoothL1Loss)
@@ -151,11 +172,11 @@ def mean_loss(loss: nn.Module) -> MeanLoss:
 
 def _without_reduction(loss: nn.Module) -> nn.Module:
     each = copy.copy(loss)
-    each.reduction = "none"
+    vars(each)["reduction"] = "none"
     return each
 
 
-def per_model(function: Callable[[Tensor, Tensor], Tensor]) -> MeanLoss:
+def per_model(function: Callable[[Tensor, Tensor], Tensor]) -> Mean:
     """A function of one model's outputs (n, o) and targets, for outputs (m, n, o) and targets (m or 1, n, ...)."""
 
     def all_models(outputs: Tensor, y: Tensor) -> Tensor:
