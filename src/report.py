@@ -26,12 +26,13 @@ def report(cfg: DictConfig) -> Summary:
     from src.sweep.summary import answer
 
     given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
-    sweep_dirs = list(dict.fromkeys(_checked(each) for each in given))
+    sweep_dirs = list({path.resolve(): path for path in map(_checked, given)}.values())
     if not sweep_dirs:
         raise ConfigError("sweep=[] names no directory; give one, such as sweep=outputs/sweeps/<start>_<id>")
     jobs = read_jobs(sweep_dirs)
+    above = {parent for job in jobs for parent in job.path.resolve().parents}
     for sweep_dir in sweep_dirs:
-        if not any(job.path.is_relative_to(sweep_dir) for job in jobs):
+        if sweep_dir.resolve() not in above:
             raise ConfigError(_no_jobs(sweep_dir))
     return answer(sweep_dirs, jobs, metric=cfg.metric)
 

@@ -52,14 +52,17 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     started = time.monotonic()
     about = {"seed": cfg.seed, "overrides": list(overrides)}
     try:
-        result = _run(cfg, run, resume=claim == "resume")
+        result = _run(cfg, run, resume=claim == "resume", show=not _is_job(hydra_cfg))
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
             _explain_interrupt(run, hydra_cfg)
         run.fail(error, **about, duration_s=time.monotonic() - started)
         raise
     run.finish(**about, **result, duration_s=time.monotonic() - started)
-    print_results(result, run_dir=run.path)
+    if _is_job(hydra_cfg):
+        log.info("%s=%.4f in %s", *result["optimized_metric"].values(), run.path)
+    else:
+        print_results(result, run_dir=run.path)
     return _value(result["optimized_metric"])
 
 
@@ -71,12 +74,17 @@ def _value(metric: dict[str, Any]) -> float | None:
 def _explain_interrupt(run: RunDir, hydra_cfg: DictConfig | None) -> None:
     # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hydra_cfg is None or hydra_cfg.mode.name == "RUN":
+    if not _is_job(hydra_cfg):
         log.warning("interrupted; the same command with hydra.run.dir=%s goes on from the last checkpoint", run.path)
     raise KeyboardInterrupt
 
 
-def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
+def _is_job(hydra_cfg: DictConfig | None) -> bool:
+    """Whether this is one of the many runs of a sweep, whose end shows them in tables."""
+    return hydra_cfg is not None and hydra_cfg.mode.name == "MULTIRUN"
+
+
+def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> dict[str, Any]:
     with without_scipy_signal():
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
@@ -86,7 +94,8 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool) -> dict[str, Any]:
     from src.console import print_config
 
     built = build(cfg)
-    print_config(cfg)
+    if show:
+        print_config(cfg)
     log.info(describe_device(cfg.trainer.accelerator, built.trainer))
     last = run.checkpoints / "last.ckpt" if resume else None
     if last is not None:

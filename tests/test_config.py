@@ -52,6 +52,7 @@ compile: false
 evaluate: best
 run_dir: ${hydra:runtime.output_dir}
 optimized_metric: val/loss
+sweep: {dry_run: false}
 suggested: {lr: 0.1, max_epochs: 2}
 """,
     "eval": "defaults:\n  - hydra: default\n  - _self_\nrun: ???\ncheckpoint: best\noverrides: []\n",

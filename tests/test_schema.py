@@ -177,6 +177,7 @@ def config(**changes: Any) -> DictConfig:
         "compile": False,
         "evaluate": "best",
         "optimized_metric": "val/loss",
+        "sweep": {"dry_run": False},
         "run_dir": "${hydra:runtime.output_dir}",
     }
     cfg = OmegaConf.create(root)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.errors import ConfigError, suggest
+from src.errors import ConfigError
 from src.sweep.groups import Group, group_jobs
 from src.sweep.records import STATUSES, Job, Status
 from src.sweep.scale import Scale
@@ -84,7 +84,7 @@ def _metrics(jobs: Sequence[Job], metric: str | None) -> tuple[str, ...]:
     known = dict.fromkeys(name for job in ended for name in (*job.metrics, *job.lost_metrics))
     if metric is not None:
         if known and metric not in known:
-            raise ConfigError(f"metric={metric}: no job has it; {suggest(metric, list(known))} All: {', '.join(known)}")
+            raise ConfigError(f"metric={metric}: no job has it; the jobs have {', '.join(known)}")
         return (metric,) if known else ()
     asked = Counter(job.optimized for job in ended if job.optimized)
     names = asked.most_common(1)[0][0] if asked else ()

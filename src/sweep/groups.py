@@ -151,11 +151,24 @@ def _labels(values: Sequence[Mapping[str, str | None]]) -> list[str]:
     short = {key: _ending(key, keys) for key in keys}
     owners = Counter(text for key in keys for text in {row[key] for row in values} if text is not None)
 
-    def part(key: str, text: str) -> str:
+    def part(key: str, text: str, digits: int) -> str:
         is_word = re.fullmatch(r"[A-Za-z][\w./-]*", text) and text.lower() not in _NO_WORDS
-        return text if is_word and owners[text] == 1 else f"{short[key]}={text}"
+        return text if is_word and owners[text] == 1 else f"{short[key]}={_rounded(text, digits)}"
 
-    return [", ".join(part(key, text) for key, text in row.items() if text is not None) or "as is" for row in values]
+    labels: list[str] = []
+    # a search draws numbers with all digits that there are
+    for digits in (4, 6, 17):
+        parts = ([part(key, text, digits) for key, text in row.items() if text is not None] for row in values)
+        labels = [" ".join(row) or "as is" for row in parts]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
+
+
+def _rounded(text: str, digits: int) -> str:
+    """Shorten a number that is not a whole one."""
+    is_long = len(text.strip("-")) > digits + 1 and re.fullmatch(r"-?\d*\.\d+(e[-+]?\d+)?", text)
+    return f"{float(text):.{digits}g}" if is_long else text
 
 
 def _ending(key: str, keys: Sequence[str]) -> str:

@@ -5,11 +5,12 @@ values only: their tree is composed once, and the values are put into copies of 
 """
 
 import copy
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -21,7 +22,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.errors import ConfigError
 
-_BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+# Sweepers whose jobs are all combinations of the values given.
+_GRIDS = (
+    f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}",
+    "hydra_plugins.grid_sweeper.grid_sweeper.GridSweeper",
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def expand(config: DictConfig) -> list[list[str]] | None:
     Raises:
         ConfigError: If an override is an interval, which only a search can draw from.
     """
-    if config.hydra.sweeper._target_ != _BASIC:
+    if config.hydra.sweeper._target_ not in _GRIDS:
         return None
     parsed = _parsed(config)
     for each in parsed:
@@ -71,7 +76,7 @@ def _parsed(config: DictConfig) -> list[Override]:
     """Swept values of the files first, which those of the command line replace."""
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
     typed: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    parser = OverridesParser.create(config_loader=_loader())
     return parser.parse_overrides([*params, *typed])
 
 
@@ -98,17 +103,14 @@ def compose_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], *, first: in
         jobs: Overrides of each.
         first: Number of the first.
     """
+    # drawn once: the cache with the name goes to every job
+    _ = config.hydra.sweep.dir
     trees: dict[tuple[str, ...], DictConfig] = {}
-    loader = GlobalHydra.instance().config_loader()
-    assert isinstance(loader, ConfigLoaderImpl)
-    parser = OverridesParser.create()
     for number, overrides in enumerate(jobs, start=first):
-        parsed = parser.parse_overrides(list(overrides))
-        values = [each for each in parsed if _is_value(each, loader)]
-        choices = tuple(str(each.input_line) for each in parsed if each not in values)
-        if choices not in trees:
-            trees[choices] = loader.load_sweep_config(config, list(choices))
-        yield _job(number, overrides, parsed, values, tree=trees[choices], config=config)
+        given = _sort(overrides)
+        if given.choices not in trees:
+            trees[given.choices] = _loader().load_sweep_config(config, list(given.choices))
+        yield _job(number, overrides, given, tree=trees[given.choices], config=config)
 
 
 @contextmanager
@@ -123,28 +125,50 @@ def hydra_config(cfg: DictConfig) -> Iterator[None]:
         instance.cfg = before
 
 
-def _is_value(parsed: Override, loader: ConfigLoaderImpl) -> bool:
-    """Whether an override sets a value, instead of choosing an option."""
-    return isinstance(parsed.value(), dict) or not loader.repository.group_exists(parsed.key_or_group)
+def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The first job of each choice of options; every other one differs from one of them in values only."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for overrides in jobs:
+        found.setdefault(_sort(overrides).choices, list(overrides))
+    return list(found.values())
 
 
-def _job(
-    number: int,
-    overrides: Sequence[str],
-    parsed: list[Override],
-    values: list[Override],
-    *,
-    tree: DictConfig,
-    config: DictConfig,
-) -> Job:
+class _Sorted(NamedTuple):
+    parsed: list[Override]
+    # those that choose options, as they were given
+    choices: tuple[str, ...]
+    # those that set values
+    values: list[Override]
+
+
+def _sort(overrides: Sequence[str]) -> _Sorted:
+    parsed = [_parse(line) for line in overrides]
+    is_group = _loader().repository.group_exists
+    values = [each for each in parsed if isinstance(each.value(), dict) or not is_group(each.key_or_group)]
+    return _Sorted(parsed, tuple(str(each.input_line) for each in parsed if each not in values), values)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _parse(line: str) -> Override:
+    """The same few lines come again in thousands of jobs, and Hydra takes half a millisecond for each."""
+    return OverridesParser.create().parse_override(line)
+
+
+def _loader() -> ConfigLoaderImpl:
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    return loader
+
+
+def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: DictConfig, config: DictConfig) -> Job:
     cfg = copy.deepcopy(tree)
-    ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+    ConfigLoaderImpl._apply_overrides_to_config(given.values, cfg)
     with open_dict(cfg):
         hydra = cfg.hydra
         hydra.job.id = hydra.job.num = number
         hydra.overrides.task = list(overrides)
         hydra.mode = config.hydra.mode
-        hydra.job.override_dirname = _dirname(hydra.job.config.override_dirname, parsed)
+        hydra.job.override_dirname = _dirname(hydra.job.config.override_dirname, given.parsed)
         # the time in a name is that of the sweep's start
         OmegaConf.copy_cache(from_config=config, to_config=cfg)
         with hydra_config(cfg), read_write(hydra.runtime):

@@ -144,6 +144,8 @@ def _parse(text: str) -> Any:
 
 def _leaves(text: str) -> dict[str, Any]:
     """Leaves of a YAML mapping; jobs differ in few of the blocks below its root, and each is parsed once."""
+    if not text.strip():
+        raise ValueError("it is empty")
     leaves: dict[str, Any] = {}
     try:
         for block in _ROOT_KEY.split(text):

@@ -1,11 +1,11 @@
 """Means over seeds with their intervals, and comparisons of two groups seed by seed.
 
-Runs with the same seed share data order and, where the networks agree, initial weights. So two groups are compared by
-their differences seed by seed. The test is the paired t test: it is the one that agrees with the printed interval, and
-the only usual one that can find anything with the handful of seeds that people run (the Wilcoxon signed rank test
-cannot get below p = 0.0625 with five). It takes differences as roughly normal. Where they are all equal it is
-undefined, and the exact sign test stands in, so that two equal differences are no proof. With several comparisons of
-one metric, p values are Holm's (1979); an interval is that of its comparison alone.
+Runs with the same seed share the order of the data and, where the networks agree, initial weights. So two groups are
+compared by their differences seed by seed. The test is the paired t test: it agrees with the printed interval, and it
+can find something with the handful of seeds that people run, where the Wilcoxon signed rank test cannot (with five,
+its p is never below 0.0625). It takes differences as roughly normal. Where they are all equal it is undefined, and
+the exact sign test stands in, so that two equal differences are no proof: it takes six. With several comparisons of
+one metric p values are Holm's (1979); an interval is that of its comparison alone.
 
 SciPy's statistics take most of a second to import, so they are imported where there is something to compute.
 """

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.sweep.answer import Ranked, Summary
-from src.sweep.records import Job, Status
+from src.sweep.records import Job
 from src.sweep.scale import Scale
 from src.sweep.stats import Comparison
 from src.sweep.words import sentence
@@ -54,15 +54,15 @@ def _groups_table(summary: Summary) -> Table:
     table.add_column("seeds", justify="right")
     for metric in summary.metrics:
         table.add_column(Scale.of(metric).heading, justify="right", no_wrap=True)
-    troubles: list[Status] = ["failed", "pruned", "unfinished"]
-    shown = [status for status in troubles if summary.counts[status]]
-    for status in shown:
-        table.add_column(status, justify="right")
+    left_out = [status for status, n in summary.counts.items() if n and status != "completed"]
+    if left_out:
+        table.add_column("left out")
     for ranked in summary.groups[:N_ROWS]:
         found = ranked.estimates.get(first)
         means = (_mean(ranked, metric) for metric in summary.metrics)
-        counts = (str(ranked.count(status) or "") for status in shown)
-        table.add_row(Text(plain(ranked.group.label)), str(found.n if found else 0), *means, *counts)
+        counts = ", ".join(f"{n} {status}" for status in left_out if (n := ranked.count(status)))
+        cells = (str(found.n if found else 0), *means, *([counts] if left_out else []))
+        table.add_row(Text(plain(ranked.group.label)), *cells)
     return table
 
 
@@ -109,8 +109,8 @@ def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
         table.add_column(heading, overflow="fold")
     for job in failed[:N_ROWS]:
         name = job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
-        label = labels.get(id(job)) or ", ".join(f"{key}={value}" for key, value in job.overrides.items())
-        what = f"{label}, seed={job.seed}" if id(job) in labels else label
+        label = labels.get(id(job)) or " ".join(f"{key}={value}" for key, value in job.overrides.items())
+        what = f"{label} seed={job.seed}" if id(job) in labels else label
         message = (job.error_message or "").strip().partition("\n")[0]
         cells = (name, what, job.error_type or "", message[:300])
         table.add_row(*(Text(plain(cell)) for cell in cells))
@@ -127,7 +127,8 @@ def _remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
             yield f"no finite {metric}, so in no mean: {_names(lost)}"
     repeated = sum(ranked.group.n_repeated for ranked in summary.groups)
     if repeated:
-        yield f"run more than once, counted once with the mean of the values: {repeated} group's seed(s)"
+        were = "seed was" if repeated == 1 else "seeds of a group were"
+        yield f"{repeated} {were} run more than once; each counts once, with the mean of its values"
     if len(summary.groups) > 1 and all(each.p_value is None for each in summary.comparisons) and summary.comparisons:
         yield "too few seeds to compare groups: give each several, such as seed=0,1,2,3,4"
     yield from (problem for job in summary.jobs for problem in job.problems)

@@ -55,7 +55,8 @@ def end_of_sweep(error: BaseException | None) -> int:
     if not _running:
         return 0
     sweep_dir = _running.pop()
-    if not sweep_dir.is_dir():
+    if not any(sweep_dir.glob("**/.hydra")):
+        # it ended before its first job
         return 0
     from src.sweep.summary import finish_sweep
 

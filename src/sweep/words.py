@@ -22,6 +22,10 @@ def sentence(comparison: Comparison) -> str:
         return f"{first} is {is_how} than {second} in {scale.words} with the one seed they share: too few to be sure"
     if comparison.is_clear:
         return _verdict(comparison, scale, difference)
+    if difference.half_width == 0 and comparison.ties == 0:
+        is_how = _distance(scale, Estimate(difference.mean, None, difference.n))
+        always = f"with all {_seeds(comparison)}, by the same amount: too few for a test"
+        return f"{first} is {is_how} than {second} in {scale.words} {always}"
     ties = f", {comparison.ties} {'tie' if comparison.ties == 1 else 'ties'}" if comparison.ties else ""
     return (
         f"no clear difference between {first} and {second} in {scale.words}: {first} is {_distance(scale, difference)} "

@@ -65,8 +65,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_sweep_killed_at_random_moments_ends_as_if_it_had_never_been(
     tmp_path: Path, uninterrupted: dict[str, Any]
 ) -> None:
-    rng, sweep, kills = random.Random(0), tmp_path / "sweep", 0
-    while kills == 0 or process.exitcode != 0:
+    rng, sweep, kills, status = random.Random(0), tmp_path / "sweep", 0, None
+    while status != 0:
         before = progress(sweep)
         process = start(*SWEEP, f"hydra.sweep.dir={sweep}", output=tmp_path / "output")
         # at least a step further each time, so that it comes to an end
@@ -77,7 +77,8 @@ def test_a_sweep_killed_at_random_moments_ends_as_if_it_had_never_been(
             process.kill()
             process.join()
             kills += 1
-        assert process.exitcode in (0, -signal.SIGKILL), (tmp_path / "output").read_text()
+        status = process.exitcode
+        assert status in (0, -signal.SIGKILL), (tmp_path / "output").read_text()
     assert kills > 1
     assert outcome(sweep) == uninterrupted
     results = finished(sweep)

@@ -1,0 +1,19 @@
+"""Hydra's own sweeper, quicker with many jobs. Hydra imports this at every start, so src.sweep is imported late."""
+
+from collections.abc import Sequence
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+
+class GridSweeper(BasicSweeper):
+    """Every combination of the values given.
+
+    Hydra's own composes each job once to see that it can be composed, and once more to run it. Jobs that choose the
+    same options differ in values only, and what holds for the first of them holds for all.
+    """
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Compose one job for each choice of options."""
+        from src.sweep.jobs import representatives
+
+        super().validate_batch_is_legal(representatives(batch))

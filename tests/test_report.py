@@ -1,0 +1,175 @@
+"""`python -m src.report`: the answer of sweeps from their directories alone."""
+
+import csv
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from src.config import CONF_DIR, ConfigError, compose_train
+from src.report import report
+from src.run import RunDir
+from tests.sweep.jobs import make_job
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def asked(sweep: Any, *, metric: str | None = None) -> DictConfig:
+    cfg = OmegaConf.load(CONF_DIR / "report.yaml")
+    assert isinstance(cfg, DictConfig)
+    cfg.sweep, cfg.metric = sweep, metric
+    return cfg
+
+
+def command(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "src.report", *arguments],
+        cwd=cwd,
+        env={"PATH": "", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def fill(sweep_dir: Path, activation: str, *, seeds: range, loss: float) -> None:
+    for seed in seeds:
+        overrides = [f"model.net.activation={activation}", f"seed={seed}"]
+        make_job(sweep_dir / str(seed), *overrides, metrics={"val/loss": loss + 0.01 * (seed % 3) * loss})
+
+
+def test_several_sweeps_are_one_answer_and_keep_a_table_each(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "relu", seeds=range(3), loss=0.1)
+    fill(tmp_path / "b", "identity", seeds=range(4), loss=0.6)
+    fill(tmp_path / "c", "relu", seeds=range(2, 6), loss=0.1)
+    found = report(asked([str(tmp_path / name) for name in "abc"]))
+    assert [(each.group.label, each.estimates["val/loss"].n) for each in found.groups] == [("relu", 6), ("identity", 4)]
+    (comparison,) = found.comparisons
+    assert comparison.difference is not None
+    assert (comparison.difference.n, comparison.wins, comparison.n_left_out) == (4, 4, 2)
+    for name, n in (("a", 3), ("b", 4), ("c", 4)):
+        with (tmp_path / name / "summary.csv").open() as file:
+            assert len(list(csv.DictReader(file))) == n
+
+
+def test_a_sweep_that_is_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "a" / "b", "relu", seeds=range(2), loss=0.5)
+    monkeypatch.chdir(tmp_path)
+    assert len(report(asked(["a", str(tmp_path / "a"), "a/b"])).jobs) == 2
+
+
+def test_the_metric_is_chosen_on_the_command_line(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", metrics={"val/loss": 0.5, "test/f1": 0.25})
+    assert report(asked(str(tmp_path), metric="test/f1")).metrics == ("test/f1",)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ("nowhere", r"sweep=\S*nowhere: no such directory; give the directory of a sweep"),
+        ("file", r"sweep=\S*file: a file; give the directory of a sweep"),
+        ("empty", r"sweep=\S*empty holds no jobs: there is no run directory below it"),
+        (
+            "sweep/0",
+            r"sweep/0 is the directory of a single run: python -m src.eval run=\S*/0 .* its sweep is sweep=\S*/sweep",
+        ),
+        ("alone/run", r"alone/run is the directory of a single run: python -m src.eval run=\S*/run measures it again$"),
+    ],
+)
+def test_a_directory_that_is_no_sweep_is_refused(tmp_path: Path, sweep: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    fill(tmp_path / "sweep", "relu", seeds=range(2), loss=0.5)
+    make_job(tmp_path / "alone" / "run")
+    with pytest.raises(ConfigError, match=message):
+        report(asked(str(tmp_path / sweep)))
+    with pytest.raises(ConfigError, match=message):
+        report(asked([str(tmp_path / "sweep"), str(tmp_path / sweep)]))
+
+
+@pytest.mark.parametrize("sweep", [None, "", 1.5, ["x", None]])
+def test_a_value_that_is_no_directory_is_refused(sweep: Any) -> None:
+    with pytest.raises(ConfigError, match=r"sweep=.*(: not a directory|no such directory); give"):
+        report(asked(sweep))
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"sweep=\[\] names no directory"):
+        report(asked([]))
+
+
+def test_the_command_takes_relative_paths_and_ends_well_whatever_the_jobs_did(tmp_path: Path) -> None:
+    fill(tmp_path / "mine", "relu", seeds=range(2), loss=0.5)
+    make_job(tmp_path / "mine" / "2", "seed=2", error=ValueError("no"))
+    done = command("sweep=mine", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("3 jobs: 2 completed, 1 failed\nall jobs: mine/summary.csv\n")
+    assert "\x1b" not in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], r"sweep: no value; give sweep=\.\.\.\n"),
+        (["sweeps=x"], r"sweeps \(command line: sweeps=x\): unknown key; did you mean sweep\?\n"),
+    ],
+)
+def test_mistakes_in_the_command_are_one_message(arguments: list[str], message: str) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(message, done.stderr)
+
+
+def test_a_report_loads_no_torch(tmp_path: Path) -> None:
+    fill(tmp_path, "relu", seeds=range(3), loss=0.5)
+    fill(tmp_path / "more", "identity", seeds=range(3), loss=0.7)
+    code = (
+        "import sys, runpy; sys.argv = ['x', sys.argv[1]]; runpy.run_module('src.report', run_name='__main__'); "
+        "print(sorted({'torch', 'lightning', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"sweep={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\n[]\n")
+    assert "beats" in done.stdout
+
+
+def test_a_thousand_jobs_take_less_than_five_seconds(tmp_path: Path) -> None:
+    overrides = ["model=mlp", "optimizer=adam", "optimizer.lr=0.5", "model.net.activation=tanh", "seed=7"]
+    run = RunDir(tmp_path / "first")
+    run.claim(compose_train(overrides, run_dir=run.path), overrides=overrides)
+    metrics = {f"{split}/{name}": 0.5 for split in ("val", "test") for name in ("loss", "accuracy", "f1")}
+    optimized = {"name": "val/loss", "value": 0.5}
+    run.finish(seed=7, overrides=overrides, metrics=metrics, optimized_metric=optimized, per_class=[], duration_s=1.0)
+    texts = {path: path.read_text() for path in (run.config_file, run.result_file)}
+    for i in range(1000):
+        # 10 activations x 10 rates x 10 seeds, the shape of a search by grid
+        activation, rate, seed = f"act{i // 100}", 0.01 * (i // 10 % 10 + 1), i % 10
+        for path, text in texts.items():
+            new = text.replace("tanh", activation).replace("lr: 0.5", f"lr: {rate}").replace("lr=0.5", f"lr={rate}")
+            new = (
+                new.replace("seed: 7", f"seed: {seed}")
+                .replace("seed=7", f"seed={seed}")
+                .replace('seed": 7', f'seed": {seed}')
+            )
+            new = new.replace('loss": 0.5', f'loss": {0.5 + i % 7 * 0.01 + i // 10}')
+            target = tmp_path / "sweep" / str(i) / path.relative_to(run.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(new)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = command(f"sweep={tmp_path / 'sweep'}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert "1000 jobs: 1000 completed\n" in done.stdout
+    assert "and 80 more groups" in done.stdout
+    with (tmp_path / "sweep" / "summary.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 1000
+    # seconds of the processor, since other tests run beside this one
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
