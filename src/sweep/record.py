@@ -21,7 +21,7 @@ from torch.nn.utils import vector_to_parameters
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.final import tell_loggers
 from src.callbacks.metrics_csv import MetricsCSV
-from src.data.base import Batches, InMemoryDataModule
+from src.data.base import Batches, InMemoryDataModule, Part
 from src.measure import class_report
 from src.run import RunDir, write_atomically
 from src.sweep.cohort import Cohort, Snapshot
@@ -146,9 +146,12 @@ class Recorder:
     def _measure(self, weights: Tensor, member: Member) -> dict[str, float]:
         """Validation and test of one model, by the network and the metrics of its single run."""
         vector_to_parameters(weights, self.task.net.parameters())
+        precision = self.trainer.precision_plugin
         metrics: dict[str, float] = {}
-        for split, part in (("val", member.parts.val), ("test", member.parts.test)):
-            metrics |= self.task.measure(split, Batches(part, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE))
+        with precision.forward_context():
+            for split, part in (("val", member.parts.val), ("test", member.parts.test)):
+                ready = Part(*(precision.convert_input(tensor) for tensor in part))
+                metrics |= self.task.measure(split, Batches(ready, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE))
         return metrics
 
     def _save(
