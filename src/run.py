@@ -125,9 +125,11 @@ class RunDir:
             return found
         if self.config_file.is_file():
             self._clear()
-        _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
+        _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         if hydra_cfg is not None:
-            _write_yaml(self.config_file.with_name("hydra.yaml"), OmegaConf.create({"hydra": hydra_cfg}))
+            # a node that holds the other would be a copy of all of it
+            hydra = OmegaConf.to_container(hydra_cfg, resolve=False, enum_to_str=True)
+            _write_yaml(self.config_file.with_name("hydra.yaml"), {"hydra": hydra})
         # last of the three: it marks the directory as taken
         _write_yaml(self.config_file, cfg)
         return "fresh"
@@ -223,12 +225,10 @@ def _write_yaml(path: Path, cfg: Any) -> None:
 
 
 def to_yaml(cfg: Any) -> str:
-    """What `OmegaConf.to_yaml` writes, from libyaml where PyYAML has it: a fourth of the time."""
-    if not yaml.__with_libyaml__:
-        return OmegaConf.to_yaml(cfg)
+    """What `OmegaConf.to_yaml` writes, of a configuration or plain containers, in a fourth of the time."""
     text: str = yaml.dump(
-        OmegaConf.to_container(cfg, resolve=False, enum_to_str=True),
-        Dumper=_fast_dumper(),
+        OmegaConf.to_container(cfg, resolve=False, enum_to_str=True) if OmegaConf.is_config(cfg) else cfg,
+        Dumper=_dumper(),
         default_flow_style=False,
         allow_unicode=True,
         sort_keys=False,
@@ -237,14 +237,16 @@ def to_yaml(cfg: Any) -> str:
 
 
 @functools.cache
-def _fast_dumper() -> type[Any]:
-    """Libyaml's dumper, which writes strings that look like numbers in quotes as OmegaConf's does."""
-    slow = get_omega_conf_dumper()
+def _dumper() -> type[Any]:
+    """Libyaml's dumper, where PyYAML has it, with OmegaConf's quotes around strings that look like numbers."""
+    slow: type[Any] = get_omega_conf_dumper()
+    if not yaml.__with_libyaml__:
+        return slow
 
     class Dumper(yaml.CDumper):
         pass
 
-    Dumper.yaml_representers = {**yaml.CDumper.yaml_representers, str: slow.yaml_representers[str]}
+    Dumper.add_representer(str, slow.str_representer)
     return Dumper
 
 

@@ -140,7 +140,7 @@ def train_bucket(jobs: Sequence[Job], options: Options, *, advance: Advance = la
     open_jobs: list[Job] = []
     for job in jobs:
         try:
-            claim = RunDir(job.run_dir).claim(job.cfg, overrides=job.overrides, hydra_cfg=job.hydra_cfg.get("hydra"))
+            claim = RunDir(job.run_dir).claim(job.cfg, overrides=job.overrides, hydra_cfg=job.hydra_cfg.hydra)
         except ConfigError as error:
             outcomes[job.run_dir] = Outcome(job, "failed", error=error)
             continue

@@ -54,7 +54,7 @@ def checkpoint_of(run_dir: Path, name: str) -> dict[str, Any]:
 
 
 def assert_near(found: Any, expected: Any, *, atol: float, where: str = "") -> None:
-    """Equal containers of the same types, with tensors within ``atol``, and numbers too, or that share of a large one."""
+    """Equal containers of the same types, with tensors within ``atol``, and numbers within that or that share."""
     assert isinstance(found, dict) if isinstance(expected, dict) else type(found) is type(expected), where
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), where
@@ -67,6 +67,8 @@ def assert_near(found: Any, expected: Any, *, atol: float, where: str = "") -> N
     elif isinstance(expected, torch.Tensor):
         torch.testing.assert_close(found, expected, rtol=0, atol=atol, msg=where)
     elif isinstance(expected, float):
-        assert found == expected or abs(found - expected) <= atol * max(1.0, abs(expected)), f"{where}: {found}, expected {expected}"
+        assert found == expected or abs(found - expected) <= atol * max(1.0, abs(expected)), (
+            f"{where}: {found}, expected {expected}"
+        )
     else:
         assert found == expected, f"{where}: {found}, expected {expected}"

@@ -18,7 +18,11 @@ from src.tasks.base import NonFiniteLossError
 from tests.sweep.members import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 from tests.tasks.runs import circle_v2, small
 
-SEEDS_AND_RATES = [("seed=0", "optimizer.lr=0.1"), ("seed=1", "optimizer.lr=0.1"), ("seed=1", "optimizer.lr=0.02")]
+SEEDS_AND_RATES: list[tuple[str, ...]] = [
+    ("seed=0", "optimizer.lr=0.1"),
+    ("seed=1", "optimizer.lr=0.1"),
+    ("seed=1", "optimizer.lr=0.02"),
+]
 # two cohorts, so that one model stands by itself
 TWO = Options(cohort=2)
 
@@ -237,7 +241,8 @@ def test_relu_models_end_with_the_accuracy_of_a_plain_loop(tmp_path: Path) -> No
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
         for _ in range(n_epochs):
             optimizer.zero_grad()
-            binary_cross_entropy_with_logits(net(train.x).squeeze(1), train.y.float()).backward()
+            loss = binary_cross_entropy_with_logits(net(train.x).squeeze(1), train.y.float())
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         expected = ((net(test.x).squeeze(1) > 0) == test.y.bool()).sum().item()
         found = result_of(job.run_dir)["metrics"]["test/accuracy"] * len(test.x)

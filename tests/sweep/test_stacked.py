@@ -50,15 +50,15 @@ def generator() -> torch.Generator:
 
 
 @pytest.mark.parametrize("n_data", [1, N_MODELS], ids=["shared", "own"])
-@pytest.mark.parametrize("by_vmap", [False, True], ids=["stack", "vmap"])
+@pytest.mark.parametrize("form", [stack, StackedNet], ids=["short", "vmap"])
 @pytest.mark.parametrize("make", [*(mlp(**each) for each in MLPS), Residual])
 def test_outputs_and_gradients_are_those_of_each_network(
-    make: Callable[[], nn.Module], by_vmap: bool, n_data: int
+    make: Callable[[], nn.Module], form: Callable[[nn.Module], StackedNet], n_data: int
 ) -> None:
     torch.manual_seed(0)
     nets = [make() for _ in range(N_MODELS)]
     x = torch.randn(n_data, N, F, generator=generator())
-    stacked = StackedNet(nets[0]) if by_vmap else stack(nets[0])
+    stacked = form(nets[0])
     leaves = [leaf.detach().requires_grad_() for leaf in stacked.split(torch.stack([row_of(net) for net in nets]))]
     outputs = stacked(leaves, stacked.inputs(x))
     (outputs**2).mean((1, 2)).sum().backward()
