@@ -59,7 +59,7 @@ def first_weights(n_models: int) -> Tensor:
 def torch_run(kind: type[optim.Optimizer], numbers: dict[str, Any], model: int, row: Tensor) -> optim.Optimizer:
     """One model by torch's own optimiser, whose learning rate falls every step."""
     weights = row.clone().requires_grad_()
-    optimizer = kind([weights], **numbers)  # type: ignore[call-arg]  # each class has its own
+    optimizer = kind([weights], **numbers)
     for step in range(N_STEPS):
         optimizer.param_groups[0]["lr"] = numbers["lr"] / (1 + step)
         weights.grad = gradient(step, model, weights)

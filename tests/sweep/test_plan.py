@@ -175,7 +175,7 @@ class Branching(Net):
 class Frozen(Net):
     def __init__(self, width: int) -> None:
         super().__init__(width)
-        self.inner.weight.requires_grad_(requires_grad=False)
+        self.inner.weight.requires_grad = False
 
 
 class Counting(Net):

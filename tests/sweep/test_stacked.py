@@ -61,7 +61,7 @@ def test_outputs_and_gradients_are_those_of_each_network(
     stacked = form(nets[0])
     leaves = [leaf.detach().requires_grad_() for leaf in stacked.split(torch.stack([row_of(net) for net in nets]))]
     outputs = stacked(leaves, stacked.inputs(x))
-    (outputs**2).mean((1, 2)).sum().backward()
+    (outputs**2).mean((1, 2)).sum().backward()  # type: ignore[no-untyped-call]
     for i, net in enumerate(nets):
         expected = net(x[i % n_data])
         (expected**2).mean().backward()
