@@ -67,8 +67,9 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     split = cfg.optimized_metric.split("/")[0]
     if cfg.trainer.get(f"limit_{split}_batches") == 0:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
-    loggers = [] if evaluate_only else [_instantiate(f"logger.{key}", node) for key, node in cfg.logger.items()]
-    callbacks = [] if evaluate_only else [_instantiate(f"callbacks.{key}", node) for key, node in cfg.callbacks.items()]
+    loggers, callbacks = (
+        [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
+    )
     # a run of many processes is evaluated by one
     alone = {"strategy": "auto", "devices": 1, "num_nodes": 1} if evaluate_only else {}
     trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **alone)
@@ -244,6 +245,11 @@ def _option(group: str, node: DictConfig) -> str:
 
 def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
     return _try(key, node, lambda: instantiate(node, **kwargs))
+
+
+def _instantiate_all(group: str, nodes: DictConfig) -> list[Any]:
+    """A group of any number of objects; one that is set to null is left out."""
+    return [_instantiate(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
 
 
 def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:

@@ -28,14 +28,12 @@ def evaluate(cfg: DictConfig) -> Measured:
 
     run = RunDir(Path(cfg.run))
     run_cfg = override(run.config(), cfg.overrides)
-    known = {"best": run.checkpoints / "best.ckpt", "last": run.checkpoints / "last.ckpt"}
-    checkpoint = known.get(cfg.checkpoint, Path(cfg.checkpoint))
 
     with without_scipy_signal():
         from src.build import build
         from src.measure import measure
 
-    measured = measure(build(run_cfg, evaluate_only=True), checkpoint=checkpoint)
+    measured = measure(build(run_cfg, evaluate_only=True), checkpoint=run.checkpoint(cfg.checkpoint))
     print_results({"metrics": measured.metrics, "per_class": measured.per_class}, run_dir=run.path)
     return measured
 

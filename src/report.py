@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report(cfg: DictConfig) -> Summary:
-    """Read run directories, print the answer and write a summary.csv into each sweep's directory.
+    """Read run directories, print the answer, write a summary.csv into each directory and report.html into the first.
 
     Args:
         cfg: Holds ``sweep``, a directory or a list of them, and ``metric``.

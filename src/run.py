@@ -30,6 +30,19 @@ _PLACES = frozenset({"run_dir", "sweep.dry_run"})
 Claim = Literal["fresh", "resume", "completed"]
 
 
+class PrunedError(Exception):
+    """A search has given up the run that raises this.
+
+    Args:
+        metrics: What was measured last, by ``split/name``.
+        epoch: The epoch after which it ends.
+    """
+
+    def __init__(self, metrics: Mapping[str, float], *, epoch: int) -> None:
+        super().__init__(f"pruned at epoch {epoch}")
+        self.metrics, self.epoch = dict(metrics), epoch
+
+
 class OtherRunError(ConfigError):
     """A directory holds a run of another configuration."""
 
@@ -86,6 +99,15 @@ class RunDir:
         """Holds the pictures."""
         return self.path / "plots"
 
+    @property
+    def frames(self) -> Path:
+        """Holds a picture per epoch, epoch_000100.png and so on, where the run was asked for them."""
+        return self.plots / "frames"
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of ``best`` or ``last``; any other name is a path already."""
+        return self.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+
     def config(self) -> DictConfig:
         """The stored configuration, pointed at where the directory stands now.
 
@@ -114,8 +136,8 @@ class RunDir:
         """Take the directory for a run of this configuration, and write what is asked into it.
 
         Returns:
-            ``completed`` if the same run has ended well here, ``resume`` if it has left a checkpoint to go on from,
-            else ``fresh``; what a failed run has left is removed.
+            ``completed`` if the same run has ended well here or has been pruned, ``resume`` if it has left a checkpoint
+            to go on from, else ``fresh``; what a failed run has left is removed.
 
         Raises:
             OtherRunError: If the directory holds a run of another configuration.
@@ -145,18 +167,12 @@ class RunDir:
         self._refuse_other(cfg)
         result = self.result()
         if result is not None:
-            return "completed" if result["status"] == "completed" else "fresh"
+            return "completed" if result["status"] in ("completed", "pruned") else "fresh"
         return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
 
     def _refuse_other(self, cfg: DictConfig) -> None:
-        stored, asked = flatten(OmegaConf.load(self.config_file)), flatten(cfg)
-        changed = {
-            key: (stored.get(key, "absent"), asked.get(key, "absent"))
-            for key in sorted(stored.keys() | asked.keys())
-            if key not in _PLACES and (key in stored, stored.get(key)) != (key in asked, asked.get(key))
-        }
-        if changed:
-            changes = "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
+        changes = differences(flatten(OmegaConf.load(self.config_file)), flatten(cfg))
+        if changes:
             raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
@@ -172,6 +188,10 @@ class RunDir:
         """Write ``result.json`` of a run that ended well."""
         self._write_result({"status": "completed", **result})
 
+    def prune(self, pruned: PrunedError, **result: Any) -> None:
+        """Write ``result.json`` of a run that its search has ended early: what was measured so far."""
+        self._write_result({"status": "pruned", **result, "metrics": pruned.metrics, "epoch": pruned.epoch})
+
     def fail(self, error: BaseException, **result: Any) -> None:
         """Write ``result.json`` of a run that raised."""
         what = {
@@ -184,6 +204,16 @@ class RunDir:
     def _write_result(self, result: Mapping[str, Any]) -> None:
         everything = {**result, "versions": package_versions(), "git": git_state()}
         write_atomically(self.result_file, json.dumps(_json(everything), indent=2, allow_nan=False).encode())
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """A line for each key whose value is not the same; empty if all are. Where a run goes makes no difference."""
+    changed = {
+        key: (stored.get(key, "absent"), asked.get(key, "absent"))
+        for key in sorted(stored.keys() | asked.keys())
+        if key not in _PLACES and (key in stored, stored.get(key)) != (key in asked, asked.get(key))
+    }
+    return "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
 
 
 def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:

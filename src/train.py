@@ -36,28 +36,44 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     Raises:
         ConfigError: If the configuration holds an error, or the directory belongs to another one.
     """
-    from src.console import print_results
-    from src.run import RunDir, is_first_process
+    from src.console import print_hints, print_results
+    from src.hints import as_record, of_error
+    from src.run import PrunedError, RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
     if not is_first_process():
         # one of several that train one model: the first keeps the records
-        return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
+        try:
+            return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
+        except PrunedError as pruned:
+            return pruned.metrics.get(cfg.optimized_metric)
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
         result = run.result()
         assert result is not None
-        log.info("already completed: %s", run.path)
+        log.info("already %s: %s", result["status"], run.path)
         return _value(result["optimized_metric"])
     started = time.monotonic()
     about = {"seed": cfg.seed, "overrides": list(overrides)}
+    # what a hint's command begins with: a job of a sweep is tried again by itself
+    alone = [*overrides, "hydra.mode=RUN"] if _is_job(hydra_cfg) else overrides
     try:
         result = _run(cfg, run, resume=claim == "resume", show=not _is_job(hydra_cfg))
+    except PrunedError as pruned:
+        value = pruned.metrics.get(cfg.optimized_metric)
+        metric = {"name": cfg.optimized_metric, "value": value}
+        run.prune(pruned, **about, optimized_metric=metric, duration_s=time.monotonic() - started)
+        log.info("%s: %s", pruned, run.path)
+        return value
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
             _explain_interrupt(run, hydra_cfg)
-        run.fail(error, **about, duration_s=time.monotonic() - started)
+        hints = [as_record(hint, alone) for hint in of_error(error, cfg)]
+        run.fail(error, **about, hints=hints, duration_s=time.monotonic() - started)
+        if not _is_job(hydra_cfg):
+            print_hints(hints)
         raise
+    result["hints"] = [as_record(hint, alone) for hint in result["hints"]]
     run.finish(**about, **result, duration_s=time.monotonic() - started)
     if _is_job(hydra_cfg):
         log.info("%s=%.4f in %s", *result["optimized_metric"].values(), run.path)
@@ -89,6 +105,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
         from src.callbacks.final import tell_loggers
+        from src.callbacks.hints import found_by
         from src.measure import describe_device, measure
 
     from src.console import print_config
@@ -110,6 +127,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
         "metrics": metrics,
         "per_class": measured.per_class,
+        "hints": found_by(built.trainer),
         "device": str(built.trainer.strategy.root_device),
         "n_parameters": sum(p.numel() for p in built.task.net.parameters()),
     }

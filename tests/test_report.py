@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import CONF_DIR, ConfigError, compose_train
+from src.config import CONF_DIR, ConfigError
 from src.report import report
-from src.run import RunDir
 from tests.sweep.jobs import make_job
+from tests.sweep.thousand import make_thousand
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,7 +44,7 @@ def fill(sweep_dir: Path, activation: str, *, seeds: range, loss: float) -> None
         make_job(sweep_dir / str(seed), *overrides, metrics={"val/loss": loss + 0.01 * (seed % 3) * loss})
 
 
-def test_several_sweeps_are_one_answer_and_keep_a_table_each(tmp_path: Path) -> None:
+def test_several_sweeps_are_one_answer_and_one_page_and_keep_a_table_each(tmp_path: Path) -> None:
     fill(tmp_path / "a", "relu", seeds=range(3), loss=0.1)
     fill(tmp_path / "b", "identity", seeds=range(4), loss=0.6)
     fill(tmp_path / "c", "relu", seeds=range(2, 6), loss=0.1)
@@ -56,6 +56,10 @@ def test_several_sweeps_are_one_answer_and_keep_a_table_each(tmp_path: Path) -> 
     for name, n in (("a", 3), ("b", 4), ("c", 4)):
         with (tmp_path / name / "summary.csv").open() as file:
             assert len(list(csv.DictReader(file))) == n
+    (page,) = tmp_path.glob("*/report.html")
+    assert page.parent.name == "a"
+    for address, name in (("2/", "a/2"), ("../b/3/", "b/3"), ("../c/5/", "c/5")):
+        assert f'<a href="{address}">{name}</a>' in page.read_text()
 
 
 def test_a_sweep_that_is_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +113,7 @@ def test_the_command_takes_relative_paths_and_ends_well_whatever_the_jobs_did(tm
     make_job(tmp_path / "mine" / "2", "seed=2", error=ValueError("no"))
     done = command("sweep=mine", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("3 jobs: 2 completed, 1 failed\nall jobs: mine/summary.csv\n")
+    assert done.stdout.endswith("3 jobs: 2 completed, 1 failed\nall jobs: mine/summary.csv\nreport: mine/report.html\n")
     assert "\x1b" not in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
 
@@ -142,27 +146,7 @@ def test_a_report_loads_no_torch(tmp_path: Path) -> None:
 
 
 def test_a_thousand_jobs_take_less_than_five_seconds(tmp_path: Path) -> None:
-    overrides = ["model=mlp", "optimizer=adam", "optimizer.lr=0.5", "model.net.activation=tanh", "seed=7"]
-    run = RunDir(tmp_path / "first")
-    run.claim(compose_train(overrides, run_dir=run.path), overrides=overrides)
-    metrics = {f"{split}/{name}": 0.5 for split in ("val", "test") for name in ("loss", "accuracy", "f1")}
-    optimized = {"name": "val/loss", "value": 0.5}
-    run.finish(seed=7, overrides=overrides, metrics=metrics, optimized_metric=optimized, per_class=[], duration_s=1.0)
-    texts = {path: path.read_text() for path in (run.config_file, run.result_file)}
-    for i in range(1000):
-        # 10 activations x 10 rates x 10 seeds, the shape of a search by grid
-        activation, rate, seed = f"act{i // 100}", 0.01 * (i // 10 % 10 + 1), i % 10
-        for path, text in texts.items():
-            new = text.replace("tanh", activation).replace("lr: 0.5", f"lr: {rate}").replace("lr=0.5", f"lr={rate}")
-            new = (
-                new.replace("seed: 7", f"seed: {seed}")
-                .replace("seed=7", f"seed={seed}")
-                .replace('seed": 7', f'seed": {seed}')
-            )
-            new = new.replace('loss": 0.5', f'loss": {0.5 + i % 7 * 0.01 + i // 10}')
-            target = tmp_path / "sweep" / str(i) / path.relative_to(run.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(new)
+    make_thousand(tmp_path / "sweep")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = command(f"sweep={tmp_path / 'sweep'}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -171,5 +155,8 @@ def test_a_thousand_jobs_take_less_than_five_seconds(tmp_path: Path) -> None:
     assert "and 80 more groups" in done.stdout
     with (tmp_path / "sweep" / "summary.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 1000
+    page = tmp_path / "sweep" / "report.html"
+    assert page.stat().st_size < 8_000_000
+    assert page.read_text().count("<img ") == 12
     # seconds of the processor, since other tests run beside this one
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5

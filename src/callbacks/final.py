@@ -7,6 +7,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
 
+from src.callbacks.tensorboard import write_hparams
 from src.run import flatten, to_yaml
 
 
@@ -29,13 +30,19 @@ def tell_loggers(
     """
     silent = ("callbacks.", "logger.", "run_dir", "suggested.")
     leaves = {key: value for key, value in flatten(resolved or cfg, resolve=True).items() if not key.startswith(silent)}
-    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in leaves.items() if "._" not in k}
+    # a swept group such as optimizer=sgd,adam shows as the class that it stands for
+    named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
+    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}
     # Under names of their own, since the curves of training have val/loss already; test is measured only once.
     final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg)}```")
-            logger.log_hyperparams(hparams, final, step=step)
+            write_hparams(logger, hparams, final, step=step)
         else:
             logger.log_hyperparams(hparams)
         logger.finalize("success")
+
+
+def _class_name(key: str, value: Any) -> Any:
+    return value.rsplit(".", 1)[-1] if key.endswith("._target_") else value

@@ -50,6 +50,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "handmade_sigmoid": HandmadeSigmoid,
 }
 
+# Those with a corner at zero: a unit with one of them folds its input there, and is linear on either side.
+FOLDING = frozenset({"relu", "leaky_relu", "handmade_relu"})
+
 
 def activation(name: str) -> nn.Module:
     """A new activation module.

@@ -4,10 +4,25 @@ Axes: ``n`` samples, ``f`` input features, ``o`` outputs.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from src.models.activations import activation as make_activation
+
+
+class Hidden(NamedTuple):
+    """What a hidden layer computes.
+
+    Attributes:
+        activation: Name of its activation.
+        before: Its pre-activations, (n, width).
+        after: What it hands on to the next layer, (n, width).
+    """
+
+    activation: str
+    before: Tensor
+    after: Tensor
 
 
 class MLP(nn.Module):
@@ -39,7 +54,7 @@ class MLP(nn.Module):
             raise ValueError(
                 f"model.net.activation must be one name or one per hidden layer, got {names} for hidden {list(hidden)}"
             )
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features, self.activations = in_features, out_features, tuple(names)
         # Weights are drawn as layers are made, so the order of the layers decides which weights a seed gives.
         self.layers = nn.Sequential()
         for width, name in zip(hidden, names, strict=True):
@@ -53,3 +68,13 @@ class MLP(nn.Module):
         """Outputs (n, o) of inputs (n, f)."""
         outputs: Tensor = self.layers(x)
         return outputs
+
+    def hidden_layers(self, x: Tensor) -> list[Hidden]:
+        """What every hidden layer computes of inputs (n, f), in order."""
+        found: list[Hidden] = []
+        layers = iter(self.layers)
+        for name in self.activations:
+            before = next(layers)(x)
+            x = before if name == "identity" else next(layers)(before)
+            found.append(Hidden(name, before, x))
+        return found

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from src.plots import style
@@ -33,17 +34,14 @@ class Background:
     y: NDArray[np.float64]
     probs: NDArray[np.float32]
 
-    def draw(self, ax: Axes) -> None:
-        """Fill `ax` with soft class colours, and draw a thin line wherever two classes tie."""
-        dx, dy = self.x[1] - self.x[0], self.y[1] - self.y[0]
-        # The centre of a corner pixel lies on the corner of the panel, so lines reach the frame.
-        extent = (self.x[0] - dx / 2, self.x[-1] + dx / 2, self.y[0] - dy / 2, self.y[-1] + dy / 2)
-        ax.imshow(style.soften(self.probs), extent=extent, origin="lower", interpolation="bilinear", aspect="auto")
+    def draw(self, ax: Axes, *, lw: float = 1.1) -> None:
+        """Fill `ax` with soft class colours, and draw a line, `lw` points wide, wherever two classes tie."""
+        show(ax, self.x, self.y, style.soften(self.probs))
         # Every border has two sides, so the last of the classes that win somewhere needs no line of its own.
         for k in np.unique(self.probs.argmax(-1))[:-1]:
             lead = self.probs[..., k] - np.delete(self.probs, k, axis=-1).max(-1)
             # Above the points (3 > 2), which would hide it where they are dense.
-            ax.contour(self.x, self.y, lead, levels=[0.0], colors=style.INK, linewidths=1.1, zorder=3)
+            ax.contour(self.x, self.y, lead, levels=[0.0], colors=style.INK, linewidths=lw, zorder=3)
 
 
 def evaluate(
@@ -66,10 +64,29 @@ def evaluate(
     Raises:
         ValueError: As in `class_probs`.
     """
+    x, y, points = grid(lower, upper, size=size)
+    return Background(x, y, class_probs(predict, points, n_classes).reshape(len(y), len(x), n_classes))
+
+
+def grid(
+    lower: NDArray[np.float64], upper: NDArray[np.float64], *, size: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Lay a grid over a panel, just fine enough for its size in inches.
+
+    Returns:
+        Places of the columns (w,) and of the rows (h,), and all points row by row from below, (h * w, 2).
+    """
     w, h = (int(inches * style.DPI / _PIXELS_PER_POINT) for inches in size)
     x, y = np.linspace(lower[0], upper[0], w), np.linspace(lower[1], upper[1], h)
-    points = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)  # (h * w, 2)
-    return Background(x, y, class_probs(predict, points, n_classes).reshape(h, w, n_classes))
+    return x, y, np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+
+
+def show(ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], colors: NDArray[Any]) -> AxesImage:
+    """Fill `ax` with colours of a grid, (h, w, 3)."""
+    dx, dy = x[1] - x[0], y[1] - y[0]
+    # The centre of a corner pixel lies on the corner of the panel, so lines reach the frame.
+    extent = (x[0] - dx / 2, x[-1] + dx / 2, y[0] - dy / 2, y[-1] + dy / 2)
+    return ax.imshow(colors, extent=extent, origin="lower", interpolation="bilinear", aspect="auto")
 
 
 def class_probs(predict: Predict, points: NDArray[Any], n_classes: int) -> NDArray[np.float32]:

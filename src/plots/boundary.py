@@ -4,7 +4,7 @@ Axes: `n` points, `k` classes.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from src.plots import style
 from src.plots.background import Predict, class_probs, evaluate
 from src.plots.layout import panels
+from src.plots.plane import Part, check_part, limits, look, panel_size
 
-Part: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+__all__ = ["Part", "boundary_figure"]
 
 
 def boundary_figure(
@@ -51,10 +52,10 @@ def boundary_figure(
         raise ValueError(
             f"need 2 or more class names and exactly 2 feature names, got {list(class_names)} and {list(feature_names)}"
         )
-    _check("train", train, n_classes)
-    _check("test", test, n_classes)
-    lower, upper = _limits(train[0], test[0])
-    size = _panel_size(upper - lower)
+    check_part("train", train, n_classes)
+    check_part("test", test, n_classes)
+    lower, upper = limits(train[0], test[0])
+    size = panel_size(upper - lower)
     background = evaluate(predict, lower, upper, size=size, n_classes=n_classes)
     figure, axes = panels(2, size=size, title=title, above=0.52, legend=_legend(class_names))
     for ax, name, (points, labels) in zip(axes, ("Train", "Test"), (train, test), strict=True):
@@ -68,34 +69,6 @@ def boundary_figure(
     return figure
 
 
-def _check(name: str, part: Part, n_classes: int) -> None:
-    points, labels = part
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
-        raise ValueError(f"{name} points must have shape (n, 2) with n >= 1, got {points.shape}")
-    if not np.isfinite(points).all():
-        raise ValueError(f"{name} points must be finite, got NaN or infinity")
-    if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
-        raise ValueError(f"{name} labels must be ({len(points)},) integers, got {labels.shape} of {labels.dtype}")
-    if labels.min() < 0 or labels.max() >= n_classes:
-        raise ValueError(f"{name} labels must be in 0..{n_classes - 1}, got {labels.min()}..{labels.max()}")
-
-
-def _limits(*parts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    lower = np.min([points.min(0) for points in parts], axis=0).astype(np.float64)
-    upper = np.max([points.max(0) for points in parts], axis=0).astype(np.float64)
-    margin = 0.08 * np.where(upper > lower, upper - lower, 1.0)
-    return lower - margin, upper + margin
-
-
-def _panel_size(span: NDArray[np.float64]) -> tuple[float, float]:
-    """Fit a panel to the data: one unit is as long on both axes, unless that leaves a strip too thin for its title."""
-    ratio = float(span[1] / span[0])
-    if not 0.5 <= ratio <= 1.3:
-        return 4.4, 4.0
-    height = min(4.4 * ratio, 4.8)
-    return height / ratio, height
-
-
 def _draw_points(ax: Axes, points: NDArray[Any], labels: NDArray[Any], wrong: NDArray[np.bool_]) -> None:
     chosen = style.shown(len(points))
     points, labels, wrong = points[chosen], labels[chosen], wrong[chosen]
@@ -104,12 +77,7 @@ def _draw_points(ax: Axes, points: NDArray[Any], labels: NDArray[Any], wrong: ND
     for is_wrong in (False, True):
         for k in np.unique(labels[wrong == is_wrong]):
             some = points[(labels == k) & (wrong == is_wrong)]
-            ax.plot(some[:, 0], some[:, 1], **_look(int(k), size=size, is_wrong=is_wrong))
-
-
-def _look(k: int, *, size: float, is_wrong: bool = False) -> dict[str, Any]:
-    edge = {"mec": style.INK, "mew": 0.24 * size} if is_wrong else {"mec": "white", "mew": 0.5}
-    return {"marker": style.marker(k), "ls": "none", "mfc": style.color(k), "ms": size, **edge}
+            ax.plot(some[:, 0], some[:, 1], **look(int(k), size=size, is_wrong=is_wrong))
 
 
 def _describe(ax: Axes, name: str, wrong: NDArray[np.bool_]) -> None:
@@ -124,7 +92,7 @@ def _describe(ax: Axes, name: str, wrong: NDArray[np.bool_]) -> None:
 def _legend(class_names: Sequence[str]) -> list[Line2D]:
     ring: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": "none", "mec": style.INK, "mew": 1.4, "ms": 8}
     return [
-        *(Line2D([], [], label=name, **_look(k, size=8)) for k, name in enumerate(class_names)),
+        *(Line2D([], [], label=name, **look(k, size=8)) for k, name in enumerate(class_names)),
         Line2D([], [], label="wrong", **ring),
         Line2D([], [], label="decision boundary", color=style.INK, lw=1.1),
     ]

@@ -1,8 +1,8 @@
-"""Where things stand in a figure, in inches: panels in a row, the title above, the legend below.
+"""Where things stand in a figure, in inches: panels in rows, the title above, the legend below.
 
 Figures are built without `matplotlib.pyplot`: it loads slowly and keeps every figure alive in global state.
 
-Axes: `p` panels side by side.
+Axes: `p` panels.
 """
 
 import textwrap
@@ -21,12 +21,14 @@ def panels(
     *,
     size: tuple[float, float],
     title: str,
+    columns: int | None = None,
+    shared: bool = True,
     left: float = 0.85,
     above: float = 0.3,
     below: float = 0.65,
     legend: Sequence[Line2D] = (),
 ) -> tuple[Figure, list[Axes]]:
-    """Lay out panels in a row with one vertical axis, a title above, and a legend below, where it can hide no data.
+    """Lay out panels in rows, a title above, and a legend below, where it can hide no data.
 
     Places are computed, not measured by a layout engine, which would draw everything twice.
 
@@ -34,26 +36,31 @@ def panels(
         n_panels: Number of panels, p.
         size: Width and height of one panel in inches.
         title: What stands on top of the figure; wrapped where too long.
-        left: Inches left of the first panel, for tick labels and the axis name.
+        columns: Panels in a row; None for a single row.
+        shared: Whether all panels have the same range, so that only the outer ones need numbers on their axes.
+        left: Inches left of the first panel, for tick labels and the axis name; of every panel where none is shared.
         above: Inches above each panel, for its own title.
         below: Inches below each panel, for tick labels and the axis name.
         legend: Lines whose labels tell what they are.
 
     Returns:
-        The figure and its panels from left to right, p of them.
+        The figure and its panels, row by row from left to right, p of them.
     """
-    gap, right = 0.3, 0.25
-    width = left + n_panels * size[0] + (n_panels - 1) * gap + right
+    n_columns = min(columns or n_panels, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    right = 0.25
+    step_x = size[0] + (0.3 if shared else left)
+    step_y = size[1] + above + (0.12 if shared else below)
+    width = left + (n_columns - 1) * step_x + size[0] + right
     lines = textwrap.wrap(title, max(10, int(width / 0.115)))  # inches per letter of 13 points, bold
-    columns = _legend_columns([str(line.get_label()) for line in legend], width)
-    rows = -(-len(legend) // columns)
-    bottom = below + 0.27 * rows
-    height = bottom + size[1] + above + 0.23 * len(lines) + 0.12
+    legend_columns = _legend_columns([str(line.get_label()) for line in legend], width)
+    bottom = below + 0.27 * -(-len(legend) // legend_columns)
+    height = bottom + (n_rows - 1) * step_y + size[1] + above + 0.23 * len(lines) + 0.12
     figure = Figure(figsize=(width, height), dpi=style.DPI, facecolor="white")
     figure.text(0.5, 1 - 0.1 / height, "\n".join(lines), ha="center", va="top", size=13, weight="bold", color=style.INK)
     if legend:
         shown = figure.legend(
-            handles=list(legend), loc="lower center", ncols=columns, frameon=False, fontsize=11,
+            handles=list(legend), loc="lower center", ncols=legend_columns, frameon=False, fontsize=11,
             labelcolor=style.INK, borderaxespad=0.2, handletextpad=0.4, columnspacing=1.4, labelspacing=0.3,
         )  # fmt: skip
         for handle in shown.legend_handles:
@@ -61,9 +68,14 @@ def panels(
                 handle.set_markersize(8)  # also where the points themselves are many and small
     axes = []
     for i in range(n_panels):
-        corner = ((left + i * (size[0] + gap)) / width, bottom / height)
+        row, column = divmod(i, n_columns)
+        corner = ((left + column * step_x) / width, (bottom + (n_rows - 1 - row) * step_y) / height)
         ax = figure.add_axes((*corner, size[0] / width, size[1] / height))
-        ax.tick_params(labelsize=11, color=style.INK, labelcolor=style.INK, labelleft=i == 0)
+        is_left, is_lowest = column == 0, i + n_columns >= n_panels
+        ax.tick_params(
+            labelsize=11, color=style.INK, labelcolor=style.INK,
+            labelleft=is_left or not shared, labelbottom=is_lowest or not shared,
+        )  # fmt: skip
         ax.spines[:].set_color("#8A8A8A")
         ax.xaxis.set_major_locator(_ticks())
         ax.yaxis.set_major_locator(_ticks())

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-# Okabe & Ito (2008), "Color universal design", https://jfly.uni-koeln.de/color/: told apart with any colour vision.
-# Their black is left out, since it is our ink, and their yellow comes last, since it is weakest on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+from src.plots.palette import INK as INK
+from src.plots.palette import PALETTE as PALETTE
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-INK = "#1A1A1A"
+VIOLET = "#542788"  # the units of a network: no class has it
 DPI = 110
 LABEL: dict[str, Any] = {"size": 12, "color": INK}  # axis names and panel titles
 MAX_SHOWN = 2000
@@ -53,6 +53,21 @@ def soften(probs: NDArray[Any]) -> NDArray[np.uint8]:
     rgb = 1 - lead * (1 - colors[probs.argmax(-1)])
     colored: NDArray[np.uint8] = np.round(rgb * 255).astype(np.uint8)
     return colored
+
+
+def soften_one(probs: NDArray[Any], k: int) -> NDArray[np.uint8]:
+    """Colour the probability of class `k` alone, (...): white where it is 0, else its colour; RGB (..., 3)."""
+    rgb = 1 - probs[..., None] * _STRENGTH * (1 - np.array(to_rgb(color(k))))
+    colored: NDArray[np.uint8] = np.round(rgb * 255).astype(np.uint8)
+    return colored
+
+
+def signed_colormap() -> LinearSegmentedColormap:
+    """Return a colormap for numbers of both signs: from orange (lowest) over white (zero) to violet (highest).
+
+    Both ends are told apart with any colour vision. Source: ColorBrewer's PuOr, https://colorbrewer2.org.
+    """
+    return LinearSegmentedColormap.from_list("signed", ["#B35806", "#F1A340", "white", "#998EC3", VIOLET])
 
 
 def soft_colormap(k: int = 0) -> LinearSegmentedColormap:

@@ -26,6 +26,7 @@ from src.sweep.limits import Limits
 from src.sweep.members import Maker, Member
 from src.sweep.rates import PlateauRates
 from src.sweep.record import Outcome, Recorder
+from src.sweep.trained import score_names
 from src.tasks.base import Task, skip_epochs
 
 log = logging.getLogger(__name__)
@@ -118,11 +119,13 @@ class Options:
         memory_gb: Memory to use; None for half of what is free.
         cohort: Models that are computed by the same operations; None for what fits into a cache, or a GPU's memory.
         tensorboard: Whether loggers of TensorBoard are told.
+        pictures: Whether the pictures of each run are drawn, which takes longer than all the rest.
     """
 
     memory_gb: float | None = None
     cohort: int | None = None
     tensorboard: bool = True
+    pictures: bool = False
 
 
 def train_bucket(jobs: Sequence[Job], options: Options, *, advance: Advance = lambda _: None) -> list[Outcome]:
@@ -202,6 +205,7 @@ def _train_shard(
         schedule=ensemble.schedule,
         shell=_shell(trainer),
         tensorboard=options.tensorboard,
+        pictures=options.pictures,
         duration_s=(time.monotonic() - started) / len(jobs),
     )
     for cohort in ensemble.cohorts:
@@ -212,8 +216,7 @@ def watch_of(cfg: Any, task: Task) -> Watch | None:
     """What the checkpoint callback of a configuration looks at; None where there is no such callback."""
     for node in cfg.callbacks.values():
         if node is not None and node._target_.endswith(".BestAndLast"):
-            names = [f"{split}/{name}" for split in ("train", "val") for name in ("loss", task.score_name)]
-            return Watch(names.index(node.monitor), 1.0 if node.mode == "min" else -1.0)
+            return Watch(score_names(task).index(node.monitor), 1.0 if node.mode == "min" else -1.0)
     return None
 
 

@@ -19,9 +19,14 @@ from torch.optim import lr_scheduler
 
 from src.build import build_task
 from src.callbacks.checkpoint import BestAndLast
+from src.callbacks.frames import Frames
+from src.callbacks.graph import ModelGraph
+from src.callbacks.hints import Hints
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
 from src.callbacks.progress import EpochBar
+from src.callbacks.pruning import Pruning
+from src.callbacks.tensorboard import PrecisionRecallCurves
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.run import RunDir, flatten
 from src.sweep.cohort import Cohort
@@ -29,7 +34,9 @@ from src.sweep.jobs import Job
 from src.sweep.members import BATCHING, Maker, Member
 from src.sweep.optim import STACKED
 from src.sweep.rates import NOT_STACKED
+from src.sweep.trained import score_names
 from src.tasks.base import Task
+from src.trial import TrialLink
 
 # Keys of the trainer that an ensemble knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {
@@ -47,7 +54,18 @@ _TRAINER: dict[str, Collection[Any] | None] = {
 _TASK = ("targets", "score", "probs", "preds", "make_metrics", "task_name", "score_name", "losses")
 _DATA = ("spec", "make_parts")
 
-_CALLBACKS = (BestAndLast, EpochBar, RichModelSummary, FinalPictures)
+# What an ensemble does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
+_CALLBACKS = (
+    BestAndLast,
+    EpochBar,
+    FinalPictures,
+    Frames,
+    Hints,
+    ModelGraph,
+    PrecisionRecallCurves,
+    Pruning,
+    RichModelSummary,
+)
 _LOGGERS = (MetricsCSV, TensorBoardLogger)
 
 # Nodes of the configuration that may differ within a bucket, or that `_key` looks at more closely.
@@ -126,6 +144,8 @@ def _check(cfg: Mapping[str, Any], job: Job) -> None:
     """
     if RunDir(job.run_dir).result() is None and (RunDir(job.run_dir).checkpoints / "last.ckpt").is_file():
         raise NotStackedError("it goes on from a checkpoint of its own")
+    if TrialLink.read(job.run_dir) is not None:
+        raise NotStackedError("its search may end it early")
     if cfg["compile"]:
         raise NotStackedError("compile=true")
     for key, value in cfg["trainer"].items():
@@ -142,6 +162,8 @@ def _check(cfg: Mapping[str, Any], job: Job) -> None:
         for name, node in cfg[key].items():
             if node is not None and get_class(node["_target_"]) not in known:
                 raise NotStackedError(f"{key}.{name} ({node['_target_']}) watches a single run")
+            if node is not None and node.get("save"):
+                raise NotStackedError(f"{key}.{name}.save={node['save']}")
 
 
 def _check_optimizer(cfg: Mapping[str, Any]) -> None:
@@ -206,8 +228,7 @@ def _probe(job: Job, maker: Maker) -> str | None:
         if not all(parameter.requires_grad for parameter in task.net.parameters()):
             return "the network has parameters that are not trained"
         monitored = [node.monitor for node in job.cfg.callbacks.values() if node and "monitor" in node]
-        measured = [f"{split}/{name}" for split in ("train", "val") for name in ("loss", task.score_name)]
-        if unknown := [name for name in monitored if name not in measured]:
+        if unknown := [name for name in monitored if name not in score_names(task)]:
             return f"callbacks.checkpoint.monitor={unknown[0]} is not measured during training"
         _try(task, maker.member(job))
     except Exception as error:

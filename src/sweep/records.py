@@ -45,6 +45,8 @@ class Job:
         duration_s: Seconds from start to end.
         error_type: Class of the exception of a failed job.
         error_message: Its text.
+        traceback: Where it was raised.
+        made_with: Versions of packages, commit and device, by name.
         problems: What is wrong with the directory's files; each names the file.
     """
 
@@ -61,6 +63,8 @@ class Job:
     duration_s: float | None
     error_type: str | None
     error_message: str | None
+    traceback: str | None
+    made_with: Mapping[str, str]
     problems: tuple[str, ...]
 
 
@@ -119,6 +123,8 @@ def read_job(path: Path, sweep_dir: Path) -> Job:
         duration_s=stored["duration_s"] if _is_number(stored.get("duration_s")) else None,
         error_type=str(error["type"]) if "type" in error else None,
         error_message=str(error["message"]) if "message" in error else None,
+        traceback=str(error["traceback"]) if "traceback" in error else None,
+        made_with=_made_with(stored),
         problems=tuple(problems),
     )
 
@@ -179,6 +185,14 @@ def _optimized(given: Any) -> tuple[str, ...]:
     """Names of one metric, or of the several that a job gives as a list."""
     entries = given if isinstance(given, list) else [given]
     return tuple(str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry)
+
+
+def _made_with(stored: Mapping[str, Any]) -> dict[str, str]:
+    found = {str(name): str(version) for name, version in _mapping(stored.get("versions")).items()}
+    git = _mapping(stored.get("git"))
+    if git.get("commit"):
+        found["commit"] = f"{git['commit']}{' and changes' if git.get('dirty') else ''}"
+    return {**found, "device": str(stored["device"])} if "device" in stored else found
 
 
 def _mapping(value: Any) -> dict[str, Any]:

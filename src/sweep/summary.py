@@ -1,12 +1,15 @@
-"""The end of every sweep: read its run directories, write summary.csv, print the answer."""
+"""The end of every sweep: read its run directories, print the answer, write summary.csv and report.html."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.text import Text
 
 from src.console import terminal
 from src.sweep.answer import Summary, summarise
+from src.sweep.page.write import PAGE, write_page
 from src.sweep.records import Job, read_jobs
 from src.sweep.rows import write_csv
 from src.sweep.tables import print_summary
@@ -28,7 +31,7 @@ def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
 
 
 def answer(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
-    """Summarise jobs, write a summary.csv into each of the directories, and print.
+    """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
 
     Raises:
         ConfigError: If no completed job has the metric; nothing is written then.
@@ -39,15 +42,18 @@ def answer(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | Non
     for sweep_dir in sweep_dirs:
         own = [job for job in jobs if job.sweep_dir == sweep_dir]
         if own:
-            line = _write(sweep_dir / FILE, own)
-            console.print(Text(line), soft_wrap=True)
+            _write("all jobs", sweep_dir / FILE, partial(write_csv, jobs=own), console)
+    if jobs:
+        _write("report", sweep_dirs[0] / PAGE, partial(write_page, summary=summary), console)
     return summary
 
 
-def _write(path: Path, jobs: Sequence[Job]) -> str:
-    """Write the table, and say where; the answer is worth printing where nothing may be written."""
+def _write(what: str, path: Path, write: Callable[[Path], None], console: Console) -> None:
+    """Write a file, and say where; the answer is worth printing where nothing may be written."""
     try:
-        write_csv(path, jobs)
+        write(path)
     except OSError as error:
-        return f"{path} cannot be written: {error.strerror or error}"
-    return f"all jobs: {path}"
+        line = f"{path} cannot be written: {error.strerror or error}"
+    else:
+        line = f"{what}: {path}"
+    console.print(Text(line), soft_wrap=True)

@@ -31,7 +31,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     if failed:
         _print(console, "failed", _failures_table(summary, failed))
         _and_more(console, len(failed), N_ROWS, "failed jobs")
-    for line in _remarks(summary, failed):
+    for line in remarks(summary, failed):
         # a path that is wrapped can neither be clicked nor copied
         console.print(Text(plain(line)), soft_wrap=True)
 
@@ -92,11 +92,12 @@ def _comparisons_table(metric: str, comparisons: Sequence[Comparison]) -> Table:
         found = each.difference
         difference = "-" if found is None else scale.text(found.mean, found.half_width)
         score = f"{each.wins}/{each.ties}/{each.losses}"
-        table.add_row(Text(plain(each.second)), difference, score, _p(each.p_value))
+        table.add_row(Text(plain(each.second)), difference, score, p_text(each.p_value))
     return table
 
 
-def _p(value: float | None) -> str:
+def p_text(value: float | None) -> str:
+    """Write a p value."""
     if value is None:
         return "-"
     return "<0.001" if value < 0.001 else f"{value:.3f}"
@@ -108,7 +109,7 @@ def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
     for heading in ("job", "what", "error", "message"):
         table.add_column(heading, overflow="fold")
     for job in failed[:N_ROWS]:
-        name = job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
+        name = job_name(job, summary)
         label = labels.get(id(job)) or " ".join(f"{key}={value}" for key, value in job.overrides.items())
         what = f"{label} seed={job.seed}" if id(job) in labels else label
         message = (job.error_message or "").strip().partition("\n")[0]
@@ -117,7 +118,12 @@ def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
     return table
 
 
-def _remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
+def job_name(job: Job, summary: Summary) -> str:
+    """Name a job, together with its sweep where there are several."""
+    return job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
+
+
+def remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
     """Yield what else a reader must know, and where things lie."""
     for sweep_dir in dict.fromkeys(job.sweep_dir for job in failed):
         yield f"logs of failed jobs: {sweep_dir}/<job>/train.log; tracebacks: result.json beside it"

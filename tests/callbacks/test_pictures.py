@@ -12,12 +12,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from src.build import build
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
+from src.config import ConfigError, compose_train
 from src.data.base import InMemoryDataModule
 from src.spec import DataSpec
 from src.tasks.base import Task
 from tests.data.test_sources import blobs, circles, line
 from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_parts, small
 from tests.tasks.test_metrics import make
+
+# What conf/callbacks/pictures.yaml asks for.
+DEFAULT = ("boundary", "probabilities", "predictions", "residuals", "confusion", "curves")
 
 
 def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) -> tuple[Task, pl.Trainer]:
@@ -31,7 +35,7 @@ def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) ->
         logger=[TensorBoardLogger(path, name="tensorboard", version=""), MetricsCSV(str(path))]
         if tensorboard
         else False,
-        callbacks=[FinalPictures(name="a model")],
+        callbacks=[FinalPictures(name="a model", draw=DEFAULT)],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -44,20 +48,19 @@ def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) ->
 @pytest.mark.parametrize(
     ("data", "names"),
     [
-        (circles(n_samples=100), ["boundary", "confusion"]),
-        (blobs(n_samples=100), ["boundary", "confusion"]),
+        (circles(n_samples=100), ["boundary", "confusion", "probabilities"]),
+        (blobs(n_samples=100), ["boundary", "confusion", "probabilities"]),
         (blobs(n_samples=100, n_features=3), ["confusion"]),
         (blobs(n_samples=100, n_features=1), ["confusion"]),
-        (line(), ["predictions"]),
-        (GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2)), []),
+        (line(), ["predictions", "residuals"]),
+        (GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2)), ["residuals"]),
     ],
     ids=["circles", "blobs", "blobs in 3-d", "blobs in 1-d", "line", "two inputs"],
 )
 def test_pictures_depend_on_the_shape_of_the_data(data: InMemoryDataModule, names: list[str], tmp_path: Path) -> None:
     drawn(data, tmp_path)
-    files = sorted((tmp_path / "plots").glob("*")) if names else []
+    files = sorted((tmp_path / "plots").glob("*"))
     assert [path.name for path in files] == [f"{name}.png" for name in names]
-    assert names or not (tmp_path / "plots").exists()
     for path in files:
         with Image.open(path) as image:
             image.verify()
@@ -71,8 +74,8 @@ def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
         logger.finalize("success")
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    assert sorted(events.Tags()["images"]) == ["boundary", "confusion"]
-    for name in ("boundary", "confusion"):
+    assert sorted(events.Tags()["images"]) == ["boundary", "confusion", "probabilities"]
+    for name in ("boundary", "confusion", "probabilities"):
         (image,) = events.Images(name)
         assert image.encoded_image_string.startswith(b"\x89PNG")
         assert min(image.width, image.height) > 100
@@ -84,7 +87,7 @@ def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noq
     task.net.train(training)
     weights = {name: value.clone() for name, value in task.state_dict().items()}
     before = generator_states()
-    FinalPictures(name="again").on_test_end(trainer, task)
+    FinalPictures(name="again", draw=["boundary", "folds", "units"]).on_test_end(trainer, task)
     assert task.net.training == training
     assert all(torch.equal(value, weights[name]) for name, value in task.state_dict().items())
     assert all(not p.requires_grad or p.grad is None for p in task.net.parameters())
@@ -92,13 +95,20 @@ def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noq
     assert generator_states() == before
 
 
-def test_titles_say_what_the_test_part_says(tmp_path: Path) -> None:
-    _, trainer = drawn(blobs(n_samples=100, n_features=3), tmp_path)
-    accuracy = trainer.callback_metrics["test/accuracy"]
-    assert FinalPictures(name="blob").title(trainer) == f"blob: test accuracy {accuracy:.1%}"
-    _, trainer = drawn(line(), tmp_path)
-    error = trainer.callback_metrics["test/mae"]
-    assert FinalPictures(name="line").title(trainer) == f"line: test mean absolute error {error:.4f}"
+def test_the_configuration_asks_for_what_these_tests_do_and_can_ask_for_more() -> None:
+    assert tuple(compose_train([]).callbacks.pictures.draw) == DEFAULT
+    assert FinalPictures(name="", draw="folds").draw == ["folds"]
+    with pytest.raises(ConfigError, match=r"callbacks\.pictures\.draw holds 'fold', .* did you mean folds\?"):
+        FinalPictures(name="", draw=["boundary", "fold"])
+
+
+def test_learning_curves_are_drawn_of_what_the_run_has_written(tmp_path: Path) -> None:
+    cfg = small("model=mlp", "logger=csv", "trainer.max_epochs=3", run_dir=tmp_path)
+    built = build(cfg)
+    built.trainer.callbacks.append(FinalPictures(name="short", draw=["curves"]))  # type: ignore[attr-defined]
+    built.trainer.fit(built.task, datamodule=built.datamodule)
+    built.trainer.test(built.task, datamodule=built.datamodule, verbose=False)
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["curves.png"]
 
 
 def test_only_the_first_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +120,7 @@ def test_only_the_first_process_draws(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_half_precision_can_be_drawn(tmp_path: Path) -> None:
     cfg = small("model=mlp", "data=line", "trainer.precision=bf16-true", "trainer.max_epochs=1", run_dir=tmp_path)
     built = build(cfg)
-    built.trainer.callbacks.append(FinalPictures(name="half"))  # type: ignore[attr-defined]  # untyped there
+    built.trainer.callbacks.append(FinalPictures(name="half", draw=["predictions"]))  # type: ignore[attr-defined]  # untyped there
     built.trainer.fit(built.task, datamodule=built.datamodule)
     built.trainer.test(built.task, datamodule=built.datamodule, verbose=False)
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["predictions.png"]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from src.models.activations import (
     ACTIVATIONS,
+    FOLDING,
     HandmadeReLU,
     HandmadeSigmoid,
     activation,
@@ -53,6 +54,12 @@ def test_every_name_makes_a_new_module_without_parameters() -> None:
         first, second = activation(name), activation(name)
         assert first is not second
         assert not list(first.parameters())
+
+
+def test_exactly_those_that_fold_have_a_corner_at_zero() -> None:
+    for name, make in ACTIVATIONS.items():
+        _, (left, right) = value_and_gradient(make(), torch.tensor([-1e-6, 1e-6]))
+        assert (name in FOLDING) == (abs(right - left).item() > 0.5), name
 
 
 def test_unknown_name_is_refused_with_all_names() -> None:

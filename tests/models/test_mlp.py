@@ -49,6 +49,27 @@ def test_each_hidden_layer_has_its_own_activation_and_the_last_none() -> None:
     assert kinds == [nn.Linear, nn.Linear, nn.ReLU, nn.Linear, nn.Tanh, nn.Linear]
 
 
+@pytest.mark.parametrize("activation", [["identity", "relu", "tanh"], "relu", "identity"])
+def test_hidden_layers_are_what_the_layers_compute_one_after_the_other(activation: Any) -> None:
+    torch.manual_seed(1)
+    net = mlp(hidden=[5, 6, 7], activation=activation)
+    x = torch.randn(20, 2)
+    linear = [layer for layer in net.layers if isinstance(layer, nn.Linear)]
+    found = net.hidden_layers(x)
+    names = [activation] * 3 if isinstance(activation, str) else activation
+    assert [layer.activation for layer in found] == names
+    given = x
+    for layer, weights, name in zip(found, linear[:-1], names, strict=True):
+        assert torch.equal(layer.before, weights(given))
+        assert torch.equal(layer.after, ACTIVATIONS[name]()(layer.before))
+        given = layer.after
+    assert torch.equal(linear[-1](given), net(x))
+
+
+def test_a_network_without_hidden_layers_has_none_to_show() -> None:
+    assert mlp(hidden=[]).hidden_layers(torch.zeros(3, 2)) == []
+
+
 def test_tuples_do_as_well_as_lists() -> None:
     assert len(mlp(hidden=(5, 7), activation=("relu", "tanh")).layers) == 5
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from src.plots.regression import Series, predictions_figure
+from src.plots import style
+from src.plots.regression import Series, predictions_figure, residuals_figure
 from src.plots.style import save
+from tests.plots.seen import assert_readable
 
 X = np.arange(0, 1, 0.02)
 Y = 0.7 * X + 0.3
@@ -69,3 +71,41 @@ def test_it_can_be_saved(tmp_path: Path) -> None:
 def test_bad_series_are_refused_by_name(name: str, series: Series, message: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .*{message.removeprefix('must be ')}"):
         _draw(**{name: series})
+
+
+def _residuals(train: Series = (X[:40], Y[:40] - 0.5), test: Series = (X[40:], -Y[40:])) -> Figure:
+    return residuals_figure(train, test, place_name="dose", target_name="effect", title="a line")
+
+
+def test_residuals_are_drawn_as_given_around_a_line_at_zero() -> None:
+    figure = _residuals()
+    (ax,) = figure.axes
+    zero, train, test = ax.lines
+    assert np.array_equal(zero.get_ydata(), [0, 0])
+    assert np.array_equal(train.get_xydata(), np.stack([X[:40], Y[:40] - 0.5], 1))
+    assert np.array_equal(test.get_xydata(), np.stack([X[40:], -Y[40:]], 1))
+    assert [line.get_markerfacecolor() for line in (train, test)] == list(style.PALETTE[:2])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("dose", "effect - prediction")
+    assert_readable(figure)
+
+
+def test_the_legend_tells_the_mean_absolute_residual_of_all_points_though_some_are_drawn() -> None:
+    residuals = np.linspace(-1, 3, 50_000)
+    figure = _residuals(train=(np.arange(50_000.0), residuals))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [
+        f"train: mean absolute residual {np.abs(residuals).mean():.3g} (2,000 of 50,000 shown)",
+        f"test: mean absolute residual {np.abs(Y[40:]).mean():.3g}",
+    ]
+    assert_readable(figure)
+
+
+def test_zero_is_in_view_also_where_all_residuals_are_far_away() -> None:
+    low, high = _residuals(train=(X, Y + 100), test=(X, Y + 100)).axes[0].get_ylim()
+    assert low <= 0 < 100 < high
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_bad_residuals_are_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be finite"):
+        _residuals(**{name: (X, np.full(50, np.inf))})

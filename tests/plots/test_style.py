@@ -79,6 +79,20 @@ def test_soft_colormap_runs_from_white_to_the_class_colour() -> None:
     assert colormap(1.0)[:3] == pytest.approx(to_rgb(style.color(2)))
 
 
+def test_one_class_alone_is_white_where_it_is_impossible_and_as_strong_as_in_company_where_it_is_certain() -> None:
+    assert np.array_equal(style.soften_one(np.zeros((2, 3)), 1), np.full((2, 3, 3), 255))
+    assert np.array_equal(style.soften_one(np.ones(()), 1), style.soften(np.array([0.0, 1.0, 0.0])))
+
+
+def test_signs_part_at_white_into_two_colours_that_no_class_has() -> None:
+    colormap = style.signed_colormap()
+    assert colormap(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
+    ends = [colormap(0.0)[:3], colormap(1.0)[:3]]
+    # blue tells them apart, which all common kinds of colour blindness leave
+    assert abs(ends[0][2] - ends[1][2]) > 0.4
+    assert not {to_rgb(c) for c in style.PALETTE} & set(ends)
+
+
 def test_every_class_up_to_56_has_a_look_of_its_own() -> None:
     assert len({(style.color(k), style.marker(k)) for k in range(56)}) == 56
 

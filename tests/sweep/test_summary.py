@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import src.sweep.page.write
 import src.sweep.rows
 from src.errors import ConfigError
 from src.sweep.summary import finish_sweep
@@ -18,12 +19,12 @@ def test_the_end_of_a_sweep_is_printed_written_and_returned(tmp_path: Path, caps
     assert found.is_complete
     out = capsys.readouterr().out
     assert "1.5 ± 2.5" in out
-    assert out.endswith(f"3 jobs: 3 completed\nall jobs: {tmp_path}/summary.csv\n")
+    assert out.endswith(f"3 jobs: 3 completed\nall jobs: {tmp_path}/summary.csv\nreport: {tmp_path}/report.html\n")
     with (tmp_path / "summary.csv").open() as file:
         assert [row["val/loss"] for row in csv.DictReader(file)] == ["0.5", "1.5", "2.5"]
 
 
-def test_a_second_look_replaces_the_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_second_look_replaces_the_files_and_nothing_else(tmp_path: Path) -> None:
     make_job(tmp_path / "0", "seed=0")
     assert not finish_sweep(tmp_path).is_complete
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -55,7 +56,9 @@ def test_an_answer_is_printed_where_nothing_may_be_written(
         raise PermissionError(13, "Permission denied", str(path))
 
     # who runs the tests may be allowed to write everywhere
-    monkeypatch.setattr(src.sweep.rows, "write_atomically", refuse)
+    for module in (src.sweep.rows, src.sweep.page.write):
+        monkeypatch.setattr(module, "write_atomically", refuse)
     make_job(tmp_path / "0", "seed=0", metrics={"val/loss": 0.5})
     assert finish_sweep(tmp_path).is_complete
-    assert capsys.readouterr().out.endswith(f"{tmp_path}/summary.csv cannot be written: Permission denied\n")
+    lines = [f"{tmp_path}/{name} cannot be written: Permission denied\n" for name in ("summary.csv", "report.html")]
+    assert capsys.readouterr().out.endswith("".join(lines))

@@ -1,0 +1,1 @@
+"""Sweeps whose jobs are chosen by Optuna: hydra/sweeper=optuna."""

@@ -1,0 +1,66 @@
+"""From Hydra's objects to `src.sweep`. The underscore keeps Hydra from importing this at every start."""
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig, OmegaConf
+
+from src.errors import ConfigError
+from src.run import flatten
+
+if TYPE_CHECKING:
+    from hydra_plugins.optuna_sweeper.optuna_sweeper import OptunaSweeper
+
+
+def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
+    """Run a search with the launcher that Hydra has been asked for."""
+    if importlib.util.find_spec("optuna") is None:
+        raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
+    from src.sweep.check import check_job
+    from src.sweep.findings import report
+    from src.sweep.options import Options
+    from src.sweep.search import search
+    from src.sweep.space import read_space
+
+    config, context, launcher = sweeper.config, sweeper.hydra_context, sweeper.launcher
+    assert config is not None
+    assert context is not None
+    assert launcher is not None
+    sweep_dir = Path(config.hydra.sweep.dir).resolve()
+    options = Options.of(
+        sweeper.options,
+        optimized_metric=config.optimized_metric,
+        sweep_dir=sweep_dir,
+        n_parallel=_n_parallel(config.hydra.launcher),
+    )
+    space = read_space(options.params, arguments, context.config_loader)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+    def compose(overrides: Sequence[str]) -> DictConfig:
+        return context.config_loader.load_sweep_config(config, list(overrides))
+
+    def launch(batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        return launcher.launch(batch, initial_job_idx=first)
+
+    sweep_dir.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, sweep_dir / "multirun.yaml")
+    return search(
+        options,
+        space,
+        sweep_dir=sweep_dir,
+        settings=flatten(own),
+        compose=compose,
+        launch=launch,
+        check=lambda cfg: check_job(cfg, options),
+        report=report,
+    )
+
+
+def _n_parallel(launcher: Any) -> int:
+    """How many jobs a launcher runs at once, as far as it tells."""
+    n_jobs = launcher.get("n_jobs", 1)
+    return n_jobs if n_jobs > 0 else os.cpu_count() or 1

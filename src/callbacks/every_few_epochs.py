@@ -1,0 +1,66 @@
+"""What is shown now and then while a network learns."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+
+from src.tasks.base import Task
+
+# Looks at a run whose configuration does not say how many it wants.
+DEFAULT_LOOKS = 20
+
+
+class EveryFewEpochs(Callback, ABC):
+    """Shows something at the first, at every so many, and at the last epoch; all of them logged ones.
+
+    Args:
+        every_n_epochs: Epochs from one look to the next, rounded up to logged ones; None for about twenty a run, 0 for
+            none at all.
+
+    Raises:
+        ValueError: If ``every_n_epochs`` is negative.
+    """
+
+    def __init__(self, *, every_n_epochs: int | None) -> None:
+        if every_n_epochs is not None and every_n_epochs < 0:
+            raise ValueError(f"every_n_epochs must be null or at least 0, got {every_n_epochs}")
+        self.every_n_epochs = every_n_epochs
+        self._shown: int | None = None
+
+    @abstractmethod
+    def show(self, trainer: pl.Trainer, task: Task) -> None:
+        """Show what there is at ``task.epoch``; must leave the network and all random generators as they are."""
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ARG002 - Lightning's signature
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Show if it is time; what Lightning calls a batch is a block of epochs, after which it drops the gradients."""
+        assert isinstance(pl_module, Task)
+        is_last = pl_module.epoch + 1 == pl_module.schedule.max_epochs
+        if self.every_n_epochs != 0 and (is_last or pl_module.epoch % self._step(pl_module) == 0):
+            self._show(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the last epoch of a run that ends early; gradients are gone by then."""
+        assert isinstance(pl_module, Task)
+        if self.every_n_epochs != 0 and pl_module.epoch != self._shown:
+            self._show(trainer, pl_module)
+
+    def _show(self, trainer: pl.Trainer, task: Task) -> None:
+        self._shown = task.epoch
+        self.show(trainer, task)
+
+    def _step(self, task: Task) -> int:
+        """Epochs from one look to the next: decided by the schedule alone, so that a resumed run has the same looks."""
+        schedule = task.schedule
+        # a run without an end is as long as the hundred rows that any other has
+        n_epochs = schedule.max_epochs or 100 * schedule.log_every
+        every = self.every_n_epochs or -(-n_epochs // DEFAULT_LOOKS)
+        return -(-every // schedule.log_every) * schedule.log_every

@@ -1,0 +1,79 @@
+"""Draw the pictures of a run afterwards: ``python -m src.draw run=DIR pictures=[folds,units,gif]``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from src.config import ConfigError, entry
+from src.lean import without_scipy_signal
+from src.run import RunDir, write_atomically
+
+log = logging.getLogger(__name__)
+
+
+def draw(cfg: DictConfig) -> list[Path]:
+    """Rebuild a run from its directory alone, and draw it into its ``plots/``.
+
+    Args:
+        cfg: Holds ``run``, ``checkpoint`` and ``pictures``, as conf/draw.yaml describes them.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ConfigError: If the directory, the checkpoint or a name is wrong, or a picture that was asked for does not fit.
+    """
+    run = RunDir(Path(cfg.run))
+    run_cfg = run.config()
+    with without_scipy_signal():
+        from src import pictures
+        from src.build import build
+        from src.measure import measure
+        from src.plots.animation import animate, frames_in
+        from src.plots.style import save
+
+    every = [*pictures.PICTURES, "gif"]
+    names = pictures.check_names("pictures", every if cfg.pictures is None else cfg.pictures, "gif")
+    built = build(run_cfg, evaluate_only=True)
+    metrics = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or _tested(run, run_cfg))).metrics
+    subject = pictures.Subject(built.task, built.datamodule, pictures.title_of(run_cfg.model.name, metrics), run)
+    fitting = [name for name in names if name in pictures.PICTURES and pictures.PICTURES[name].fits(subject)]
+    fitting += ["gif"] if "gif" in names and frames_in(run.frames) else []
+    if cfg.pictures is not None:
+        _refuse(run, {name: pictures.needs(name) for name in names if name not in fitting})
+    files = []
+    for name in fitting:
+        file = run.plots / ("training.gif" if name == "gif" else f"{name}.png")
+        if name == "gif":
+            write_atomically(file, animate(run.frames))
+        else:
+            save(pictures.PICTURES[name].draw(subject), file)
+        log.info("%s", file)
+        files.append(file)
+    return files
+
+
+def _tested(run: RunDir, run_cfg: DictConfig) -> str:
+    """Name of the checkpoint that the run has tested: where nothing was validated, there is no best one."""
+    return "best" if run_cfg.evaluate == "best" and run.checkpoint("best").is_file() else "last"
+
+
+def _refuse(run: RunDir, missing: dict[str, str]) -> None:
+    if missing:
+        texts = (
+            f"pictures={name} cannot be drawn of run={run.path}: it needs {what}" for name, what in missing.items()
+        )
+        raise ConfigError("\n".join(texts))
+
+
+@entry("draw")
+def main(cfg: DictConfig) -> None:
+    """Command line."""
+    draw(cfg)
+
+
+if __name__ == "__main__":
+    main()

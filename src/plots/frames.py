@@ -1,0 +1,148 @@
+"""Small pictures of a network while it learns, many of a run: what stays the same is drawn once.
+
+A whole figure takes about 150 ms, which a run of some seconds cannot spend twenty times; a frame takes about 15.
+
+Axes: `n` points, `k` classes, `h` and `w` rows and columns of the picture.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from src.plots import style
+from src.plots.background import Predict, evaluate
+from src.plots.layout import panels
+from src.plots.plane import Part, limits, look, panel_size
+
+_DPI = 80
+_WIDTH = 3.4  # inches of the panel
+
+
+class _Film:
+    """A figure of one panel whose still parts are kept as pixels.
+
+    Args:
+        figure: Holds the still parts.
+        ax: The panel, whose limits must not change any more.
+    """
+
+    def __init__(self, figure: Figure, ax: Axes) -> None:
+        figure.set_dpi(_DPI)
+        self._ax = ax
+        self._title = ax.set_title("", size=12, color=style.INK, y=1.0, animated=True)
+        self._canvas = FigureCanvasAgg(figure)
+        self._canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there
+        self._still = self._canvas.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
+
+    def frame(self, moving: Iterable[Artist], title: str) -> NDArray[np.uint8]:
+        """Draw the moving parts, from the lowest to the topmost, over the still ones; RGB (h, w, 3)."""
+        self._canvas.restore_region(self._still)  # type: ignore[no-untyped-call]
+        self._title.set_text(title)
+        for artist in (*moving, *self._ax.spines.values(), self._title):
+            self._ax.draw_artist(artist)
+        return np.array(self._canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+
+
+class BoundaryFrames:
+    """Frames of a classifier of two features: what it says about every place, under the points that it learns from.
+
+    Args:
+        points: Points (n, 2) and their integer labels (n,). Of more than 2,000 points the same 2,000 are drawn.
+        class_names: One per class, k of them.
+        feature_names: Of the horizontal and the vertical axis.
+    """
+
+    def __init__(self, points: Part, *, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
+        self._n_classes = len(class_names)
+        self._lower, self._upper = limits(points[0])
+        self._size = panel_size(self._upper - self._lower, width=_WIDTH)
+        chosen = style.shown(len(points[0]))
+        x, labels = points[0][chosen], points[1][chosen]
+        size = 0.8 * style.marker_size(len(chosen))
+        lines = [Line2D([], [], label=name, animated=True, **look(k, size=size)) for k, name in enumerate(class_names)]
+        figure, (self._ax,) = panels(1, size=self._size, title="", above=0.35, legend=lines)
+        for k, line in enumerate(lines):
+            line.set_data(x[labels == k, 0], x[labels == k, 1])
+            self._ax.add_line(line)
+        self._points = lines
+        self._ax.set(xlim=(self._lower[0], self._upper[0]), ylim=(self._lower[1], self._upper[1]))
+        self._ax.set_xlabel(feature_names[0], **style.LABEL)
+        self._ax.set_ylabel(feature_names[1], **style.LABEL)
+        self._film = _Film(figure, self._ax)
+
+    def draw(self, predict: Predict, *, title: str) -> NDArray[np.uint8]:
+        """Draw a frame.
+
+        Args:
+            predict: Takes points, float32 (n, 2), and returns class probabilities, (n, k). Where it returns no
+                numbers, as a network that has diverged does, the picture stays white.
+            title: What stands above the panel.
+
+        Returns:
+            RGB (h, w, 3), of the same size for all frames.
+        """
+
+        def tamed(points: NDArray[np.float32]) -> NDArray[np.float32]:
+            probs = predict(points)
+            return np.where(np.isfinite(probs).all(1, keepdims=True), probs, np.float32(1 / self._n_classes))
+
+        # an inch holds fewer of a frame's pixels than of a whole figure's, for which `evaluate` chooses the grid
+        size = (self._size[0] * _DPI / style.DPI, self._size[1] * _DPI / style.DPI)
+        background = evaluate(tamed, self._lower, self._upper, size=size, n_classes=self._n_classes)
+        background.draw(self._ax)
+        colors, borders = list(self._ax.images), list(self._ax.collections)
+        picture = self._film.frame((*colors, *self._points, *borders), title)
+        for artist in (*colors, *borders):
+            artist.remove()
+        return picture
+
+
+class PredictionFrames:
+    """Frames of a regression of one feature: the points, and the line that the model draws through them.
+
+    Args:
+        train: The feature (n,) and the target (n,).
+        test: The same for the points that are held back.
+        feature_name: Name of the horizontal axis.
+        target_name: Name of the vertical axis.
+    """
+
+    def __init__(self, train: Part, test: Part, *, feature_name: str, target_name: str) -> None:
+        corners = [np.stack(part, 1) for part in (train, test)]
+        lower, upper = limits(*corners)
+        lines = []
+        for k, (name, points) in enumerate((("train", train), ("test", test))):
+            chosen = style.shown(len(points[0]))
+            lines.append(Line2D(points[0][chosen], points[1][chosen], label=name, **look(k, size=5)))
+        self._prediction = Line2D([], [], label="prediction", color=style.INK, lw=1.6, animated=True)
+        lines.append(self._prediction)
+        figure, (ax,) = panels(1, size=(4.6, 2.9), title="", above=0.35, legend=lines)
+        for line in lines:
+            ax.add_line(line)
+        ax.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
+        ax.grid(color="#E4E4E4", lw=0.8)
+        ax.set_axisbelow(True)
+        ax.set_xlabel(feature_name, **style.LABEL)
+        ax.set_ylabel(target_name, **style.LABEL)
+        self._film = _Film(figure, ax)
+
+    def draw(self, x: NDArray[Any], y_hat: NDArray[Any], *, title: str) -> NDArray[np.uint8]:
+        """Draw a frame.
+
+        Args:
+            x: Where the model was asked (m,), from left to right.
+            y_hat: What it answered (m,); what lies outside the range of the targets is cut off.
+            title: What stands above the panel.
+
+        Returns:
+            RGB (h, w, 3), of the same size for all frames.
+        """
+        self._prediction.set_data(x, y_hat)
+        return self._film.frame([self._prediction], title)

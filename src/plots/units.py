@@ -1,0 +1,104 @@
+"""What each hidden unit of a network computes over the plane: a grid of small pictures, one per unit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from src.plots import style
+from src.plots.background import show
+from src.plots.hidden import Hidden, LayerMap, evaluate_hidden
+from src.plots.layout import panels
+from src.plots.plane import limits, panel_size
+
+MAX_UNITS = 16  # of a layer
+MAX_LAYERS = 4
+_COLUMNS = 8
+
+
+def units_figure(
+    hidden: Hidden,
+    points: NDArray[np.float32],
+    *,
+    feature_names: Sequence[str],
+    title: str,
+) -> Figure:
+    """Draw the output of every hidden unit over the plane, each in its own scale from white at zero.
+
+    Args:
+        hidden: Takes points, float32 (n, 2), and returns every hidden layer at them.
+        points: What the network learnt from (n, 2); they set the range.
+        feature_names: Of the horizontal and the vertical axis.
+        title: What stands on top of the figure.
+
+    Returns:
+        A panel per unit, layer by layer; of more than 16 units in a layer or 4 layers the first ones, and the title
+        says so. A unit that is zero everywhere in view is called silent.
+
+    Raises:
+        ValueError: If the network has no hidden layer, or `points` is not (n, 2).
+    """
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+        raise ValueError(f"points must have shape (n, 2) with n >= 1, got {points.shape}")
+    lower, upper = limits(points)
+    size = panel_size(upper - lower, width=1.15)
+    maps = evaluate_hidden(hidden, lower, upper, size=size, max_units=MAX_UNITS)
+    if not maps:
+        raise ValueError("hidden must return at least one layer, got none")
+    layers, title = maps[:MAX_LAYERS], title + _left_out(maps)
+    widest = max(layer.before.shape[2] for layer in layers)
+    columns = -(-widest // -(-widest // _COLUMNS))
+    rows = [(i, unit) for i, layer in enumerate(layers) for unit in range(0, layer.before.shape[2], columns)]
+    figure, axes = panels(
+        columns * len(rows), size=size, title=title, columns=columns, left=0.75, above=0.26, below=0.45,
+        legend=_legend(any(layer.after.min() < 0 for layer in layers)),
+    )  # fmt: skip
+    for row, (i, first) in enumerate(rows):
+        layer, line = layers[i], axes[row * columns : (row + 1) * columns]
+        for unit, ax in enumerate(line, start=first):
+            if unit >= layer.before.shape[2]:
+                ax.remove()
+                continue
+            _draw_unit(ax, layer, unit)
+        line[0].set_ylabel(f"layer {i + 1}\n{layer.name}" if first == 0 else "", size=11, color=style.INK)
+    line[0].set_xlabel(f"{feature_names[0]} →", size=11, color=style.INK, loc="left")
+    # On the right, since the layer's name stands on the left.
+    line[layer.before.shape[2] - 1 - first].annotate(
+        f"{feature_names[1]} →", (1, 0), xytext=(3, 0), xycoords="axes fraction", textcoords="offset points",
+        size=11, color=style.INK, rotation=90, ha="left", va="bottom",
+    )  # fmt: skip
+    return figure
+
+
+def _left_out(maps: Sequence[LayerMap]) -> str:
+    """Say what there is no room for."""
+    layers = f"the first {MAX_LAYERS} of {len(maps)} layers" if len(maps) > MAX_LAYERS else ""
+    widest = max(layer.n_units for layer in maps[:MAX_LAYERS])
+    units = f"the first {MAX_UNITS} of up to {widest} units of a layer" if widest > MAX_UNITS else ""
+    return "".join(f"; {text}" for text in (layers, units) if text)
+
+
+def _draw_unit(ax: Axes, layer: LayerMap, unit: int) -> None:
+    values = layer.after[..., unit]
+    largest = float(np.abs(values).max())
+    colors = style.signed_colormap()(0.5 + 0.5 * values / (largest or 1.0))[..., :3]
+    show(ax, layer.x, layer.y, colors)
+    if layer.crosses_zero()[unit]:
+        layer.draw_folds(ax, [unit], colors=style.INK, linewidths=1.2)
+    silent = "" if largest else ": silent"
+    ax.set_title(f"unit {unit + 1}{silent}", size=10, color=style.INK, y=1.0, pad=3)
+    ax.set(xticks=[], yticks=[], xlim=layer.x[[0, -1]], ylim=layer.y[[0, -1]])
+
+
+def _legend(has_negative: bool) -> list[Line2D]:  # noqa: FBT001 - its name says what it is
+    lowest, highest = (style.signed_colormap()(place) for place in (0.0, 1.0))
+    negative = Line2D([], [], ls="none", marker="s", mfc=lowest, mec="none", label="negative")
+    return [
+        *([negative] if has_negative else []),
+        Line2D([], [], ls="none", marker="s", mfc="white", mec=style.INK, mew=0.8, label="zero"),
+        Line2D([], [], ls="none", marker="s", mfc=highest, mec="none", label="positive"),
+        Line2D([], [], color=style.INK, lw=1.2, label="pre-activation = 0"),
+    ]

@@ -1,0 +1,41 @@
+"""Does a job of a search measure and report what the search needs?"""
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from src.errors import ConfigError
+from src.sweep.options import Options
+
+# What result.json holds beside the metrics.
+_RECORDED = ("n_parameters", "duration_s")
+_PRUNING = "src.callbacks.pruning.Pruning"
+
+
+def check_job(cfg: DictConfig, options: Options) -> None:
+    """Look at a job before any training.
+
+    Args:
+        cfg: Configuration of a job.
+        options: Options of the search.
+
+    Raises:
+        ConfigError: If an objective is not measured, or trials are to be pruned and no callback asks the pruner.
+    """
+    if options.prunes and not any(node and node._target_ == _PRUNING for node in cfg.callbacks.values()):
+        raise ConfigError(
+            "hydra/sweeper/pruner: pruning needs the callback callbacks.pruning, which callbacks=default has; "
+            f"add it with +callbacks.pruning._target_={_PRUNING}"
+        )
+    # torch and Lightning, which stay out of what composes only
+    from src.build import build_task
+
+    try:
+        names = build_task(cfg, instantiate(cfg.data).spec).metric_names()
+    # values that do not go together: this trial fails, and tells why; another one may not
+    except Exception:
+        return
+    for name in options.objectives:
+        if name not in names and name not in _RECORDED:
+            raise ConfigError(
+                f"hydra.sweeper.objectives: {name} is not measured; allowed: {', '.join([*names, *_RECORDED])}"
+            )

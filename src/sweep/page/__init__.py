@@ -1,0 +1,1 @@
+"""The sweep report: a page, report.html, that needs nothing but a browser."""

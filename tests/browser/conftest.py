@@ -1,0 +1,75 @@
+"""A browser for tests: opens pages, listens to their consoles, keeps screenshots in outputs/screenshots."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "outputs" / "screenshots"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+@dataclass
+class Opened:
+    """A page that a test has opened.
+
+    Attributes:
+        page: Playwright's page; its selectors look into shadow roots.
+        errors: What the page has complained about, and requests that left this machine and were stopped.
+    """
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+
+    def screenshot(self, name: str) -> Path:
+        """Keep what is seen as ``outputs/screenshots/<name>.png``."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine."""
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"needs one of {', '.join(CHROMIUM)} in PATH, such as of `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        # root, as in a container, may not use the sandbox; nothing but our own pages is opened
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[[str], Opened]]:
+    """Opens a URL, or the file at a path, in a fresh window of 1400 x 900 pixels."""
+    contexts = []
+
+    def open_(where: str | Path) -> Opened:
+        context = browser.new_context(viewport={"width": 1400, "height": 900})
+        contexts.append(context)
+        opened = Opened(context.new_page())
+        context.route("**/*", lambda route, request: _stay_here(route, request, opened.errors))
+        opened.page.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
+        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+        opened.page.goto(where.resolve().as_uri() if isinstance(where, Path) else where)
+        return opened
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def _stay_here(route: Route, request: Request, errors: list[str]) -> None:
+    url = urlparse(request.url)
+    if url.scheme in ("http", "https", "ws", "wss") and url.hostname not in ("localhost", "127.0.0.1"):
+        errors.append(f"asks {url.hostname} for {url.path}")
+        route.abort()
+    else:
+        route.continue_()

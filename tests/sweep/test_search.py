@@ -1,0 +1,423 @@
+"""Searches: what is launched, told, taken up again and refused."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig
+from optuna.trial import TrialState
+
+from src.errors import ConfigError
+from src.run import PrunedError, RunDir
+from src.sweep.search import search
+from src.trial import TrialLink
+from tests.sweep.searching import SPACE, Jobs, Values, bowl, compose, drawn, options, read, run_search
+
+NUMBERS = ("x=interval(-2,2)", "y=tag(log,interval(0.01,1))")
+GRID = ("x=range(-2,3,2)", "y=0.1,1", "kind=a,b")
+
+
+def of_numbers(values: Values) -> float:
+    return bowl({"kind": "b", **values})
+
+
+# Samplers
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsgaii", "cmaes"])
+def test_a_search_interrupted_between_any_two_trials_draws_the_same_as_one_that_is_not(
+    sampler: str, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"space": NUMBERS, "sampler": sampler}
+    whole = run_search(tmp_path / "whole", of_numbers, n_trials=13, **changes)
+    for n_trials in (1, 5, 12, 13):
+        parts = run_search(tmp_path / "parts", of_numbers, n_trials=n_trials, **changes)
+    assert [trial.state for trial in whole] == [TrialState.COMPLETE] * 13
+    assert len({json.dumps(values) for values in drawn(whole)}) == 13
+    assert drawn(parts) == drawn(whole)
+    assert [trial.values for trial in parts] == [trial.values for trial in whole]
+
+
+def test_the_seed_of_the_sampler_decides_what_is_drawn(tmp_path: Path) -> None:
+    def first(name: str, seed: int) -> dict[str, Any]:
+        sampler = {"_target_": "optuna.samplers.RandomSampler", "seed": seed}
+        (trial,) = drawn_with(tmp_path / name, sampler)
+        return trial
+
+    def drawn_with(sweep_dir: Path, sampler: dict[str, Any]) -> list[dict[str, Any]]:
+        given = options(sweep_dir, n_trials=1)
+        object.__setattr__(given, "sampler", sampler)
+        study: list[Any] = []
+        search(
+            given, read(SPACE), sweep_dir=sweep_dir, settings={}, compose=compose, launch=Jobs(sweep_dir),
+            report=lambda book: study.append(book.trials()),
+        )  # fmt: skip
+        return drawn(study[0])
+
+    assert first("a", 1) == first("b", 1) != first("c", 2)
+
+
+def test_tpe_learns_where_to_look(tmp_path: Path) -> None:
+    late: dict[str, float] = {}
+    for sampler in ("tpe", "random"):
+        trials = run_search(tmp_path / sampler, n_trials=40, sampler=sampler)
+        late[sampler] = float(np.median([trial.value for trial in trials[20:]]))
+    assert late["tpe"] < late["random"] / 2
+
+
+def test_a_grid_tries_every_combination_once_and_then_ends(tmp_path: Path) -> None:
+    trials = run_search(tmp_path, space=GRID, sampler="grid", n_trials=5)
+    assert len(trials) == 5
+    trials = run_search(tmp_path, space=GRID, sampler="grid", n_trials=1000, n_jobs=4)
+    combinations = {(values["x"], values["y"], values["kind"]) for values in drawn(trials)}
+    assert len(trials) == len(combinations) == 3 * 2 * 2
+    assert {x for x, _, _ in combinations} == {-2, 0, 2}
+
+
+def test_an_interval_is_no_grid(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x: interval\(-2,2\) has no list of values for a grid"):
+        run_search(tmp_path, sampler="grid")
+
+
+# Batches, numbers, directories
+
+
+def test_batches_are_as_large_as_asked_and_numbers_name_directories(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    run_search(tmp_path, launch=jobs, n_trials=5, n_jobs=2)
+    assert [len(batch) for batch in jobs.batches] == [2, 2, 1]
+    assert sorted(path.name for path in tmp_path.glob("[0-9]*")) == ["0", "1", "2", "3", "4"]
+    run_search(tmp_path, launch=jobs, n_trials=8, n_jobs=3)
+    assert jobs.ran == list(range(8))
+    for number, line in enumerate(text for batch in jobs.batches for text in batch):
+        assert line.endswith(f"hydra.sweep.subdir={number}")
+
+
+def test_as_many_jobs_as_the_launcher_runs_are_launched_unless_told_otherwise(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    run_search(tmp_path, launch=jobs, n_trials=4, n_parallel=4)
+    assert [len(batch) for batch in jobs.batches] == [4]
+
+
+def test_what_is_complete_is_not_launched_again(tmp_path: Path) -> None:
+    before = run_search(tmp_path, n_trials=3)
+    jobs = Jobs(tmp_path)
+    assert drawn(run_search(tmp_path, launch=jobs, n_trials=3)) == drawn(before)
+    assert drawn(run_search(tmp_path, launch=jobs, n_trials=2)) == drawn(before)
+    assert jobs.ran == []
+
+
+# How trials end
+
+
+def test_a_failed_job_is_a_failed_trial_and_the_search_goes_on(tmp_path: Path) -> None:
+    def fails_on_a(values: Values) -> float:
+        if values["kind"] == "a":
+            raise ValueError("kind a is bad")
+        return bowl(values)
+
+    trials = run_search(tmp_path, fails_on_a, n_trials=12)
+    failed = [trial for trial in trials if trial.params["kind"] == "a"]
+    assert failed
+    assert {trial.user_attrs["error"] for trial in failed} == {"ValueError: kind a is bad"}
+    assert all((trial.state == TrialState.FAIL) == (trial in failed) for trial in trials)
+    assert len(trials) == 12
+    jobs = Jobs(tmp_path)
+    run_search(tmp_path, launch=jobs, n_trials=13)
+    assert jobs.ran == [12]
+
+
+def test_a_result_that_is_no_number_is_a_failed_trial(tmp_path: Path) -> None:
+    (trial,) = run_search(tmp_path, lambda _: float("nan"), n_trials=1)
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["error"] == "val/loss: no finite value"
+
+
+def test_a_pruned_run_is_a_pruned_trial(tmp_path: Path) -> None:
+    def prunes(values: Values) -> float:
+        raise PrunedError({"val/loss": bowl(values)}, epoch=3)
+
+    (trial,) = run_search(tmp_path, prunes, n_trials=1)
+    assert trial.state == TrialState.PRUNED
+
+
+def test_several_objectives_each_have_their_direction(tmp_path: Path) -> None:
+    def two(values: Values) -> dict[str, float]:
+        return {"val/loss": bowl(values), "test/accuracy": values["x"]}
+
+    objectives = ["val/loss", "test/accuracy", "n_parameters"]
+    trials = run_search(tmp_path, two, n_trials=3, objectives=objectives, sampler="nsgaii")
+    for trial in trials:
+        assert trial.values == [bowl(trial.params), trial.params["x"], 7]
+    study = optuna.load_study(study_name="test", storage=journal(tmp_path))
+    assert [way.name for way in study.directions] == ["MINIMIZE", "MAXIMIZE", "MINIMIZE"]
+
+
+def journal(sweep_dir: Path) -> optuna.storages.JournalStorage:
+    backend = optuna.storages.journal.JournalFileBackend(str(sweep_dir / "study.log"))
+    return optuna.storages.JournalStorage(backend)
+
+
+def test_values_that_cannot_be_composed_together_are_a_failed_trial(tmp_path: Path) -> None:
+    def picky(overrides: Sequence[str]) -> DictConfig:
+        cfg = compose(overrides)
+        if cfg.kind == cfg.other:
+            raise ConfigCompositionException("they do not go together")
+        return cfg
+
+    given, trials = options(tmp_path, n_trials=8), []
+    search(
+        given, read(["kind=a,b", "other=c,a"]), sweep_dir=tmp_path, settings={}, compose=picky,
+        launch=Jobs(tmp_path, lambda _: 1.0), report=lambda book: trials.extend(book.trials()),
+    )  # fmt: skip
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.FAIL}
+    for trial in trials:
+        assert (trial.state == TrialState.FAIL) == (trial.params["kind"] == trial.params["other"])
+    with pytest.raises(ConfigCompositionException):
+        search(
+            given, read(["kind=a,b", "other=a,b"]), sweep_dir=tmp_path / "new", settings={}, compose=picky,
+            launch=Jobs(tmp_path),
+        )  # fmt: skip
+    assert not (tmp_path / "new").exists()
+
+
+# Jobs that leave nothing
+
+
+class Dying(Jobs):
+    """A launcher of which some jobs are killed: `n_deaths` times each of `numbers`."""
+
+    def __init__(self, sweep_dir: Path, numbers: Sequence[int], *, n_deaths: int, raises: bool = False) -> None:
+        super().__init__(sweep_dir)
+        self.left, self.raises = dict.fromkeys(numbers, n_deaths), raises
+
+    def __call__(self, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        done = super().__call__(batch, first)
+        for number in list(self.ran[-len(batch) :]):
+            if self.left.get(number, 0):
+                self.left[number] -= 1
+                RunDir(self.sweep_dir / str(number)).result_file.unlink()
+                if self.raises:
+                    raise RuntimeError("a worker was killed")
+        return done
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_killed_job_is_launched_once_more(raises: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    jobs = Dying(tmp_path, [1], n_deaths=1, raises=raises)
+    trials = run_search(tmp_path, launch=jobs, n_trials=4, n_jobs=2)
+    assert jobs.ran == [0, 1, 1, 2, 3]
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+
+
+def test_a_job_that_is_killed_twice_has_failed(tmp_path: Path) -> None:
+    jobs = Dying(tmp_path, [1], n_deaths=9)
+    trials = run_search(tmp_path, launch=jobs, n_trials=4, n_jobs=2)
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert "its process was killed" in trials[1].user_attrs["error"]
+
+
+def test_a_launcher_that_starts_nothing_ends_the_search_and_loses_no_trial(tmp_path: Path) -> None:
+    def broken(batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        raise FileNotFoundError(f"no sbatch for {len(batch)} jobs from {first}")
+
+    with pytest.raises(FileNotFoundError, match="no sbatch for 2 jobs from 0"):
+        run_search(tmp_path, launch=broken, n_jobs=2)
+    jobs = Jobs(tmp_path)
+    trials = run_search(tmp_path, launch=jobs, n_trials=2)
+    assert jobs.ran == [0, 1]
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+
+
+def test_a_job_that_raises_without_a_record_has_failed_with_its_message(tmp_path: Path) -> None:
+    def refuses(batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        return [JobReturn(status=JobStatus.FAILED, _return_value=ConfigError(f"job {first}: taken")) for _ in batch]
+
+    (trial,) = run_search(tmp_path, launch=refuses, n_trials=1)
+    assert trial.user_attrs["error"] == "ConfigError: job 0: taken"
+
+
+# Taking up
+
+
+class StopError(BaseException):
+    """Ctrl-C, as a launcher lets it pass."""
+
+
+def test_an_interrupted_trial_is_taken_up_with_the_same_values_and_directory(tmp_path: Path) -> None:
+    class Interrupted(Jobs):
+        def run(self, overrides: Sequence[str]) -> JobReturn:
+            if len(self.ran) == 2:
+                raise StopError
+            return super().run(overrides)
+
+    first, second = Interrupted(tmp_path / "parts"), Jobs(tmp_path / "parts")
+    with pytest.raises(StopError):
+        run_search(tmp_path / "parts", launch=first, n_trials=6)
+    trials = run_search(tmp_path / "parts", launch=second, n_trials=6)
+    assert (first.ran, second.ran) == ([0, 1], [2, 3, 4, 5])
+    assert second.batches[0] == first.batches[2]
+    assert drawn(trials) == drawn(run_search(tmp_path / "whole", n_trials=6))
+
+
+def test_a_job_that_ended_before_it_was_told_is_not_run_again(tmp_path: Path) -> None:
+    class Late(Jobs):
+        def __call__(self, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+            super().__call__(batch, first)
+            raise StopError
+
+    with pytest.raises(StopError):
+        run_search(tmp_path, launch=Late(tmp_path), n_trials=3, n_jobs=2)
+    jobs = Jobs(tmp_path)
+    trials = run_search(tmp_path, launch=jobs, n_trials=3, n_jobs=2)
+    assert jobs.ran == [2]
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+
+
+def test_a_trial_that_another_directory_is_working_on_is_left_alone_and_counts(tmp_path: Path) -> None:
+    shared: dict[str, Any] = {"storage": str(tmp_path / "shared.log"), "study_name": "both"}
+
+    class Stopped(Jobs):
+        def run(self, overrides: Sequence[str]) -> JobReturn:  # noqa: ARG002
+            raise StopError
+
+    with pytest.raises(StopError):
+        run_search(tmp_path / "a", launch=Stopped(tmp_path / "a"), n_trials=3, **shared)
+    jobs = Jobs(tmp_path / "b")
+    trials = run_search(tmp_path / "b", launch=jobs, n_trials=3, **shared)
+    assert jobs.ran == [1, 2]
+    assert [trial.state.name for trial in trials] == ["RUNNING", "COMPLETE", "COMPLETE"]
+    jobs = Jobs(tmp_path / "a")
+    trials = run_search(tmp_path / "a", launch=jobs, n_trials=3, **shared)
+    assert jobs.ran == [0]
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+
+
+# Refusing
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"space": ("x=interval(-2,3)", *SPACE[1:])}, r"x: interval\(-2,2\) there, interval\(-2,3\) now"),
+        ({"space": (*SPACE, "z=1,2")}, r"z: absent there, 1,2 now"),
+        ({"space": SPACE[:2]}, r"kind: a,b there, absent now"),
+        ({"space": (*SPACE, "fixed=3")}, r"fixed: absent there, 3 now"),
+        ({"settings": {"lr": 0.2}}, r"lr: 0\.1 there, 0\.2 now"),
+        ({"sampler": "random"}, r"hydra\.sweeper\.sampler\._target_: optuna\.samplers\.TPESampler there"),
+        ({"pruner": "median"}, r"hydra\.sweeper\.pruner\._target_: optuna\.pruners\.NopPruner there"),
+        ({"objectives": {"val/loss": "maximize"}}, r"hydra\.sweeper\.objectives\.val/loss: minimize there"),
+    ],
+)
+def test_a_study_begun_with_other_settings_is_refused_naming_them(
+    changes: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    run_search(tmp_path, n_trials=1, settings={"lr": 0.1})
+    with pytest.raises(ConfigError, match=named):
+        run_search(tmp_path, n_trials=2, **{"settings": {"lr": 0.1}, **changes})
+    assert len(run_search(tmp_path, n_trials=2, settings={"lr": 0.1})) == 2
+
+
+def test_a_directory_with_runs_of_another_sweep_is_refused(tmp_path: Path) -> None:
+    run_search(tmp_path, n_trials=1)
+    (tmp_path / "study.log").unlink()
+    with pytest.raises(ConfigError, match="holds runs, but none of study test"):
+        run_search(tmp_path, n_trials=1)
+
+
+# Pruning
+
+
+def test_a_job_finds_its_trial_if_the_search_prunes(tmp_path: Path) -> None:
+    run_search(tmp_path / "a", n_trials=1, pruner="median")
+    link = TrialLink.read(tmp_path / "a" / "0")
+    assert link is not None
+    assert (link.number, link.study, link.monitor) == (0, "test", "val/loss")
+    assert link.storage == f"journal://{tmp_path}/a/study.log"
+    run_search(tmp_path / "b", n_trials=1)
+    assert TrialLink.read(tmp_path / "b" / "0") is None
+
+
+# Several processes
+
+
+def _search_in_a_process(sweep_dir: Path, storage: str, n_trials: int, n_jobs: int) -> None:
+    def slow(values: Values) -> float:
+        time.sleep(0.02)
+        return bowl(values)
+
+    run_search(sweep_dir, slow, storage=storage, study_name="both", n_trials=n_trials, n_jobs=n_jobs)
+
+
+@pytest.fixture(scope="module")
+def processes() -> multiprocessing.context.ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.sweep.searching", "sqlalchemy.dialects.sqlite"])
+    return context
+
+
+@pytest.mark.parametrize("file", ["shared.log", "shared.db"])
+def test_two_processes_share_a_study_and_its_total(
+    file: str, tmp_path: Path, processes: multiprocessing.context.ForkServerContext
+) -> None:
+    storage = str(tmp_path / file)
+    both = [
+        processes.Process(target=_search_in_a_process, args=(tmp_path / name, storage, 12, n_jobs))
+        for name, n_jobs in (("a", 1), ("b", 2))
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+        assert process.exitcode == 0
+    trials = run_search(tmp_path / "c", storage=storage, study_name="both", n_trials=12)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 12
+    assert len({json.dumps(values) for values in drawn(trials)}) == 12
+    numbers = {name: {int(path.name) for path in (tmp_path / name).glob("[0-9]*")} for name in "abc"}
+    assert not numbers["a"] & numbers["b"]
+    assert numbers["a"] | numbers["b"] == {trial.number for trial in trials}
+    assert not numbers["c"]
+
+
+def test_a_search_killed_at_random_moments_and_repeated_ends_as_one_that_is_not(
+    tmp_path: Path, processes: multiprocessing.context.ForkServerContext
+) -> None:
+    moments, n_kills, storage = random.Random(0), 0, str(tmp_path / "killed" / "study.db")
+    for attempt in range(30):
+        process = processes.Process(target=_search_in_a_process, args=(tmp_path / "killed", storage, 12, 1))
+        process.start()
+        process.join(moments.uniform(0.3, 1.0) if attempt < 6 else 60)
+        if process.exitcode is not None:
+            assert process.exitcode == 0
+            break
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        n_kills += 1
+    assert n_kills >= 2
+    killed = run_search(tmp_path / "killed", storage=storage, study_name="both", n_trials=12)
+    whole = run_search(tmp_path / "whole", n_trials=12)
+    assert [trial.state for trial in killed] == [TrialState.COMPLETE] * 12
+    assert drawn(killed) == drawn(whole)
+    assert [trial.values for trial in killed] == [trial.values for trial in whole]
+
+
+def test_a_second_process_in_the_same_directory_is_refused(tmp_path: Path) -> None:
+    class Nested(Jobs):
+        def __call__(self, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+            with pytest.raises(ConfigError, match="another process searches there"):
+                run_search(self.sweep_dir, n_trials=1)
+            return super().__call__(batch, first)
+
+    assert len(run_search(tmp_path, launch=Nested(tmp_path), n_trials=1)) == 1
