@@ -40,7 +40,7 @@ def commands() -> list[str]:
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the commands need, so that they write there as they are, word for word."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("src", "conf", "Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("src", "conf", "hydra_plugins", "Makefile", "pyproject.toml", "constraints.txt"):
         source = ROOT / name
         shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
     return copy
