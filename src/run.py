@@ -47,8 +47,10 @@ class OtherRunError(ConfigError):
 
 def is_first_process() -> bool:
     """Whether this process speaks for a run that several processes train; launchers tell each its rank."""
-    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-    return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
+    # a rank on its node says all only together with that of the node
+    ranks = ("RANK",), ("LOCAL_RANK", "NODE_RANK"), ("SLURM_PROCID",)
+    told = next((names for names in ranks if names[0] in os.environ), ())
+    return all(os.environ.get(name, "0") == "0" for name in told)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

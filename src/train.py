@@ -162,9 +162,9 @@ def _class_name(key: str, value: Any) -> Any:
 
 def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:
     """Record a failed job of a sweep where it ran, so that the other jobs go on."""
-    from src.run import OtherRunError, RunDir
+    from src.run import OtherRunError, RunDir, is_first_process
 
-    if isinstance(error, OtherRunError):
+    if isinstance(error, OtherRunError) or not is_first_process():
         # the record that is there belongs to somebody else
         raise error
     run = RunDir(Path(cfg.run_dir))
@@ -195,7 +195,13 @@ def _end_of_sweep(error: BaseException | None) -> int:
 @entry("train", tolerate=_keep_failure, at_end=_end_of_sweep)
 def main(cfg: DictConfig) -> float | None:
     """Command line."""
+    from src.launch import ranks
+
     hydra_cfg, overrides = _hydra()
+    ranks.end_with_sweep()
+    ranks.check_processes(cfg, hydra_cfg)
+    if ranks.is_own_command(cfg, hydra_cfg):
+        return ranks.run_as_command("src.train", overrides, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))
     return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
 
 

@@ -47,7 +47,9 @@ class BestAndLast(Checkpoint):
         # without validation nothing tells which weights are the best, so there is no best.ckpt
         if not self.monitor.startswith("val/") or trainer.limit_val_batches != 0:
             self._keep_if_best(trainer, pl_module)
-        if time.monotonic() - self._written_at >= self.every_s:
+        due = time.monotonic() - self._written_at >= self.every_s
+        # saving waits for all processes, whose clocks differ: the first one decides
+        if trainer.strategy.broadcast(due):
             self._write(trainer)
 
     def _keep_if_best(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

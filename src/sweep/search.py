@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from src.errors import ConfigError
+from src.launch.job import LostJobError
 from src.run import flatten
 from src.sweep.options import Options
 from src.sweep.sampler import is_grid, make_sampler
@@ -179,9 +180,9 @@ def _link(book: Book, trial: Trial) -> None:
 
 def _error(job: JobReturn) -> str | None:
     """What a job has raised that left no result: its directory belongs to another run, say."""
-    if job.status != JobStatus.FAILED:
-        return None
     error = job._return_value
+    if job.status != JobStatus.FAILED or isinstance(error, LostJobError):
+        return None
     return f"{type(error).__name__}: {error}"
 
 

@@ -122,6 +122,23 @@ def test_only_the_first_process_writes_the_best(tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "checkpoints" / "best.ckpt").exists()
 
 
+@pytest.mark.parametrize("decided", [True, False])
+def test_all_processes_write_when_the_first_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, decided: bool
+) -> None:
+    # its own clock says otherwise; a process that saved alone would wait for ever
+    built = build(small(*ROUGH, f"callbacks.checkpoint.every_s={1e9 if decided else 0}", run_dir=tmp_path))
+    watch = Watch()
+    built.trainer.callbacks.insert(0, watch)  # type: ignore[attr-defined]  # Lightning leaves it untyped
+
+    def broadcast(value: object, *_: object) -> object:
+        return decided if isinstance(value, bool) else value
+
+    monkeypatch.setattr(built.trainer.strategy, "broadcast", broadcast)
+    built.trainer.fit(built.task, datamodule=built.datamodule)
+    assert (watch.last[-1] is not None) is decided
+
+
 def test_state_survives_a_stop() -> None:
     first = BestAndLast(monitor="val/loss", mode="min", every_s=1)
     first.load_state_dict({"score": 0.5, "best": {"epoch": 3}})

@@ -1,0 +1,104 @@
+"""One job of a sweep, in whatever process a launcher runs it, and what becomes of it."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides, run_job, setup_globals
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+
+from src.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class LostJobError(ConfigError):
+    """A job ended without telling how: its process was killed, its machine died, its time was up.
+
+    Shown without a traceback, which would be that of a launcher.
+    """
+
+
+@dataclass(frozen=True)
+class Job:
+    """What sets one job of a sweep apart.
+
+    Attributes:
+        num: Its number, which names its directory.
+        overrides: Its part of the command line.
+    """
+
+    num: int
+    overrides: tuple[str, ...]
+
+    def lost(self, why: str) -> JobReturn:
+        """What a sweeper is told of a job that cannot tell it itself; its directory is left to be resumed."""
+        log.warning("job %d (%s) was lost: %s", self.num, " ".join(filter_overrides(self.overrides)), why)
+        return JobReturn(
+            overrides=list(self.overrides),
+            status=JobStatus.FAILED,
+            _return_value=LostJobError(f"job {self.num}: {why}"),
+        )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What all jobs of a sweep share; goes to other processes by pickle.
+
+    Attributes:
+        hydra_context: Loads the configuration of a job.
+        task_function: What a job calls with it.
+        config: The configuration of the sweep.
+        singletons: Hydra's state in the process that started the sweep.
+        cwd: The folder that it was started from, where relative paths begin.
+    """
+
+    hydra_context: HydraContext
+    task_function: Callable[[DictConfig], Any]
+    config: DictConfig
+    singletons: Mapping[Any, Any] = field(default_factory=Singleton.get_state)
+    cwd: Path = field(default_factory=Path.cwd)
+
+    def announce(self, job_overrides: Sequence[Sequence[str]], *, first: int) -> list[Job]:
+        """Number the jobs and list them on the console.
+
+        Args:
+            job_overrides: Command line of each.
+            first: Number of the first one.
+        """
+        folder = Path(str(self.config.hydra.sweep.dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        log.info("Launching %d jobs, sweep output dir: %s", len(job_overrides), folder)
+        jobs = [Job(first + i, tuple(overrides)) for i, overrides in enumerate(job_overrides)]
+        for job in jobs:
+            log.info("\t#%d : %s", job.num, " ".join(filter_overrides(job.overrides)))
+        return jobs
+
+    def run(self, job: Job, *, job_id: str) -> JobReturn:
+        """Run a job here, in a process that is not the one which started the sweep.
+
+        Args:
+            job: The job.
+            job_id: What the launcher calls it.
+        """
+        os.chdir(self.cwd)
+        setup_globals()
+        Singleton.set_state(dict(self.singletons))
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(job.overrides))
+        with open_dict(config):
+            config.hydra.job.id = job_id
+            config.hydra.job.num = job.num
+        HydraConfig.instance().set_config(config)
+        return run_job(
+            hydra_context=self.hydra_context,
+            task_function=self.task_function,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )

@@ -1,0 +1,114 @@
+"""Runs that several processes train: what they must agree on, and how such a run is one job of a sweep.
+
+Lightning starts the further processes by repeating the command line. That of a sweep would start the whole sweep again,
+and what it leaves in the environment would make the next job wait for processes that nobody starts. So a job of this
+kind is a command of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from src.errors import ConfigError
+from src.launch.lifeline import end_with, lifeline
+
+_LIFELINE = "SWEEP_LIFELINE"
+
+
+def n_started(environ: Mapping[str, str] = os.environ) -> int:
+    """Processes that srun or torchrun has started for this run."""
+    return int(environ.get("SLURM_STEP_NUM_TASKS") or environ.get("WORLD_SIZE") or 1)
+
+
+def wants_many(trainer: DictConfig) -> bool:
+    """Whether the trainer is told to train in more than one process; what it finds out by itself counts as well."""
+    return (trainer.get("devices", 1), trainer.get("num_nodes", 1)) != (1, 1)
+
+
+def check_processes(cfg: DictConfig, hydra_cfg: DictConfig, environ: Mapping[str, str] = os.environ) -> None:
+    """Refuse a run whose processes would wait for each other for ever, or write to different directories.
+
+    Args:
+        cfg: A composed configuration of conf/train.yaml.
+        hydra_cfg: Hydra's own configuration.
+        environ: Environment of this process.
+
+    Raises:
+        ConfigError: If nobody starts the processes of the other nodes, if several processes that train one model were
+            given no directory in common, or if they run a sweep, of which each would be one process.
+    """
+    n_nodes = cfg.trainer.get("num_nodes", 1)
+    started = n_started(environ)
+    if started == 1 and n_nodes > 1 and not {"NODE_RANK", "GROUP_RANK"} & environ.keys():
+        raise ConfigError(
+            f"trainer.num_nodes={n_nodes} needs processes on all nodes: start them by `srun --nodes={n_nodes} "
+            "--ntasks-per-node=<trainer.devices> python -m src.train ... hydra.run.dir=...`, or in a sweep by "
+            f"hydra/launcher=submitit_slurm hydra.launcher.nodes={n_nodes} "
+            "hydra.launcher.tasks_per_node=<trainer.devices>"
+        )
+    if started == 1:
+        return
+    if hydra_cfg.mode == RunMode.MULTIRUN:
+        if "SUBMITIT_EXECUTOR" not in environ:
+            raise ConfigError(
+                f"{started} processes were started for one sweep, -m wants one: leave out srun, and let every job be "
+                f"{started} processes by hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=<trainer.devices>"
+            )
+        return
+    written = str(OmegaConf.to_container(hydra_cfg.run, resolve=False)["dir"])  # type: ignore[index, call-overload]
+    if "${now:" in written or "${unique:" in written:
+        raise ConfigError(
+            f"hydra.run.dir={written} is another directory for each of the {started} processes that train this model; "
+            "give one that all of them share, such as hydra.run.dir=outputs/runs/mine"
+        )
+
+
+def is_own_command(cfg: DictConfig, hydra_cfg: DictConfig) -> bool:
+    """Whether a job of a sweep has to be a command of its own, because Lightning starts further processes for it."""
+    return hydra_cfg.mode == RunMode.MULTIRUN and wants_many(cfg.trainer) and n_started() == 1
+
+
+def run_as_command(module: str, overrides: Sequence[str], run_dir: Path, *, cwd: Path) -> float | None:
+    """Train a job of a sweep as a single run of its own, which ends with this process.
+
+    Args:
+        module: What ``python -m`` starts.
+        overrides: The job's part of the command line.
+        run_dir: Its directory.
+        cwd: Where the sweep was started.
+
+    Returns:
+        The value of ``cfg.optimized_metric``.
+
+    Raises:
+        RuntimeError: If it failed; gives what its result says.
+    """
+    directory = QuotedString(str(run_dir.resolve()).replace("${", "\\${"), Quote.single).with_quotes()
+    command = [sys.executable, "-m", module, *overrides, "hydra.mode=RUN", f"hydra.run.dir={directory}"]
+    with subprocess.Popen(command, cwd=cwd, env={**os.environ, _LIFELINE: str(lifeline())}) as process:
+        try:
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+    result_file = run_dir / "result.json"
+    result: dict[str, Any] = json.loads(result_file.read_text()) if result_file.is_file() else {}
+    if status != 0:
+        error = result.get("error", {"type": "Killed", "message": "it left no result"})
+        raise RuntimeError(f"its own command ended with status {status}: {error['type']}: {error['message']}")
+    value: float | None = result["optimized_metric"]["value"]
+    return value
+
+
+def end_with_sweep(environ: Mapping[str, str] = os.environ) -> None:
+    """End with the process that runs the sweep, if this is a command that it has started."""
+    if _LIFELINE in environ:
+        end_with(Path(environ[_LIFELINE]))

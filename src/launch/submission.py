@@ -1,0 +1,58 @@
+"""What Slurm and its local stand-in share: a job as submitit carries it to another process, and what came of it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn
+
+from src.launch.job import Job, Sweep
+from src.launch.lifeline import end_with
+from src.launch.resources import cap_threads
+
+if TYPE_CHECKING:
+    import submitit
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job that submitit pickles, calls elsewhere, and queues again once its time is up or its machine is wanted.
+
+    Attributes:
+        sweep: What all jobs share.
+        job: The job.
+        line: Lifeline of the process that started the sweep, where that runs on the same machine.
+    """
+
+    sweep: Sweep
+    job: Job
+    line: Path | None = None
+
+    def __call__(self) -> JobReturn:
+        """Run the job."""
+        import submitit
+
+        if self.line is not None:
+            end_with(self.line)
+        cap_threads(os.environ.get("SLURM_CPUS_PER_TASK"))
+        return self.sweep.run(self.job, job_id=submitit.JobEnvironment().job_id)
+
+    def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
+        """The job again: its directory tells where to go on."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self)
+
+
+def has_result(handle: "submitit.Job[JobReturn]") -> bool:
+    """Whether all its processes have told how they ended."""
+    return all(handle.task(i).paths.result_pickle.exists() for i in range(handle.num_tasks))
+
+
+def outcome(handle: "submitit.Job[JobReturn]", job: Job) -> JobReturn:
+    """How a job ended that has a result; of several processes the first one speaks."""
+    try:
+        return handle.results()[0]
+    except Exception as error:
+        return job.lost(str(error))

@@ -1,0 +1,1 @@
+"""The launchers, by the command line and by their parts."""
