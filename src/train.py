@@ -17,7 +17,6 @@ from src.config import entry
 from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
-    from src.build import Built
     from src.run import RunDir
 
 log = logging.getLogger(__name__)
@@ -105,6 +104,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
     with without_scipy_signal():
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
+        from src.callbacks.final import tell_loggers
         from src.callbacks.hints import found_by
         from src.measure import describe_device, measure
 
@@ -122,7 +122,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
     metrics = {**built.task.fitted, **measured.metrics}
-    _tell_loggers(cfg, built, metrics)
+    tell_loggers(cfg, built.loggers, metrics, step=built.trainer.current_epoch)
     return {
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
         "metrics": metrics,
@@ -131,33 +131,6 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
         "device": str(built.trainer.strategy.root_device),
         "n_parameters": sum(p.numel() for p in built.task.net.parameters()),
     }
-
-
-def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> None:
-    """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config."""
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    from src.callbacks.tensorboard import write_hparams
-    from src.run import flatten
-
-    silent = ("callbacks.", "logger.", "run_dir", "suggested.")
-    leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
-    # a swept group such as optimizer=sgd,adam shows as the class that it stands for
-    named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
-    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}
-    # Under names of their own, since the curves of training have val/loss already; test is measured only once.
-    final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
-    for logger in built.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
-            write_hparams(logger, hparams, final, step=built.trainer.current_epoch)
-        else:
-            logger.log_hyperparams(hparams)
-        logger.finalize("success")
-
-
-def _class_name(key: str, value: Any) -> Any:
-    return value.rsplit(".", 1)[-1] if key.endswith("._target_") else value
 
 
 def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:

@@ -1,6 +1,6 @@
 """Measures at the end of training what a hint may need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
-from src.data.base import Batches, InMemoryDataModule, Part
+from src.data.base import Batches, InMemoryDataModule, Part, Parts
 from src.hints import Facts, Hint, ReluLayer, hints
 from src.models.activations import HandmadeReLU
 from src.models.mlp import MLP
@@ -62,29 +62,63 @@ class Hints(Callback):
 
     def _facts(self, trainer: pl.Trainer, task: Task) -> Facts:
         datamodule: InMemoryDataModule = trainer.datamodule  # type: ignore[attr-defined]  # the task has checked it
-        train, metrics = datamodule.parts.train, trainer.callback_metrics
-        is_classification = task.spec.task != "regression"
-        val_score = metrics.get(f"val/{task.score_name}")
         defaults = trainer.optimizers[0].defaults
         assert self._first_weights is not None
         assert self._first_loss is not None
-        return Facts(
-            n_steps=trainer.global_step,
-            lr=defaults["lr"],
-            suggested_lr=self.suggested_lr,
-            weight_decay=defaults.get("weight_decay"),
+        return facts_of(
+            task,
+            datamodule.parts,
+            first_weights=self._first_weights,
             first_loss=self._first_loss,
-            last_loss=float(metrics["train/loss"]),
-            moved=moved(self._first_weights, list(task.net.parameters())),
-            train_score=float(metrics[f"train/{task.score_name}"]),
-            val_score=None if val_score is None else float(val_score),
-            n_val=len(datamodule.parts.val.x),
-            guessing=float(train.y.bincount().max() / len(train.y)) if is_classification else None,
-            line_accuracy=line_accuracy(train) if is_classification and is_affine(task.net, train.x) else None,
-            target_std=None if is_classification else float(train.y.float().std(correction=0)),
-            relus=tuple(dead_relus(task.net, train)),
-            activation_is_a_key=isinstance(task.net, MLP),
+            metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+            n_steps=trainer.global_step,
+            numbers=defaults,
+            suggested_lr=self.suggested_lr,
         )
+
+
+def facts_of(
+    task: Task,
+    parts: Parts,
+    *,
+    first_weights: list[Tensor],
+    first_loss: float,
+    metrics: Mapping[str, float],
+    n_steps: int,
+    numbers: Mapping[str, Any],
+    suggested_lr: float,
+) -> Facts:
+    """What training has brought about.
+
+    Args:
+        task: With the weights that training has ended with.
+        parts: Its data.
+        first_weights: The weights that it began with.
+        first_loss: Training loss at the first measured epoch.
+        metrics: Losses and scores of the last measured one.
+        n_steps: Steps in between.
+        numbers: Of the optimiser.
+        suggested_lr: Learning rate that suits the data.
+    """
+    train = parts.train
+    is_classification = task.spec.task != "regression"
+    return Facts(
+        n_steps=n_steps,
+        lr=numbers["lr"],
+        suggested_lr=suggested_lr,
+        weight_decay=numbers.get("weight_decay"),
+        first_loss=first_loss,
+        last_loss=metrics["train/loss"],
+        moved=moved(first_weights, list(task.net.parameters())),
+        train_score=metrics[f"train/{task.score_name}"],
+        val_score=metrics.get(f"val/{task.score_name}"),
+        n_val=len(parts.val.x),
+        guessing=float(train.y.bincount().max() / len(train.y)) if is_classification else None,
+        line_accuracy=line_accuracy(train) if is_classification and is_affine(task.net, train.x) else None,
+        target_std=None if is_classification else float(train.y.float().std(correction=0)),
+        relus=tuple(dead_relus(task.net, train)),
+        activation_is_a_key=isinstance(task.net, MLP),
+    )
 
 
 def found_by(trainer: pl.Trainer) -> list[Hint]:
