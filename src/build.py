@@ -24,6 +24,7 @@ from torch import nn
 from src.config import CONF_DIR, ConfigError
 from src.data.base import Batches, InMemoryDataModule
 from src.spec import DataSpec
+from src.tasks.base import OptimizerFactory, SchedulerFactory
 
 # Lightning's package adds a handler of its own on import, so that every message would appear twice; what it tells at
 # level INFO (devices that are not there, why training stopped) is said by our own lines, in fewer words.
@@ -60,7 +61,7 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     Raises:
         ConfigError: If a value is out of its range, or parts of the configuration do not fit together.
     """
-    datamodule = _instantiate("data", cfg.data)
+    datamodule = build_data(cfg)
     task = build_task(cfg, datamodule.spec)
     names = task.metric_names()
     if cfg.optimized_metric not in names:
@@ -83,21 +84,39 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
     The network's weights are drawn first, straight after seeding, so that a seed gives the same weights everywhere.
     """
     _check_fit(cfg, spec)
-    sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
-    open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
-    seed_everything(cfg.seed)
-    net = _instantiate("model.net", cfg.model.net, **open_sizes)
+    net = build_net(cfg, spec)
     _check_sizes(cfg, spec, net)
     if cfg.compile:
         # in place: checkpoints keep the plain names of the weights
         net.compile()
+    optimizer, scheduler = build_optimizer(cfg)
+    loss = _instantiate("loss", cfg.loss)
+    return _instantiate("task", cfg.task, net=net, loss=loss, optimizer=optimizer, scheduler=scheduler, spec=spec)
+
+
+def build_data(cfg: DictConfig) -> InMemoryDataModule:
+    """Make the data module; its parts are made when first asked for."""
+    datamodule: InMemoryDataModule = _instantiate("data", cfg.data)
+    return datamodule
+
+
+def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
+    """Seed, then draw the weights of the network; sizes that it leaves open are those of the data."""
+    sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
+    open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
+    seed_everything(cfg.seed)
+    net: nn.Module = _instantiate("model.net", cfg.model.net, **open_sizes)
+    return net
+
+
+def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory | None]:
+    """What makes the optimiser and the scheduler, both tried on a parameter that is never trained."""
     optimizer = _instantiate("optimizer", cfg.optimizer)
     probe = _try("optimizer", cfg.optimizer, lambda: optimizer([nn.Parameter(torch.zeros(1))]))
     scheduler = _instantiate("scheduler", cfg.scheduler) if cfg.scheduler else None
     if scheduler is not None:
         _try("scheduler", cfg.scheduler, lambda: scheduler(probe))
-    loss = _instantiate("loss", cfg.loss)
-    return _instantiate("task", cfg.task, net=net, loss=loss, optimizer=optimizer, scheduler=scheduler, spec=spec)
+    return optimizer, scheduler
 
 
 def seed_everything(seed: int) -> None:

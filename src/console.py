@@ -1,6 +1,6 @@
 """What a run prints: its configuration as a tree, its results as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,23 @@ def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
     console.print(_metrics_table(result["metrics"]))
     if result["per_class"]:
         console.print(_class_table(result["per_class"]))
+    print_hints(result.get("hints", ()))
     # a path that is wrapped can neither be clicked nor copied
     console.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
+    """Print what a run asks for and the command to try."""
+    console = terminal()
+    for hint in hints:
+        console.print(Text(f"hint: {hint['seen']}"))
+        # on one line however long, so that it can be copied
+        console.print(f"  try: {hint['try']}", soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def number(value: float) -> str:
+    """Four decimals, or where a diverging run would need too many columns for that, four digits."""
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.4g}"
 
 
 def _metrics_table(metrics: Mapping[str, float]) -> Table:
@@ -49,7 +64,7 @@ def _metrics_table(metrics: Mapping[str, float]) -> Table:
         table.add_column(split, justify="right")
     for name in dict.fromkeys(name.split("/", 1)[1] for name in metrics):
         values = (metrics.get(f"{split}/{name}") for split in splits)
-        table.add_row(name, *("" if value is None else f"{value:.4f}" for value in values))
+        table.add_row(name, *("" if value is None else number(value) for value in values))
     return table
 
 

@@ -89,5 +89,5 @@ def describe_device(accelerator: str, trainer: pl.Trainer) -> str:
         return f"device: {device}, as trainer.accelerator={accelerator} asks"
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     here = [name for name, is_here in found.items() if is_here]
-    why = f"this machine has {' and '.join(here)}" if here else "this machine has neither CUDA nor MPS"
+    why = f"this machine has {' and '.join(here)}" if here else "it finds no CUDA or MPS"
     return f"device: {device}, picked by trainer.accelerator=auto since {why}"

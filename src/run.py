@@ -18,7 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
 
 from src.config import ConfigError
 
@@ -147,9 +149,11 @@ class RunDir:
             return found
         if self.config_file.is_file():
             self._clear()
-        _write_yaml(self.config_file.with_name("overrides.yaml"), OmegaConf.create(list(overrides)))
+        _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         if hydra_cfg is not None:
-            _write_yaml(self.config_file.with_name("hydra.yaml"), OmegaConf.create({"hydra": hydra_cfg}))
+            # a node that holds the other would be a copy of all of it
+            hydra = OmegaConf.to_container(hydra_cfg, resolve=False, enum_to_str=True)
+            _write_yaml(self.config_file.with_name("hydra.yaml"), {"hydra": hydra})
         # last of the three: it marks the directory as taken
         _write_yaml(self.config_file, cfg)
         return "fresh"
@@ -249,7 +253,33 @@ def git_state() -> dict[str, Any] | None:
 
 
 def _write_yaml(path: Path, cfg: Any) -> None:
-    write_atomically(path, OmegaConf.to_yaml(cfg).encode())
+    write_atomically(path, to_yaml(cfg).encode())
+
+
+def to_yaml(cfg: Any) -> str:
+    """What `OmegaConf.to_yaml` writes, of a configuration or plain containers, in a fourth of the time."""
+    text: str = yaml.dump(
+        OmegaConf.to_container(cfg, resolve=False, enum_to_str=True) if OmegaConf.is_config(cfg) else cfg,
+        Dumper=_dumper(),
+        default_flow_style=False,
+        allow_unicode=True,
+        sort_keys=False,
+    )
+    return text
+
+
+@functools.cache
+def _dumper() -> type[Any]:
+    """Libyaml's dumper, where PyYAML has it, with OmegaConf's quotes around strings that look like numbers."""
+    slow: type[Any] = get_omega_conf_dumper()
+    if not yaml.__with_libyaml__:
+        return slow
+
+    class Dumper(yaml.CDumper):
+        pass
+
+    Dumper.add_representer(str, slow.str_representer)
+    return Dumper
 
 
 def _json(value: Any) -> Any:

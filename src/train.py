@@ -17,7 +17,6 @@ from src.config import entry
 from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
-    from src.build import Built
     from src.run import RunDir
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,8 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     Raises:
         ConfigError: If the configuration holds an error, or the directory belongs to another one.
     """
-    from src.console import print_results
+    from src.console import print_hints, print_results
+    from src.hints import as_record, of_error
     from src.run import PrunedError, RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
@@ -55,6 +55,8 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         return _value(result["optimized_metric"])
     started = time.monotonic()
     about = {"seed": cfg.seed, "overrides": list(overrides)}
+    # what a hint's command begins with: a job of a sweep is tried again by itself
+    alone = [*overrides, "hydra.mode=RUN"] if _is_job(hydra_cfg) else overrides
     try:
         result = _run(cfg, run, resume=claim == "resume", show=not _is_job(hydra_cfg))
     except PrunedError as pruned:
@@ -66,8 +68,12 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit):
             _explain_interrupt(run, hydra_cfg)
-        run.fail(error, **about, duration_s=time.monotonic() - started)
+        hints = [as_record(hint, alone) for hint in of_error(error, cfg)]
+        run.fail(error, **about, hints=hints, duration_s=time.monotonic() - started)
+        if not _is_job(hydra_cfg):
+            print_hints(hints)
         raise
+    result["hints"] = [as_record(hint, alone) for hint in result["hints"]]
     run.finish(**about, **result, duration_s=time.monotonic() - started)
     if _is_job(hydra_cfg):
         log.info("%s=%.4f in %s", *result["optimized_metric"].values(), run.path)
@@ -98,6 +104,8 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
     with without_scipy_signal():
         from src.build import build
         from src.callbacks.checkpoint import load_checkpoint
+        from src.callbacks.final import tell_loggers
+        from src.callbacks.hints import found_by
         from src.measure import describe_device, measure
 
     from src.console import print_config
@@ -114,41 +122,15 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
     metrics = {**built.task.fitted, **measured.metrics}
-    _tell_loggers(cfg, built, metrics)
+    tell_loggers(cfg, built.loggers, metrics, step=built.trainer.current_epoch)
     return {
         "optimized_metric": {"name": cfg.optimized_metric, "value": metrics[cfg.optimized_metric]},
         "metrics": metrics,
         "per_class": measured.per_class,
+        "hints": found_by(built.trainer),
         "device": str(built.trainer.strategy.root_device),
         "n_parameters": sum(p.numel() for p in built.task.net.parameters()),
     }
-
-
-def _tell_loggers(cfg: DictConfig, built: Built, metrics: dict[str, float]) -> None:
-    """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config."""
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    from src.callbacks.tensorboard import write_hparams
-    from src.run import flatten
-
-    silent = ("callbacks.", "logger.", "run_dir", "suggested.")
-    leaves = {key: value for key, value in flatten(cfg, resolve=True).items() if not key.startswith(silent)}
-    # a swept group such as optimizer=sgd,adam shows as the class that it stands for
-    named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
-    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}
-    # Under names of their own, since the curves of training have val/loss already; test is measured only once.
-    final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
-    for logger in built.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(cfg)}```")
-            write_hparams(logger, hparams, final, step=built.trainer.current_epoch)
-        else:
-            logger.log_hyperparams(hparams)
-        logger.finalize("success")
-
-
-def _class_name(key: str, value: Any) -> Any:
-    return value.rsplit(".", 1)[-1] if key.endswith("._target_") else value
 
 
 def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:

@@ -1,5 +1,6 @@
 """What a run prints: no wider than a terminal, plain in a pipe, and word for word what it is given."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from src.console import print_config, print_results
+from src.console import number, print_config, print_hints, print_results
 from src.run import flatten
 from tests.tasks.runs import small
 
@@ -85,6 +86,33 @@ def test_results_are_a_table_of_metrics_by_split(capsys: pytest.CaptureFixture[s
         ["inner", "1.0000", "0.0000", "0.0000", "1000000"],
     ]
     assert out.endswith("run directory: runs/here\n")
+
+
+def test_hints_are_prose_with_a_command_that_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    hints = [{"kind": "a", "seen": "[red]the " + "long " * 30 + "story", "try": "python -m src.train " + "a=[1] " * 30}]
+    print_hints(hints)
+    first, *_, last = printed(capsys).splitlines()
+    assert first.startswith("hint: [red]the long")
+    assert len(first) <= 80
+    assert last == f"  try: {hints[0]['try']}"
+    print_results({"metrics": METRICS, "per_class": [], "hints": hints}, run_dir=Path("here"))
+    assert hints[0]["try"] in printed(capsys)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, "0.0000"), (-12345.67891, "-12345.6789"), (1.76e34, "1.76e+34"), (-2e6, "-2e+06"), (math.inf, "inf")],
+)
+def test_numbers_keep_their_columns_narrow(value: float, expected: str) -> None:
+    assert number(value) == expected
+
+
+def test_results_of_a_diverging_run_fit_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {f"{split}/{name}": -1.23456e34 for split in ("train", "val", "test") for name in ("loss", "mae", "r2")}
+    print_results({"metrics": metrics, "per_class": []}, run_dir=Path("here"))
+    out = printed(capsys)
+    assert out.count("-1.235e+34") == 9
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
 def test_a_regression_has_no_table_per_class(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ def test_a_checkpoint_without_weights_is_refused(state: object, tmp_path: Path) 
     ("accelerator", "cuda", "mps", "expected"),
     [
         ("cpu", True, False, "device: cpu, as trainer.accelerator=cpu asks"),
-        ("auto", False, False, "device: cpu, picked by trainer.accelerator=auto since this machine has neither"),
+        ("auto", False, False, "device: cpu, picked by trainer.accelerator=auto since it finds no CUDA or MPS"),
         ("auto", True, False, "since this machine has cuda"),
         ("auto", True, True, "since this machine has cuda and mps"),
     ],

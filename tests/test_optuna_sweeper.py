@@ -150,10 +150,12 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
 
 
 def test_a_failed_job_does_not_end_the_search(tmp_path: Path, command: Command) -> None:
-    command(
-        *(*SEARCH, *SHORT, f"hydra.sweep.dir={tmp_path}", "hydra/sweeper/sampler=grid"),
-        *("data.noise=0.03,-1", "model=circle_v2,blob"),
-    )
+    with pytest.raises(SystemExit) as end:
+        command(
+            *(*SEARCH, *SHORT, f"hydra.sweep.dir={tmp_path}", "hydra/sweeper/sampler=grid"),
+            *("data.noise=0.03,-1", "model=circle_v2,blob"),
+        )
+    assert end.value.code == 1
     done = trials(tmp_path)
     assert sorted(trial.state.name for trial in done) == ["COMPLETE", "FAIL", "FAIL", "FAIL"]
     errors = [str(trial.user_attrs["error"]) for trial in done if trial.state == TrialState.FAIL]

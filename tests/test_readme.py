@@ -40,7 +40,7 @@ def commands() -> list[str]:
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the commands need, so that they write there as they are, word for word."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("src", "conf", "Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("src", "conf", "hydra_plugins", "Makefile", "pyproject.toml", "constraints.txt"):
         source = ROOT / name
         shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
     return copy
@@ -90,8 +90,8 @@ def test_every_shown_error_is_the_one_that_comes(outputs: Path) -> None:
 
 def test_all_options_are_listed_in_the_readme() -> None:
     table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
-    callbacks = {"checkpoint", "progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph"}
-    parts = {"callbacks": callbacks, "task": {"loop"}}
+    shown = {"progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph", "hints"}
+    parts = {"callbacks": {"checkpoint", *shown}, "task": {"loop"}}
     for group in table:
         files = {str(path.relative_to(ROOT / "conf" / group))[:-5] for path in (ROOT / "conf" / group).rglob("*.yaml")}
         assert set(re.findall(r"`([\w/]+)`", table[group])) == files - parts.get(group, set()), group

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src import run as run_module
 from src.config import ConfigError
-from src.run import RunDir, flatten, git_state, package_versions, write_atomically
+from src.run import RunDir, flatten, git_state, package_versions, to_yaml, write_atomically
 from src.train import train
 from tests.tasks.runs import small
 
@@ -328,3 +328,38 @@ def test_without_a_checkout_there_is_no_git_state(reason: str, tmp_path: Path, m
     git_state.cache_clear()
     assert git_state() is None
     git_state.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain",
+        "1",
+        "1e3",
+        "true",
+        "on",
+        "null",
+        "",
+        "a: b",
+        "# no comment",
+        "- item",
+        "${a.b}",
+        "'quoted'",
+        '"both\'"',
+        "é ☃",
+        "two\nlines",
+        "  indented\n    text\n",
+        "x" * 100,
+        "many words " * 20,
+        " space",
+        "tail ",
+        "\t",
+        "!tag",
+        "&anchor",
+        "1_000",
+    ],
+)
+def test_yaml_is_that_of_omegaconf(value: str) -> None:
+    cfg = OmegaConf.create({"a": value, "b": {"c": [value, 1, None, 0.5, 1e-12, True], "d": {}, "e": []}})
+    assert to_yaml(cfg) == OmegaConf.to_yaml(cfg)
+    assert OmegaConf.create(to_yaml(cfg)) == cfg

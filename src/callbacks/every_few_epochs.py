@@ -43,11 +43,12 @@ class EveryFewEpochs(Callback, ABC):
     ) -> None:
         """Show if it is time; what Lightning calls a batch is a block of epochs, after which it drops the gradients."""
         assert isinstance(pl_module, Task)
-        if self.every_n_epochs != 0 and pl_module.epoch % self._step(pl_module) == 0:
+        is_last = pl_module.epoch + 1 == pl_module.schedule.max_epochs
+        if self.every_n_epochs != 0 and (is_last or pl_module.epoch % self._step(pl_module) == 0):
             self._show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the last epoch, also where a run ends early."""
+        """Show the last epoch of a run that ends early; gradients are gone by then."""
         assert isinstance(pl_module, Task)
         if self.every_n_epochs != 0 and pl_module.epoch != self._shown:
             self._show(trainer, pl_module)

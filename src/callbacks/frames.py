@@ -49,8 +49,8 @@ class Frames(EveryFewEpochs):
         for writer in open_writers:
             add_png(writer, f"train/{name}", png, picture.shape, step=task.epoch)
         if self.save:
-            folder = RunDir(Path(trainer.default_root_dir)).plots / "frames"
-            write_atomically(folder / f"epoch_{task.epoch:06d}.png", png)
+            frames = RunDir(Path(trainer.default_root_dir)).frames
+            write_atomically(frames / f"epoch_{task.epoch:06d}.png", png)
 
 
 def drawer(task: Task, datamodule: InMemoryDataModule) -> Draw | None:
@@ -78,8 +78,9 @@ def drawer(task: Task, datamodule: InMemoryDataModule) -> Draw | None:
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
     data = io.BytesIO()
-    # a fifth larger than with the most effort, in half the time
-    Image.fromarray(picture).save(data, format="png", compress_level=1)
+    # With a palette a quarter of the size, in half the time; the price are steps in the soft colours.
+    palette = Image.fromarray(picture).quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette.save(data, format="png", compress_level=3)
     return data.getvalue()
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class MetricsCSV(Logger):
             with self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerow(row)
 
+    def log_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write the whole table of a run at once, with ``epoch`` among the names."""
+        self._columns = list(rows[0])
+        self._write(rows)
+
     def _rows(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
@@ -75,7 +80,7 @@ class MetricsCSV(Logger):
         self._columns = [*(self._columns or []), *(name for name in row if name not in (self._columns or []))]
         self._write([*rows, row])
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         assert self._columns is not None
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns)

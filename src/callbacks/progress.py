@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from src.console import number
+
 
 class _LiveProgress(Progress):
     """Asks the module for its epoch whenever the bar is drawn, so that training never waits for the bar."""
@@ -71,7 +73,7 @@ class EpochBar(ProgressBar):
             # validation, or where there is none what is left; short enough for 80 columns
             split = "val" if "val/loss" in metrics else "train"
             shown = [
-                f"{name[len(split) + 1 :]} {value:.4f}" for name, value in metrics.items() if name.startswith(split)
+                f"{name[len(split) + 1 :]} {number(value)}" for name, value in metrics.items() if name.startswith(split)
             ]
             self._progress.update(self._progress.task_ids[0], metrics=f"{split} {', '.join(shown)}")
 

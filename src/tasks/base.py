@@ -48,6 +48,21 @@ class Meters(NamedTuple):
 class NonFiniteLossError(RuntimeError):
     """Training has left the numbers that a float can hold."""
 
+    @classmethod
+    def at(cls, epoch: int, loss: float, last_finite: tuple[int, float] | None) -> "NonFiniteLossError":
+        """Say where, and what came before.
+
+        Args:
+            epoch: The measured epoch.
+            loss: Its train/loss.
+            last_finite: The last measured epoch whose loss was finite, and that loss; None if there was none.
+        """
+        last = "never" if last_finite is None else "{1:.4g} at epoch {0}".format(*last_finite)
+        return cls(
+            f"train/loss is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
+            "task.gradient_clip_val=1"
+        )
+
 
 class Task(pl.LightningModule, ABC):
     """A network with its loss and its metrics.
@@ -97,7 +112,7 @@ class Task(pl.LightningModule, ABC):
         self.automatic_optimization = False
         self.net, self.loss, self.spec = net, loss, spec
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
-        self._log_every, self._eval_every, self._clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
+        self._log_every, self._eval_every, self.clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
         # In a plain dict, since as submodules they would stand in summaries, and be walked whenever modes change.
         self._meters: dict[str, Meters] = {}
         # Rows true, columns predicted classes (k, k) of the last validation and test; None for regression.
@@ -153,11 +168,8 @@ class Task(pl.LightningModule, ABC):
         needs_every_epoch = isinstance(self.lr_schedulers(), ReduceLROnPlateau)
         if needs_every_epoch and trainer.limit_val_batches == 0:
             raise ConfigError("scheduler=plateau watches val/loss, which trainer.limit_val_batches=0 leaves unmeasured")
-        self.schedule = Schedule.of(
-            max_epochs=None if trainer.max_epochs in (None, -1) else trainer.max_epochs,
-            log_every=self._log_every,
-            eval_every=1 if needs_every_epoch else self._eval_every,
-        )
+        max_epochs = None if trainer.max_epochs in (None, -1) else trainer.max_epochs
+        self.schedule = self.make_schedule(max_epochs, every_epoch=needs_every_epoch)
         train, val = (self._ready(part) for part in datamodule.parts[:2])
         overfit = getattr(trainer, "overfit_batches", 0) > 0
         self._train_batches = Batches(
@@ -169,6 +181,12 @@ class Task(pl.LightningModule, ABC):
             world_size=trainer.world_size,
         )
         self._val_batches = Batches(val, batch_size=datamodule.EVAL_BATCH_SIZE, limit=trainer.limit_val_batches)
+
+    def make_schedule(self, max_epochs: int | None, *, every_epoch: bool) -> Schedule:
+        """Which epochs of a run are measured and logged; ``every_epoch`` measures all."""
+        return Schedule.of(
+            max_epochs=max_epochs, log_every=self._log_every, eval_every=1 if every_epoch else self._eval_every
+        )
 
     def _ready(self, part: Part) -> Part:
         x: Tensor = self.trainer.precision_plugin.convert_input(part.x)
@@ -202,7 +220,7 @@ class Task(pl.LightningModule, ABC):
                 scheduler.step()
             if steps_left <= len(self._train_batches):
                 break
-        _skip_epochs(self.trainer, self.epoch - block.start)
+        skip_epochs(self.trainer, self.epoch - block.start)
         self._log(measured)
 
     def _steps_left(self) -> float:
@@ -222,8 +240,8 @@ class Task(pl.LightningModule, ABC):
                 sums = _add(sums, loss.detach(), self.score(outputs.detach(), y), share)
             optimizer.zero_grad()
             self.manual_backward(loss if scale == 1 else loss * scale)
-            if self._clip is not None:
-                self.clip_gradients(optimizer.optimizer, gradient_clip_val=self._clip, gradient_clip_algorithm="norm")
+            if self.clip is not None:
+                self.clip_gradients(optimizer.optimizer, gradient_clip_val=self.clip, gradient_clip_algorithm="norm")
             optimizer.step()
         return sums
 
@@ -264,11 +282,7 @@ class Task(pl.LightningModule, ABC):
         if math.isfinite(loss):
             self._last_finite = (epoch, loss)
             return
-        last = "never" if self._last_finite is None else "{1:.4g} at epoch {0}".format(*self._last_finite)
-        raise NonFiniteLossError(
-            f"train/loss is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
-            "task.gradient_clip_val=1"
-        )
+        raise NonFiniteLossError.at(epoch, loss, self._last_finite)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the global generator, which a network with dropout draws from, and what is measured in training only."""
@@ -300,15 +314,26 @@ class Task(pl.LightningModule, ABC):
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of validation."""
-        self._log_metrics("val")
+        self.log_dict(self._compute("val"), logger=False)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of test."""
-        self._log_metrics("test")
+        self.log_dict(self._compute("test"), logger=False)
+
+    @torch.no_grad()
+    def measure(self, split: str, batches: Iterable[Batch]) -> dict[str, float]:
+        """Metrics of a split for the weights that the network has, without a trainer."""
+        self.net.eval()
+        self._reset(split)
+        for batch in batches:
+            self._update(split, batch)
+        return {name: float(value) for name, value in self._compute(split).items()}
 
     def _reset(self, split: str) -> None:
-        metrics = self.make_metrics().clone(prefix=f"{split}/").to(self.device)
-        self._meters[split] = Meters(MeanMetric().to(self.device), metrics)
+        if split not in self._meters:
+            self._meters[split] = Meters(MeanMetric(), self.make_metrics().clone(prefix=f"{split}/"))
+        for meter in self._meters[split]:
+            meter.to(self.device).reset()
 
     def _update(self, split: str, batch: Batch) -> None:
         if batch.share == 0:
@@ -319,11 +344,11 @@ class Task(pl.LightningModule, ABC):
         meters.loss.update(self.loss(outputs, self.targets(batch.y)), weight=len(batch.x))
         meters.metrics.update(self.preds(outputs), batch.y)
 
-    def _log_metrics(self, split: str) -> None:
+    def _compute(self, split: str) -> dict[str, Tensor]:
         meters = self._meters[split]
         values = {f"{split}/loss": meters.loss.compute(), **meters.metrics.compute()}
         self.confusion[split] = values.pop(f"{split}/confusion", None)
-        self.log_dict(values, logger=False)
+        return values
 
     @torch.no_grad()
     def predict_probs(self, x: Tensor) -> Tensor:
@@ -334,7 +359,8 @@ class Task(pl.LightningModule, ABC):
         was_training = self.net.training
         self.net.eval()
         parameter = next(self.net.parameters())
-        probs = self.probs(self.net(x.to(parameter))).float().cpu()
+        # `forward` itself, past what compiling has put before it: a grid for a picture is not worth compiling for
+        probs = self.probs(self.net.forward(x.to(parameter))).float().cpu()
         self.net.train(was_training)
         return probs
 
@@ -347,12 +373,21 @@ def _add(sums: list[Tensor], loss: Tensor, score: Tensor, share: float) -> list[
     return [a + b for a, b in zip(sums, pair, strict=True)] if sums else pair
 
 
-def _skip_epochs(trainer: pl.Trainer, n: int) -> None:
+def skip_epochs(trainer: pl.Trainer, n: int, *, n_steps: int = 0) -> None:
     """Count ``n`` epochs that a block has trained beyond the one that Lightning knows of.
 
-    Lightning has no public setter for its epoch counter; `fit_loop.epoch_progress` is its bookkeeping, and what
+    Lightning has no public setter for its counters; `fit_loop.epoch_progress` is its bookkeeping, and what
     ``current_epoch``, ``max_epochs`` and resuming read. This is the only place that writes to it.
+
+    Args:
+        trainer: What counts.
+        n: Number of epochs.
+        n_steps: Steps that no optimiser of Lightning's has counted.
     """
+    steps = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+    for tracker in (steps.total, steps.current):
+        tracker.ready += n_steps
+        tracker.completed += n_steps
     progress = trainer.fit_loop.epoch_progress
     for tracker in (progress.total, progress.current):
         for stage in ("ready", "started", "processed", "completed"):

@@ -1,0 +1,48 @@
+"""What loggers are told once a run is over."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
+from omegaconf import DictConfig
+
+from src.callbacks.tensorboard import write_hparams
+from src.run import flatten, to_yaml
+
+
+def tell_loggers(
+    cfg: DictConfig,
+    loggers: Sequence[Logger],
+    metrics: Mapping[str, float],
+    *,
+    step: int,
+    resolved: Mapping[str, Any] | None = None,
+) -> None:
+    """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config.
+
+    Args:
+        cfg: A composed configuration.
+        loggers: What has recorded the run.
+        metrics: Its final metrics.
+        step: Number of epochs that it has trained.
+        resolved: ``cfg`` as plain containers without references, where they are at hand.
+    """
+    silent = ("callbacks.", "logger.", "run_dir", "suggested.")
+    leaves = {key: value for key, value in flatten(resolved or cfg, resolve=True).items() if not key.startswith(silent)}
+    # a swept group such as optimizer=sgd,adam shows as the class that it stands for
+    named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
+    hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}
+    # Under names of their own, since the curves of training have val/loss already; test is measured only once.
+    final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
+    for logger in loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg)}```")
+            write_hparams(logger, hparams, final, step=step)
+        else:
+            logger.log_hyperparams(hparams)
+        logger.finalize("success")
+
+
+def _class_name(key: str, value: Any) -> Any:
+    return value.rsplit(".", 1)[-1] if key.endswith("._target_") else value

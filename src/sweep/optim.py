@@ -1,0 +1,204 @@
+"""Optimisers of many models at once, each model with numbers of its own.
+
+Weights stand in a matrix, a row per model. The arithmetic is that of torch.optim's loops over single tensors, operation
+by operation, with a column of numbers wherever they have one number.
+
+Axes: ``m`` models, ``p`` weights of one model.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, optim
+
+
+class StackedOptimizer(ABC):
+    """State and numbers of ``m`` optimisers of one class.
+
+    Args:
+        groups: What each model's own torch optimiser holds as its parameter group; `flags` are equal in all.
+        like: Weights (m, p), for their shape, device and type.
+    """
+
+    # Numbers of a group that may differ from model to model.
+    numbers: tuple[str, ...]
+
+    # Settings that change the arithmetic itself.
+    flags: tuple[str, ...]
+
+    # Whether torch keeps the number of steps beside the state.
+    counts_steps = True
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], like: Tensor) -> None:
+        self.groups, self._like = groups, like
+        self.n_steps = 0
+        self.state: dict[str, Tensor] = {}
+        self.set_lr(self._host("lr"))
+
+    @abstractmethod
+    def step(self, weights: Tensor, grad: Tensor) -> None:
+        """Move the weights (m, p) along the gradient (m, p) of each model's loss; ``grad`` may be overwritten."""
+
+    def set_lr(self, lr: Tensor) -> None:
+        """Choose the learning rate (m, 1) of each model; float64, on the CPU."""
+        self._lr_host, self._lr = lr, self._column(lr)
+
+    def names_of(self, i: int) -> list[str]:  # noqa: ARG002 - what is kept may depend on a model's numbers
+        """Names in `state` of what torch would keep for model ``i``."""
+        return list(self.state)
+
+    def _host(self, name: str) -> Tensor:
+        """A number of all models (m, 1) in double precision, as Python computes."""
+        return torch.tensor([[float(group[name])] for group in self.groups], dtype=torch.float64)
+
+    def _column(self, values: Tensor) -> Tensor:
+        return values.to(self._like.device, self._like.dtype, non_blocking=True)
+
+    def _optional(self, name: str) -> Tensor | None:
+        """A column that leaves out its part of the arithmetic where all models have zero."""
+        values = self._host(name)
+        return self._column(values) if values.any() else None
+
+    def _flag(self, name: str) -> bool:
+        return bool(self.groups[0].get(name, False))
+
+    def _zeros(self, *names: str) -> None:
+        self.state = {name: torch.zeros_like(self._like) for name in names}
+
+
+class SGD(StackedOptimizer):
+    """`torch.optim.SGD`."""
+
+    numbers = ("lr", "momentum", "dampening", "weight_decay")
+    flags = ("nesterov", "maximize")
+    counts_steps = False
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], like: Tensor) -> None:
+        super().__init__(groups, like)
+        self._momentum, self._decay = self._optional("momentum"), self._optional("weight_decay")
+        # without momentum torch leaves dampening out
+        damped = torch.where(self._host("momentum") == 0, 0.0, self._host("dampening"))
+        self._new = self._column(1 - damped)
+
+    def step(self, weights: Tensor, grad: Tensor) -> None:
+        """One step."""
+        grad = -grad if self._flag("maximize") else grad
+        if self._decay is not None:
+            grad = torch.addcmul(grad, weights, self._decay)
+        if self._momentum is not None:
+            if self.n_steps == 0:
+                self.state["momentum_buffer"] = grad.clone()
+            else:
+                self.state["momentum_buffer"].mul_(self._momentum).addcmul_(grad, self._new)
+            moving = self.state["momentum_buffer"]
+            grad = torch.addcmul(grad, moving, self._momentum) if self._flag("nesterov") else moving
+        weights.addcmul_(grad, self._lr, value=-1)
+        self.n_steps += 1
+
+    def names_of(self, i: int) -> list[str]:
+        """Nothing for a model without momentum."""
+        return super().names_of(i) if self.groups[i]["momentum"] else []
+
+
+class Adam(StackedOptimizer):
+    """`torch.optim.Adam`."""
+
+    numbers = ("lr", "betas", "eps", "weight_decay")
+    flags = ("amsgrad", "maximize", "decoupled_weight_decay")
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], like: Tensor) -> None:
+        self._decay_host = torch.tensor([[float(g["weight_decay"])] for g in groups], dtype=torch.float64)
+        super().__init__(groups, like)
+        self._betas = torch.tensor([list(map(float, group["betas"])) for group in groups], dtype=torch.float64)
+        beta1, beta2 = self._betas[:, :1], self._betas[:, 1:]
+        self._new1, self._beta2, self._new2 = self._column(1 - beta1), self._column(beta2), self._column(1 - beta2)
+        self._eps, self._decay = self._column(self._host("eps")), self._optional("weight_decay")
+        self._zeros("exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * self._flag("amsgrad"))
+
+    @property
+    def decoupled(self) -> bool:
+        """Whether weights decay by themselves instead of through the gradient."""
+        return self._flag("decoupled_weight_decay")
+
+    def set_lr(self, lr: Tensor) -> None:
+        """Choose the learning rates, and with them what decoupled decay leaves of a weight in a step."""
+        super().set_lr(lr)
+        self._kept = self._column(1 - lr * self._decay_host)
+
+    def step(self, weights: Tensor, grad: Tensor) -> None:
+        """One step."""
+        self.n_steps += 1
+        grad = -grad if self._flag("maximize") else grad
+        if self._decay is not None and self.decoupled:
+            weights.mul_(self._kept)
+        elif self._decay is not None:
+            grad = torch.addcmul(grad, weights, self._decay)
+        mean, square = self.state["exp_avg"], self.state["exp_avg_sq"]
+        mean.lerp_(grad, self._new1)
+        square.mul_(self._beta2).addcmul_(grad * self._new2, grad)
+        if self._flag("amsgrad"):
+            square = torch.maximum(self.state["max_exp_avg_sq"], square, out=self.state["max_exp_avg_sq"])
+        # in double precision: in single, 1 - beta2 ** step has four digits in the first steps
+        correction = 1 - self._betas**self.n_steps
+        size, root = self._column(self._lr_host / correction[:, :1]), self._column(correction[:, 1:].sqrt())
+        denominator = square.sqrt().div_(root).add_(self._eps)
+        weights.sub_(torch.div(mean, denominator, out=denominator).mul_(size))
+
+
+class AdamW(Adam):
+    """`torch.optim.AdamW`."""
+
+    @property
+    def decoupled(self) -> bool:
+        """Always."""
+        return True
+
+
+class RMSprop(StackedOptimizer):
+    """`torch.optim.RMSprop`."""
+
+    numbers = ("lr", "momentum", "alpha", "eps", "weight_decay")
+    flags = ("centered", "maximize")
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], like: Tensor) -> None:
+        super().__init__(groups, like)
+        self._momentum, self._decay = self._optional("momentum"), self._optional("weight_decay")
+        alpha = self._host("alpha")
+        self._alpha, self._new, self._eps = (
+            self._column(alpha),
+            self._column(1 - alpha),
+            self._column(self._host("eps")),
+        )
+        moving = self._momentum is not None
+        self._zeros("square_avg", *["momentum_buffer"] * moving, *["grad_avg"] * self._flag("centered"))
+
+    def step(self, weights: Tensor, grad: Tensor) -> None:
+        """One step."""
+        self.n_steps += 1
+        grad = -grad if self._flag("maximize") else grad
+        if self._decay is not None:
+            grad = torch.addcmul(grad, weights, self._decay)
+        square = self.state["square_avg"]
+        square.mul_(self._alpha).addcmul_(grad * self._new, grad)
+        if self._flag("centered"):
+            mean = self.state["grad_avg"].lerp_(grad, self._new)
+            square = square.addcmul(mean, mean, value=-1)
+        move = grad / square.sqrt().add_(self._eps)
+        if self._momentum is not None:
+            move = self.state["momentum_buffer"].mul_(self._momentum).add_(move)
+        weights.addcmul_(move, self._lr, value=-1)
+
+    def names_of(self, i: int) -> list[str]:
+        """Without the buffer of momentum for a model that has none."""
+        return [name for name in super().names_of(i) if name != "momentum_buffer" or self.groups[i]["momentum"]]
+
+
+# By torch's own class.
+STACKED: dict[type[optim.Optimizer], type[StackedOptimizer]] = {
+    optim.SGD: SGD,
+    optim.Adam: Adam,
+    optim.AdamW: AdamW,
+    optim.RMSprop: RMSprop,
+}

@@ -1,0 +1,140 @@
+"""Learning rates of many models, epoch by epoch, as torch's own schedulers set them.
+
+Axes: ``m`` models.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from src.tasks.base import OptimizerFactory, SchedulerFactory
+
+# Those that change another number than the learning rate.
+NOT_STACKED: tuple[type[LRScheduler], ...] = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
+
+
+class Recipe(NamedTuple):
+    """What makes a model's own optimiser and scheduler; many models share one, those that differ in their seed."""
+
+    optimizer: OptimizerFactory
+    scheduler: SchedulerFactory | None
+
+    @property
+    def kind(self) -> type[Optimizer]:
+        """Class of the optimiser."""
+        return type(self.make()[0])
+
+    def make(self) -> tuple[Optimizer, LRScheduler | None]:
+        """Both, on a parameter that is never trained."""
+        optimizer = self.optimizer([nn.Parameter(torch.zeros(1))])
+        scheduler = None if self.scheduler is None else self.scheduler(optimizer)
+        # moves nothing, since there is no gradient; schedulers warn when they step first
+        optimizer.step()
+        return optimizer, scheduler
+
+
+class Rates:
+    """Learning rates that depend on the epoch alone: torch's schedulers walk, each recipe's once for all its models.
+
+    Args:
+        recipes: One per model; equal ones are the same object.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
+        distinct = list({id(recipe): recipe for recipe in recipes}.values())
+        place = {id(recipe): i for i, recipe in enumerate(distinct)}
+        self._made = [recipe.make() for recipe in distinct]
+        self._place = [place[id(recipe)] for recipe in recipes]
+        self._schedulers = [scheduler for _, scheduler in self._made if scheduler is not None]
+        self.lr = self._read()
+
+    def _read(self) -> Tensor:
+        rates = [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made]
+        return torch.tensor([[rates[i]] for i in self._place], dtype=torch.float64)
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """Numbers of each model's optimiser, without its parameters."""
+        groups = [
+            {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
+            for optimizer, _ in self._made
+        ]
+        return [groups[i] for i in self._place]
+
+    def step(self, val_loss: Tensor | None) -> None:  # noqa: ARG002 - plateaus look at it
+        """End an epoch: ``lr``, the rates (m, 1) in double precision, become those of the next one."""
+        for scheduler in self._schedulers:
+            scheduler.step()
+        if self._schedulers:
+            self.lr = self._read()
+
+    def state_dict(self, i: int) -> dict[str, Any] | None:
+        """State of the scheduler of model ``i``."""
+        scheduler = self._made[self._place[i]][1]
+        return None if scheduler is None else scheduler.state_dict()
+
+
+class PlateauRates(Rates):
+    """Learning rates that fall when a model's own val/loss no longer does: `ReduceLROnPlateau` in columns.
+
+    Args:
+        recipes: One per model, all with a ReduceLROnPlateau of the same mode and threshold mode.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
+        super().__init__(recipes)
+        first = self._schedulers[0]
+        assert isinstance(first, ReduceLROnPlateau)
+        self._sign = 1.0 if first.mode == "min" else -1.0
+        self._relative = first.threshold_mode == "rel"
+        names = ("factor", "patience", "threshold", "cooldown", "eps")
+        self._factor, self._patience, self._threshold, self._cooldown, self._eps = map(self._number, names)
+        # one per group of parameters
+        self._min_lr = self._column([float(vars(scheduler)["min_lrs"][0]) for scheduler in self._schedulers])
+        self._best = torch.full_like(self.lr, float(first.mode_worse))
+        self._n_bad, self._cooling = torch.zeros_like(self.lr), torch.zeros_like(self.lr)
+        self._n_epochs = 0
+
+    def _number(self, name: str) -> Tensor:
+        return self._column([float(getattr(scheduler, name)) for scheduler in self._schedulers])
+
+    def _column(self, values: Sequence[float]) -> Tensor:
+        return torch.tensor([[values[i]] for i in self._place], dtype=torch.float64)
+
+    def step(self, val_loss: Tensor | None) -> None:
+        """End an epoch in which the models have reached ``val_loss`` (m,)."""
+        assert val_loss is not None
+        self._n_epochs += 1
+        current = val_loss.double().cpu().unsqueeze(1)
+        step = self._sign * self._threshold
+        bar = self._best * (1 - step) if self._relative else self._best - step
+        better = self._sign * current < self._sign * bar
+        self._best = torch.where(better, current, self._best)
+        self._n_bad = torch.where(better | (self._cooling > 0), 0, self._n_bad + 1)
+        self._cooling = (self._cooling - 1).clamp(min=0)
+        late = self._n_bad > self._patience
+        lower = torch.maximum(self.lr * self._factor, self._min_lr)
+        self.lr = torch.where(late & (self.lr - lower > self._eps), lower, self.lr)
+        self._cooling = torch.where(late, self._cooldown, self._cooling)
+        self._n_bad = torch.where(late, 0, self._n_bad)
+
+    def state_dict(self, i: int) -> dict[str, Any]:
+        """State of the scheduler of model ``i``."""
+        return {
+            **(super().state_dict(i) or {}),
+            "best": self._best[i].item(),
+            "num_bad_epochs": int(self._n_bad[i]),
+            "cooldown_counter": int(self._cooling[i]),
+            "last_epoch": self._n_epochs,
+            "_last_lr": [self.lr[i].item()],
+        }
+
+
+def rates_of(recipes: Sequence[Recipe]) -> Rates:
+    """What fits the schedulers, which are of one class."""
+    _, scheduler = recipes[0].make()
+    return (PlateauRates if isinstance(scheduler, ReduceLROnPlateau) else Rates)(recipes)
