@@ -14,6 +14,7 @@ from src.eval import evaluate
 from src.run import OtherRunError
 from src.sweep.ensemble import Options, cohorts_of, train_bucket
 from src.sweep.members import Maker
+from src.sweep.progress import Unseen
 from src.tasks.base import NonFiniteLossError
 from tests.sweep.members import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 from tests.tasks.runs import circle_v2, small
@@ -144,6 +145,16 @@ def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
     assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
 
 
+class Seen(Unseen):
+    n_trained = n_recorded = 0
+
+    def trained(self, n: int) -> None:
+        self.n_trained += n
+
+    def recorded(self, n: int) -> None:
+        self.n_recorded += n
+
+
 def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1", "trainer.max_epochs=3"], SEEDS_AND_RATES, tmp_path)
     first = train_bucket(jobs[:2], Options())
@@ -151,12 +162,12 @@ def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:
     # a run that was killed has left its claim and no result
     (jobs[1].run_dir / "result.json").unlink()
     (jobs[1].run_dir / "checkpoints" / "last.ckpt").unlink()
-    seen: list[int] = []
-    again = train_bucket(jobs, Options(), advance=seen.append)
+    seen = Seen()
+    again = train_bucket(jobs, Options(), progress=seen)
     assert (jobs[0].run_dir / "result.json").stat().st_mtime_ns == written
     assert [outcome.value for outcome in again[:2]] == [outcome.value for outcome in first]
     assert [outcome.status for outcome in again] == ["completed"] * 3
-    assert sum(seen) == 3 * len(jobs)
+    assert (seen.n_trained, seen.n_recorded) == (3 * len(jobs), len(jobs))
 
 
 def test_a_directory_of_another_configuration_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A launcher that trains many jobs as one vectorised batch."""
