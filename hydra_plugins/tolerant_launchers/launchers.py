@@ -54,6 +54,7 @@ class _Tolerant(Launcher):
         return self.run(sweep, sweep.announce(job_overrides, first=initial_job_idx))
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         raise NotImplementedError
 
 
@@ -69,6 +70,7 @@ class JoblibLauncher(_Tolerant):
         self.processes: Processes | None = None
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from src.launch.processes import Processes
 
         self.processes = self.processes or Processes(self.n_jobs)
@@ -88,6 +90,7 @@ class SubmititLocalLauncher(_Tolerant):
         self.n_jobs, self.timeout_min, self.submitit_folder = n_jobs, timeout_min, submitit_folder
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from src.launch.local import run_locally
 
         return run_locally(sweep, jobs, n_jobs=self.n_jobs, folder=self.submitit_folder, timeout_min=self.timeout_min)
@@ -104,6 +107,7 @@ class SubmititSlurmLauncher(_Tolerant):
         self.parameters = parameters
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from omegaconf import OmegaConf
 
         from src.launch.slurm import run_on_slurm
@@ -123,6 +127,7 @@ class RayLauncher(_Tolerant):
         self.ray = ray
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from omegaconf import OmegaConf
 
         from src.launch.ray_tasks import run_on_ray

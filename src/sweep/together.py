@@ -1,26 +1,35 @@
 """Run the jobs of a sweep: those that can train together as ensembles, the others one by one."""
 
+import itertools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from src.config import CONF_DIR, ConfigError, check
 from src.run import OtherRunError
 from src.sweep.ensemble import Options, train_bucket
 from src.sweep.jobs import Job, compose_jobs
-from src.sweep.plan import plan
+from src.sweep.plan import Bucket, plan
 from src.sweep.progress import SweepBar
 from src.sweep.record import Outcome
 
 log = logging.getLogger(__name__)
 
-Alone = Callable[[Job], JobReturn]
+# How jobs ended, by their numbers.
+Returns = dict[int, JobReturn]
 
 
 def run_together(
-    config: DictConfig, overrides: Sequence[Sequence[str]], *, first: int, options: Options, alone: Alone
+    config: DictConfig,
+    overrides: Sequence[Sequence[str]],
+    *,
+    first: int,
+    options: Options,
+    alone: Callable[[Sequence[Job]], Returns],
+    elsewhere: Callable[[Sequence[Bucket]], Returns] | None = None,
 ) -> list[JobReturn]:
     """Run a batch of jobs.
 
@@ -29,29 +38,64 @@ def run_together(
         overrides: Of each job.
         first: Number of the first.
         options: How models train together.
-        alone: Runs a job by itself.
+        alone: Runs jobs by themselves.
+        elsewhere: Trains buckets in other processes; None for this one.
 
     Returns:
         How each job ended, in their order.
     """
-    jobs = list(compose_jobs(config, overrides, first=first))
-    found = plan(jobs)
-    returns: dict[int, JobReturn] = {}
-    sizes = [(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in found.buckets]
-    with SweepBar(sizes) as bar:
-        for bucket in found.buckets:
-            log.info(bucket.why)
-            bar.begin()
-            for outcome in train_bucket(bucket.jobs, options, progress=bar):
-                returns[outcome.job.number] = _job_return(outcome)
-            bar.end()
-    for job, reason in found.alone:
-        log.info("job %d runs by itself: %s", job.number, reason)
-        returns[job.number] = alone(job)
+    jobs = list(compose_jobs(config, overrides, itertools.count(first)))
+    mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
+    wrong = {job.number for job, _ in mistakes}
+    found = plan(job for job in jobs if job.number not in wrong)
+    for bucket in found.buckets:
+        log.info(bucket.why)
+    by_themselves = [*mistakes, *found.alone]
+    for reason, numbers in _by_reason(by_themselves).items():
+        log.info("%d by %s (job %s): %s", len(numbers), _self(numbers), _short(numbers), reason)
+    returns = elsewhere(found.buckets) if elsewhere else _train(found.buckets, options)
+    returns |= alone([job for job, _ in by_themselves])
     return [returns[job.number] for job in jobs]
 
 
-def _job_return(outcome: Outcome) -> JobReturn:
+def _train(buckets: Sequence[Bucket], options: Options) -> Returns:
+    returns: Returns = {}
+    with SweepBar([(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in buckets]) as bar:
+        for bucket in buckets:
+            bar.begin()
+            for outcome in train_bucket(bucket.jobs, options, progress=bar):
+                returns[outcome.job.number] = told(outcome)
+            bar.end()
+    return returns
+
+
+def _mistake(job: Job) -> str | None:
+    """What its configuration has wrong; by itself such a job fails with the same words."""
+    choices = job.hydra_cfg.hydra.runtime.choices
+    try:
+        check(job.cfg, choices=choices, overrides=job.overrides, conf_dir=CONF_DIR)
+    except ConfigError as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def _by_reason(alone: Iterable[tuple[Job, str]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for job, reason in alone:
+        found.setdefault(reason, []).append(job.number)
+    return found
+
+
+def _self(numbers: Sequence[int]) -> str:
+    return "itself" if len(numbers) == 1 else "themselves"
+
+
+def _short(numbers: Sequence[int], *, most: int = 10) -> str:
+    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + more
+
+
+def told(outcome: Outcome) -> JobReturn:
     """What a sweeper is told, which is what an ordinary launcher tells it."""
     job = outcome.job
     if outcome.error is not None:
