@@ -8,10 +8,10 @@ import logging
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -21,9 +21,10 @@ from src.config import ConfigError
 from src.data.base import Part
 from src.run import RunDir
 from src.sweep.cohort import Cohort, Watch
-from src.sweep.jobs import Job
+from src.sweep.jobs import Job, hydra_config
 from src.sweep.limits import Limits
 from src.sweep.members import Maker, Member
+from src.sweep.progress import Unseen
 from src.sweep.rates import PlateauRates
 from src.sweep.record import Outcome, Recorder
 from src.sweep.trained import score_names
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 # Models with the same data compute faster, so that many of them are worth a cohort of their own.
 _SHARING = 16
-
-Advance: TypeAlias = Callable[[int], None]
 
 
 class Ensemble(pl.LightningModule):
@@ -46,7 +45,7 @@ class Ensemble(pl.LightningModule):
         batch_size: Samples per training batch; None for all of them.
         watch: Decides which weights are the best; None keeps none.
         size: Largest number of models of a cohort.
-        advance: Told of every block of a cohort, as the number of its models times epochs.
+        progress: Told of every block of a cohort.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class Ensemble(pl.LightningModule):
         batch_size: int | None,
         watch: Watch | None,
         size: int,
-        advance: Advance,
+        progress: Unseen,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self._members, self._batch_size, self._watch, self._size = members, batch_size, watch, size
-        self._advance = advance
+        self._progress = progress
         # in a list: as a submodule, its weights would stand in this module's checkpoints
         self._task = [task]
         self.cohorts: list[Cohort] = []
@@ -94,7 +93,7 @@ class Ensemble(pl.LightningModule):
             # nothing is left to train where all have failed
             if cohort.alive.any():
                 cohort.train(block, self.schedule)
-            self._advance(len(block) * len(cohort.members))
+            self._progress.trained(len(block) * len(cohort.members))
         skip_epochs(self.trainer, len(block) - 1, n_steps=len(block) * self.cohorts[0].n_batches)
 
 
@@ -128,17 +127,18 @@ class Options:
     pictures: bool = False
 
 
-def train_bucket(jobs: Sequence[Job], options: Options, *, advance: Advance = lambda _: None) -> list[Outcome]:
+def train_bucket(jobs: Sequence[Job], options: Options, *, progress: Unseen | None = None) -> list[Outcome]:
     """Train jobs that `src.sweep.plan` has put together, and record each as its single run would.
 
     Args:
         jobs: Of one bucket.
         options: How.
-        advance: Told of progress, as a number of models times epochs.
+        progress: Told of every model and epoch.
 
     Returns:
         What came of each job, in their order.
     """
+    progress = progress or Unseen()
     outcomes: dict[Path, Outcome] = {}
     open_jobs: list[Job] = []
     for job in jobs:
@@ -151,9 +151,12 @@ def train_bucket(jobs: Sequence[Job], options: Options, *, advance: Advance = la
             outcomes[job.run_dir] = _stored(job)
         else:
             open_jobs.append(job)
-    advance((len(jobs) - len(open_jobs)) * jobs[0].cfg.trainer.max_epochs)
-    for outcome in _train(open_jobs, options, advance):
-        outcomes[outcome.job.run_dir] = outcome
+    progress.trained((len(jobs) - len(open_jobs)) * jobs[0].cfg.trainer.max_epochs)
+    progress.recorded(len(jobs) - len(open_jobs))
+    with hydra_config(jobs[0].hydra_cfg):
+        for outcome in _train(open_jobs, options, progress):
+            outcomes[outcome.job.run_dir] = outcome
+            progress.recorded(1)
     return [outcomes[job.run_dir] for job in jobs]
 
 
@@ -163,7 +166,7 @@ def _stored(job: Job) -> Outcome:
     return Outcome(job, "completed", result["optimized_metric"]["value"])
 
 
-def _train(jobs: Sequence[Job], options: Options, advance: Advance) -> Iterator[Outcome]:
+def _train(jobs: Sequence[Job], options: Options, progress: Unseen) -> Iterator[Outcome]:
     if not jobs:
         return
     maker, cfg = Maker(), jobs[0].cfg
@@ -173,11 +176,11 @@ def _train(jobs: Sequence[Job], options: Options, advance: Advance) -> Iterator[
     n = -(-len(jobs) // limits.shard)
     for i in range(n):
         shard = jobs[i * len(jobs) // n : (i + 1) * len(jobs) // n]
-        yield from _train_shard(shard, maker, task, limits, options, advance)
+        yield from _train_shard(shard, maker, task, limits, options, progress)
 
 
 def _train_shard(
-    jobs: Sequence[Job], maker: Maker, task: Task, limits: Limits, options: Options, advance: Advance
+    jobs: Sequence[Job], maker: Maker, task: Task, limits: Limits, options: Options, progress: Unseen
 ) -> Iterator[Outcome]:
     started = time.monotonic()
     cfg = jobs[0].cfg
@@ -189,7 +192,7 @@ def _train_shard(
         batch_size=maker.batch_size(jobs[0]),
         watch=watch_of(cfg, task),
         size=limits.cohort,
-        advance=advance,
+        progress=progress,
     )
     try:
         # one batch, which nobody reads, for each block of epochs

@@ -176,7 +176,7 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: DictCon
         OmegaConf.copy_cache(from_config=config, to_config=cfg)
         with hydra_config(cfg), read_write(hydra.runtime):
             hydra.runtime.output_dir = str((Path(hydra.sweep.dir) / str(hydra.sweep.subdir)).absolute())
-            cfg.run_dir = str(Path(cfg.run_dir).absolute())
+            cfg.run_dir = str(Path(OmegaConf.select(cfg, "run_dir") or hydra.runtime.output_dir).absolute())
         hydra_cfg = OmegaConf.create({"hydra": hydra})
         del cfg["hydra"]
     return Job(number, tuple(overrides), cfg, hydra_cfg)

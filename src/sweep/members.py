@@ -11,7 +11,7 @@ from torch import Tensor
 
 from src.build import build_data, build_net, build_optimizer
 from src.data.base import InMemoryDataModule, Parts
-from src.sweep.jobs import Job
+from src.sweep.jobs import Job, hydra_config
 from src.sweep.rates import Recipe
 from src.sweep.stacked import row_of
 
@@ -56,6 +56,7 @@ class Maker:
         weights, rng_state = self._once(
             "weights",
             [cfg["seed"], cfg["model"]["net"], spec.n_features, spec.n_outputs],
+            job,
             lambda: (row_of(build_net(job.cfg, spec)), torch.get_rng_state()),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
@@ -64,14 +65,15 @@ class Maker:
     def plain(self, job: Job) -> dict[str, Any]:
         """A job's configuration as plain containers, with everything that its values refer to."""
         if job.number not in self._plain:
-            cfg: Any = OmegaConf.to_container(job.cfg, resolve=True)
+            with hydra_config(job.hydra_cfg):
+                cfg: Any = OmegaConf.to_container(job.cfg, resolve=True)
             self._plain[job.number] = cfg
         return self._plain[job.number]
 
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
         node = {key: value for key, value in self.plain(job)["data"].items() if key not in BATCHING}
-        return self._once("data", node, lambda: build_data(job.cfg))
+        return self._once("data", node, job, lambda: build_data(job.cfg))
 
     def batch_size(self, job: Job) -> int | None:
         """Samples per training batch; None for all of them."""
@@ -81,11 +83,12 @@ class Maker:
     def recipe(self, job: Job) -> Recipe:
         """What makes the optimiser and the scheduler of a job."""
         nodes = [self.plain(job)[key] for key in ("optimizer", "scheduler")]
-        return self._once("recipe", nodes, lambda: Recipe(*build_optimizer(job.cfg)))
+        return self._once("recipe", nodes, job, lambda: Recipe(*build_optimizer(job.cfg)))
 
-    def _once(self, kind: str, key: Any, make: Callable[[], T]) -> T:
+    def _once(self, kind: str, key: Any, job: Job, make: Callable[[], T]) -> T:
         name = f"{kind} {json.dumps(key, sort_keys=True)}"
         if name not in self._made:
-            self._made[name] = make()
+            with hydra_config(job.hydra_cfg):
+                self._made[name] = make()
         made: T = self._made[name]
         return made

@@ -30,7 +30,7 @@ from src.callbacks.tensorboard import PrecisionRecallCurves
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.run import RunDir, flatten
 from src.sweep.cohort import Cohort
-from src.sweep.jobs import Job
+from src.sweep.jobs import Job, hydra_config
 from src.sweep.members import BATCHING, Maker, Member
 from src.sweep.optim import STACKED
 from src.sweep.rates import NOT_STACKED
@@ -220,8 +220,8 @@ def _watch(node: Mapping[str, Any]) -> list[Any]:
 def _probe(job: Job, maker: Maker) -> str | None:
     """Train two models like this job's for an epoch on a few samples; what went wrong, or None."""
     try:
-        spec = maker.datamodule(job).spec
-        task: Task = build_task(job.cfg, spec)
+        with hydra_config(job.hydra_cfg):
+            task: Task = build_task(job.cfg, maker.datamodule(job).spec)
         names = [name for name, _ in task.net.named_parameters()]
         if set(task.net.state_dict()) != set(names):
             return "the network keeps more than its parameters: buffers, or parameters with two names"

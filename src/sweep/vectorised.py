@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,10 +56,22 @@ def launch(launcher: "VmapLauncher", job_overrides: Sequence[Sequence[str]], *, 
     for bucket in planned.buckets:
         log.info("%s", bucket.why)
     alone = [*((job, mistakes[job.number]) for job in jobs if job.number in mistakes), *planned.alone]
-    for job, reason in alone:
-        log.info("job %d runs by itself: %s", job.number, reason)
+    for reason, numbers in _by_reason(alone).items():
+        log.info("trained one by one, job %s: %s", _short(numbers), reason)
     returns = _train(launcher, sweep, planned.buckets) | _run(launcher, sweep, [job for job, _ in alone])
     return [returns[job.number] for job in jobs]
+
+
+def _by_reason(alone: Iterable[tuple[Job, str]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for job, reason in alone:
+        found.setdefault(reason, []).append(job.number)
+    return found
+
+
+def _short(numbers: Sequence[int], *, most: int = 10) -> str:
+    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + more
 
 
 def _check_settings(launcher: "VmapLauncher") -> None:

@@ -14,6 +14,7 @@ from src.eval import evaluate
 from src.run import OtherRunError
 from src.sweep.ensemble import Options, cohorts_of, train_bucket
 from src.sweep.members import Maker
+from src.sweep.progress import Unseen
 from src.tasks.base import NonFiniteLossError
 from tests.sweep.members import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 from tests.tasks.runs import circle_v2, small
@@ -25,6 +26,12 @@ SEEDS_AND_RATES: list[tuple[str, ...]] = [
 ]
 # two cohorts, so that one model stands by itself
 TWO = Options(cohort=2)
+
+# What only shows or draws a run.
+SILENT = [
+    f"callbacks.{name}=null"
+    for name in ("progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph")
+]
 
 CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
     "sgd": (["model=circle_v2", "logger=csv"], SEEDS_AND_RATES),
@@ -60,6 +67,11 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["data=line", "model=line", "logger=csv", "loss=huber", "trainer.precision=64-true"],
         [("seed=0",), ("data.weight=0.4",), ("optimizer.lr=0.003",)],
     ),
+    # too slow a rate and a line for rings ask for hints
+    "hints": (
+        ["model=circle_v1", "logger=csv", "callbacks=default", *SILENT, "trainer.max_epochs=120"],
+        [("optimizer.lr=1e-6",), ("seed=1",), ("seed=2",)],
+    ),
     "best by accuracy": (
         ["model=circle_v2", "logger=csv", "callbacks.checkpoint.monitor=val/accuracy", "callbacks.checkpoint.mode=max"],
         [("seed=0", "evaluate=last"), ("seed=1",), ("seed=2", "optimized_metric=test/f1")],
@@ -70,7 +82,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None:
     common, each = CASES[case]
-    jobs = make_jobs([*common, "trainer.max_epochs=12"], each, tmp_path / "together")
+    jobs = make_jobs(["trainer.max_epochs=12", *common], each, tmp_path / "together")
     outcomes = train_bucket(jobs, TWO)
     train_alone(jobs, tmp_path / "alone")
     for job, outcome in zip(jobs, outcomes, strict=True):
@@ -80,9 +92,12 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
         assert list(found["metrics"]) == list(expected["metrics"])
         for result in (found, expected):
             del result["duration_s"]
+            # it tells a job from a run
+            result["hints"] = [(hint["kind"], hint["seen"]) for hint in result["hints"]]
             # squared and divided by, rounding grows
             result["metrics"].pop("test/r2", None)
         assert_near(found, expected, atol=1e-5)
+        assert bool(found["hints"]) == (case == "hints")
         assert outcome.status == "completed"
         assert outcome.value == found["optimized_metric"]["value"]
         for name in ("best", "last"):
@@ -129,9 +144,9 @@ def test_a_model_that_is_lost_fails_alone(tmp_path: Path) -> None:
     assert str(outcomes[1].error) == str(raised.value)
     found, expected = result_of(jobs[1].run_dir), result_of(tmp_path / "alone" / "1")
     assert found["status"] == expected["status"] == "failed"
-    assert {key: found["error"][key] for key in ("type", "message")} == {
-        key: expected["error"][key] for key in ("type", "message")
-    }
+    for what, key in (("error", "type"), ("error", "message")):
+        assert found[what][key] == expected[what][key]
+    assert found["hints"][0]["seen"] == expected["hints"][0]["seen"]
     assert_near(rows_of(jobs[1].run_dir), rows_of(tmp_path / "alone" / "1"), atol=1e-5)
     assert not (jobs[1].run_dir / "checkpoints").exists()
     train_alone([jobs[2]], tmp_path / "alone")
@@ -144,6 +159,16 @@ def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
     assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
 
 
+class Seen(Unseen):
+    n_trained = n_recorded = 0
+
+    def trained(self, n: int) -> None:
+        self.n_trained += n
+
+    def recorded(self, n: int) -> None:
+        self.n_recorded += n
+
+
 def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1", "trainer.max_epochs=3"], SEEDS_AND_RATES, tmp_path)
     first = train_bucket(jobs[:2], Options())
@@ -151,12 +176,12 @@ def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:
     # a run that was killed has left its claim and no result
     (jobs[1].run_dir / "result.json").unlink()
     (jobs[1].run_dir / "checkpoints" / "last.ckpt").unlink()
-    seen: list[int] = []
-    again = train_bucket(jobs, Options(), advance=seen.append)
+    seen = Seen()
+    again = train_bucket(jobs, Options(), progress=seen)
     assert (jobs[0].run_dir / "result.json").stat().st_mtime_ns == written
     assert [outcome.value for outcome in again[:2]] == [outcome.value for outcome in first]
     assert [outcome.status for outcome in again] == ["completed"] * 3
-    assert sum(seen) == 3 * len(jobs)
+    assert (seen.n_trained, seen.n_recorded) == (3 * len(jobs), len(jobs))
 
 
 def test_a_directory_of_another_configuration_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -188,6 +213,15 @@ def test_tensorboard_shows_what_it_shows_of_the_single_run(tmp_path: Path) -> No
     for job in jobs:
         assert_near(events(job.run_dir), events(tmp_path / "alone" / str(job.number)), atol=1e-5)
         assert (job.run_dir / "tensorboard" / "hparams.yaml").is_file()
+
+
+def test_pictures_are_drawn_where_they_are_wanted(tmp_path: Path) -> None:
+    common = ["model=circle_v1", "callbacks=default", "trainer.max_epochs=2", "callbacks.pictures.draw=[confusion]"]
+    jobs = make_jobs(common, SEEDS_AND_RATES[:2], tmp_path)
+    train_bucket(jobs[:1], Options(pictures=True))
+    train_bucket(jobs[1:], Options())
+    assert [path.name for path in (jobs[0].run_dir / "plots").iterdir()] == ["confusion.png"]
+    assert not (jobs[1].run_dir / "plots").exists()
 
 
 def test_tensorboard_can_be_left_out(tmp_path: Path) -> None:
