@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
@@ -38,6 +39,9 @@ class OwnPresets(SearchPathPlugin):
 class _Tolerant(Launcher):
     """Numbers and announces the jobs; a subclass runs them."""
 
+    # the package that does it, and the extra that brings it
+    needs = ("", "")
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over before the first launch."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
@@ -46,8 +50,13 @@ class _Tolerant(Launcher):
         """Run a job for each command line, and tell how each ended, in their order."""
         from hydra.core.utils import configure_log, setup_globals
 
+        from src.errors import ConfigError
         from src.launch.job import Sweep
 
+        package, extra = self.needs
+        if find_spec(package) is None:
+            option = self.config.hydra.runtime.choices["hydra/launcher"]
+            raise ConfigError(f"hydra/launcher={option} needs the package {package}: pip install -e .[{extra}]")
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Sweep(self.hydra_context, self.task_function, self.config)
@@ -64,6 +73,8 @@ class JoblibLauncher(_Tolerant):
     Args:
         n_jobs: Jobs at once.
     """
+
+    needs = ("joblib", "sweeps")
 
     def __init__(self, n_jobs: int) -> None:
         self.n_jobs = n_jobs
@@ -86,6 +97,8 @@ class SubmititLocalLauncher(_Tolerant):
         submitit_folder: Where submitit puts its files.
     """
 
+    needs = ("submitit", "sweeps")
+
     def __init__(self, n_jobs: int, timeout_min: int, submitit_folder: str) -> None:
         self.n_jobs, self.timeout_min, self.submitit_folder = n_jobs, timeout_min, submitit_folder
 
@@ -102,6 +115,8 @@ class SubmititSlurmLauncher(_Tolerant):
     Args:
         **parameters: Options of sbatch and submitit, as in conf/hydra/launcher/submitit_slurm.yaml.
     """
+
+    needs = ("submitit", "sweeps")
 
     def __init__(self, **parameters: Any) -> None:
         self.parameters = parameters
@@ -122,6 +137,8 @@ class RayLauncher(_Tolerant):
     Args:
         ray: ``init`` for ``ray.init`` and ``remote`` for ``ray.remote``.
     """
+
+    needs = ("ray", "ray")
 
     def __init__(self, ray: DictConfig) -> None:
         self.ray = ray
