@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from src.run import OtherRunError
 from src.sweep.ensemble import Options, train_bucket
 from src.sweep.jobs import Job, compose_jobs
+from src.sweep.members import Maker
 from src.sweep.plan import plan
 from src.sweep.progress import SweepBar
 from src.sweep.record import Outcome
@@ -35,17 +36,25 @@ def run_together(
         How each job ended, in their order.
     """
     jobs = list(compose_jobs(config, overrides, first=first))
-    found = plan(jobs)
+    maker = Maker()
+    found = plan(jobs, maker)
     returns: dict[int, JobReturn] = {}
+    by_themselves = list(found.alone)
     sizes = [(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in found.buckets]
     with SweepBar(sizes) as bar:
         for bucket in found.buckets:
             log.info(bucket.why)
             bar.begin()
-            for outcome in train_bucket(bucket.jobs, options, progress=bar):
-                returns[outcome.job.number] = _job_return(outcome)
+            try:
+                outcomes = train_bucket(bucket.jobs, options, progress=bar, maker=maker)
+            # what one job of a sweep meets, such as too little memory, must not end the others
+            except Exception as error:
+                log.exception("a bucket failed")
+                by_themselves += [(job, f"training together failed: {error}") for job in bucket.jobs]
+                continue
+            returns |= {outcome.job.number: _job_return(outcome) for outcome in outcomes}
             bar.end()
-    for job, reason in found.alone:
+    for job, reason in by_themselves:
         log.info("job %d runs by itself: %s", job.number, reason)
         returns[job.number] = alone(job)
     return [returns[job.number] for job in jobs]
