@@ -30,8 +30,9 @@ sweep: $(READY) ## compare linear and ReLU networks of several sizes
 test: $(READY) ## run the tests that need neither root nor system packages, and measure coverage
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not browser and not cluster' --cov $(ARGS)
 
-test-all: $(READY) ## run all tests, also those that need a browser or a cluster on this machine
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+test-all: test ## run all tests, also those that need a browser, or start a cluster on this machine as root
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	$(BIN)/python -m pytest -m 'browser or cluster' $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, and that notebooks and their Markdown agree
 	$(BIN)/ruff format --check .

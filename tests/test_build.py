@@ -384,7 +384,7 @@ def test_a_run_records_what_is_listed_and_nothing_else(tmp_path: Path) -> None:
     assert callbacks(bare) == {"BestAndLast"}
     assert bare.trainer.loggers == []
     full = build(small("callbacks=default", "logger=default", run_dir=tmp_path))
-    shown = {"FinalPictures", "Frames", "PrecisionRecallCurves", "ModelGraph", "Hints"}
+    shown = {"FinalPictures", "Frames", "PrecisionRecallCurves", "ModelGraph", "Hints", "Pruning"}
     assert callbacks(full) == {"BestAndLast", "EpochBar", "RichModelSummary", *shown}
     assert names(full.trainer.loggers) == {"MetricsCSV", "TensorBoardLogger"}
 

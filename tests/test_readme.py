@@ -91,7 +91,7 @@ def test_every_shown_error_is_the_one_that_comes(outputs: Path) -> None:
 def test_all_options_are_listed_in_the_readme() -> None:
     table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
     shown = {"progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph", "hints"}
-    parts = {"callbacks": {"checkpoint", *shown}, "task": {"loop"}}
+    parts = {"callbacks": {"checkpoint", "pruning", *shown}, "task": {"loop"}}
     for group in table:
         files = {str(path.relative_to(ROOT / "conf" / group))[:-5] for path in (ROOT / "conf" / group).rglob("*.yaml")}
         assert set(re.findall(r"`([\w/]+)`", table[group])) == files - parts.get(group, set()), group

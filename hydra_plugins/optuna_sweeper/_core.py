@@ -1,15 +1,15 @@
 """From Hydra's objects to `src.sweep`. The underscore keeps Hydra from importing this at every start."""
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
 from src.errors import ConfigError
+from src.launch.resources import jobs_at_once, n_cores, visible_gpus
 from src.run import flatten
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     )
 
 
-def _n_parallel(launcher: Any) -> int:
-    """How many jobs a launcher runs at once, as far as it tells."""
-    n_jobs = launcher.get("n_jobs", 1)
-    return n_jobs if n_jobs > 0 else os.cpu_count() or 1
+def _n_parallel(launcher: DictConfig) -> int:
+    """How many jobs a launcher runs at once, where it tells."""
+    if "n_jobs" not in launcher:
+        return 1
+    return jobs_at_once(launcher.n_jobs, cores=n_cores(), gpus=visible_gpus())

@@ -51,9 +51,9 @@ class _Tolerant(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Sweep(self.hydra_context, self.task_function, self.config)
-        return self._run(sweep, sweep.announce(job_overrides, first=initial_job_idx))
+        return self.run(sweep, sweep.announce(job_overrides, first=initial_job_idx))
 
-    def _run(self, sweep: Sweep, jobs: list[Job]) -> Sequence[JobReturn]:
+    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         raise NotImplementedError
 
 
@@ -68,7 +68,7 @@ class JoblibLauncher(_Tolerant):
         self.n_jobs = n_jobs
         self.processes: Processes | None = None
 
-    def _run(self, sweep: Sweep, jobs: list[Job]) -> Sequence[JobReturn]:
+    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         from src.launch.processes import Processes
 
         self.processes = self.processes or Processes(self.n_jobs)
@@ -87,7 +87,7 @@ class SubmititLocalLauncher(_Tolerant):
     def __init__(self, n_jobs: int, timeout_min: int, submitit_folder: str) -> None:
         self.n_jobs, self.timeout_min, self.submitit_folder = n_jobs, timeout_min, submitit_folder
 
-    def _run(self, sweep: Sweep, jobs: list[Job]) -> Sequence[JobReturn]:
+    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         from src.launch.local import run_locally
 
         return run_locally(sweep, jobs, n_jobs=self.n_jobs, folder=self.submitit_folder, timeout_min=self.timeout_min)
@@ -103,7 +103,7 @@ class SubmititSlurmLauncher(_Tolerant):
     def __init__(self, **parameters: Any) -> None:
         self.parameters = parameters
 
-    def _run(self, sweep: Sweep, jobs: list[Job]) -> Sequence[JobReturn]:
+    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         from omegaconf import OmegaConf
 
         from src.launch.slurm import run_on_slurm
@@ -122,7 +122,7 @@ class RayLauncher(_Tolerant):
     def __init__(self, ray: DictConfig) -> None:
         self.ray = ray
 
-    def _run(self, sweep: Sweep, jobs: list[Job]) -> Sequence[JobReturn]:
+    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         from omegaconf import OmegaConf
 
         from src.launch.ray_tasks import run_on_ray

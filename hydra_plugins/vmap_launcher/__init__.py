@@ -1,1 +1,1 @@
-"""A launcher that trains many jobs as one vectorised batch."""
+"""Jobs of a sweep that train together."""

@@ -95,6 +95,9 @@ def _lost(handle: Handle, job: Job) -> JobReturn:
 
 
 def _kill(handle: Handle) -> None:
+    process = handle._process
+    assert process is not None
     # it leads the group of all that it has started
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(int(handle.job_id), signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -24,7 +24,8 @@ def visible_gpus(environ: Mapping[str, str] = os.environ) -> list[str]:
         listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
+    # parts of a GPU are listed below it
+    return [str(i) for i in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]
 
 
 def share(n_jobs: int, *, cores: int, gpus: list[str], environ: Mapping[str, str] = os.environ) -> list[dict[str, str]]:

@@ -29,6 +29,9 @@ _ARRAY_SIZE = 1000
 # A finished job's result may take this long to show on a network file system.
 _GRACE_S = 10.0
 
+# Results are looked for this often, and Slurm is asked this often at first.
+_POLL_S, _ASK_S = 1.0, 2.0
+
 # all others are ends
 _ALIVE = {
     "CONFIGURING",
@@ -83,7 +86,7 @@ def cancel(job_ids: Iterable[str], *, timeout_s: float = 60) -> None:
         if time.monotonic() > deadline:
             log.warning("Slurm has not stopped all of them after %d s", timeout_s)
             return
-        time.sleep(1)
+        time.sleep(_POLL_S)
 
 
 def states(job_ids: Iterable[str]) -> dict[str, str] | None:
@@ -107,16 +110,16 @@ def states(job_ids: Iterable[str]) -> dict[str, str] | None:
 def _gather(handles: "Mapping[Job, Handle[JobReturn]]") -> list[JobReturn]:
     returns: dict[Job, JobReturn] = {}
     gone_since: dict[Job, float] = {}
-    pause, asked = 1.0, 0.0
+    pause, asked = _ASK_S, 0.0
     while len(returns) < len(handles):
-        time.sleep(1)
+        time.sleep(_POLL_S)
         waiting = {job: handle for job, handle in handles.items() if job not in returns}
         finished = [job for job, handle in waiting.items() if has_result(handle)]
         returns.update({job: outcome(handles[job], job) for job in finished})
         if time.monotonic() < asked + pause:
             continue
         # a long queue is asked less and less often
-        asked, pause = time.monotonic(), 2.0 if finished or gone_since else min(1.5 * pause, 30.0)
+        asked, pause = time.monotonic(), _ASK_S if finished or gone_since else min(1.5 * pause, 30.0)
         found = states(handle.job_id for handle in waiting.values())
         if found is None:
             continue

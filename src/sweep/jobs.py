@@ -6,7 +6,8 @@ values only: their tree is composed once, and the values are put into copies of 
 
 import copy
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,18 +96,20 @@ def first_values(config: DictConfig) -> list[str]:
     return first
 
 
-def compose_jobs(config: DictConfig, jobs: Sequence[Sequence[str]], *, first: int = 0) -> Iterator[Job]:
+def compose_jobs(
+    config: DictConfig, jobs: Sequence[Sequence[str]], numbers: Iterable[int] | None = None
+) -> Iterator[Job]:
     """Compose one job after the other, as Hydra's launchers do.
 
     Args:
         config: What the command line of the sweep composes to, with the `hydra` node.
         jobs: Overrides of each.
-        first: Number of the first.
+        numbers: Number of each; None for 0, 1, 2 and so on.
     """
     # drawn once: the cache with the name goes to every job
     _ = config.hydra.sweep.dir
     trees: dict[tuple[str, ...], DictConfig] = {}
-    for number, overrides in enumerate(jobs, start=first):
+    for number, overrides in zip(itertools.count() if numbers is None else numbers, jobs, strict=False):
         given = _sort(overrides)
         if given.choices not in trees:
             trees[given.choices] = _loader().load_sweep_config(config, list(given.choices))
@@ -173,7 +176,7 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: DictCon
         OmegaConf.copy_cache(from_config=config, to_config=cfg)
         with hydra_config(cfg), read_write(hydra.runtime):
             hydra.runtime.output_dir = str((Path(hydra.sweep.dir) / str(hydra.sweep.subdir)).absolute())
-            cfg.run_dir = str(Path(cfg.run_dir).absolute())
+            cfg.run_dir = str(Path(OmegaConf.select(cfg, "run_dir") or hydra.runtime.output_dir).absolute())
         hydra_cfg = OmegaConf.create({"hydra": hydra})
         del cfg["hydra"]
     return Job(number, tuple(overrides), cfg, hydra_cfg)

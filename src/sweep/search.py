@@ -113,7 +113,7 @@ def _composes(book: Book, trial: Trial, compose: Callable[[Sequence[str]], DictC
     try:
         compose(_overrides(book, trial))
     except HydraException as error:
-        _fail(book, trial, " ".join([str(error), str(error.__cause__ or "")]).strip())
+        book.fail(trial, " ".join([str(error), str(error.__cause__ or "")]).strip())
         _tell(book, trial.number)
         return False
     return True
@@ -126,10 +126,11 @@ def _run(book: Book, batch: list[Trial], launch: Launch) -> list[Sequence[JobRet
     checkpoint; if it leaves none again, its trial has failed.
 
     Raises:
-        Exception: What the launcher raises, if it does so twice and no job of the batch has left anything.
+        Exception: What the launcher says, if it does so twice and no job of the batch has even begun.
     """
     returns: list[Sequence[JobReturn]] = []
-    todo, crash, settled = batch, None, 0
+    todo = batch
+    lost: Exception | None = None
     for trial in batch:
         _link(book, trial)
     for _ in range(2 if batch else 0):
@@ -138,24 +139,24 @@ def _run(book: Book, batch: list[Trial], launch: Launch) -> list[Sequence[JobRet
             done = launch([_overrides(book, trial) for trial in todo], todo[0].number)
         # whatever a launcher meets: a worker that was killed, a cluster that does not answer
         except Exception as error:
-            crash = error
+            lost = error
             log.warning("launcher: %s: %s", type(error).__name__, error)
         returns.append(done)
         errors = {trial.number: _error(job) for trial, job in zip(todo, done, strict=False)}
+        lost = next((error for error in errors.values() if isinstance(error, LostJobError)), lost)
         left = []
         for trial in todo:
             if book.settle(trial) or _fail(book, trial, errors.get(trial.number)):
-                settled += 1
                 _tell(book, trial.number)
             else:
                 left.append(trial)
         todo = left
         if not todo:
             return returns
-    if crash is not None and not settled:
-        raise crash
+    if lost is not None and not any(book.run_dir(trial.number).config_file.is_file() for trial in batch):
+        raise lost
     for trial in todo:
-        _fail(book, trial, "left no result.json, twice: its process was killed")
+        book.fail(trial, f"left no result.json, twice: {lost or 'its process was killed'}")
         _tell(book, trial.number)
     return returns
 
@@ -178,18 +179,18 @@ def _link(book: Book, trial: Trial) -> None:
         ).write(book.run_dir(trial.number).path)
 
 
-def _error(job: JobReturn) -> str | None:
-    """What a job has raised that left no result: its directory belongs to another run, say."""
-    error = job._return_value
-    if job.status != JobStatus.FAILED or isinstance(error, LostJobError):
-        return None
-    return f"{type(error).__name__}: {error}"
+def _error(job: JobReturn) -> Exception | None:
+    """What a job has raised, or its launcher says of it."""
+    error: Exception | None = job._return_value if job.status == JobStatus.FAILED else None
+    return error
 
 
-def _fail(book: Book, trial: Trial, error: str | None) -> bool:
-    if error is not None:
-        book.fail(trial, error)
-    return error is not None
+def _fail(book: Book, trial: Trial, error: Exception | None) -> bool:
+    """Store a trial as failed whose job has raised without a record: its directory belongs to another run, say."""
+    if error is None or isinstance(error, LostJobError):
+        return False
+    book.fail(trial, f"{type(error).__name__}: {error}")
+    return True
 
 
 def _tell(book: Book, number: int) -> None:

@@ -134,8 +134,11 @@ def test_only_a_job_of_several_processes_is_a_command_of_its_own() -> None:
 
 
 def test_a_command_that_fails_tells_what_its_result_says(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"ended with status 1: ConfigError: .*optimizer\.lr=-1"):
-        run_as_command("src.train", ["optimizer.lr=-1", *QUIET], tmp_path / "it's, a=run", cwd=ROOT)
+    (tmp_path / "result.json").write_text(json.dumps({"error": {"type": "ValueError", "message": "too hot"}}))
+    with pytest.raises(RuntimeError, match="ended with status 1: ValueError: too hot"):
+        run_as_command("no.such.module", [], tmp_path, cwd=ROOT)
+    with pytest.raises(RuntimeError, match="ended with status 1: Killed: it left no result"):
+        run_as_command("no.such.module", [], tmp_path / "it's, a=run", cwd=ROOT)
 
 
 @pytest.mark.parametrize(

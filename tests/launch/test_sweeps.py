@@ -15,10 +15,9 @@ LONG = f"trainer.max_epochs={FOREVER}"
 OFTEN = "task.log_every_n_epochs=10"
 
 CLUSTERS = [pytest.param(name, marks=pytest.mark.cluster) for name in ("submitit_local", "submitit_slurm", "ray")]
-EVERY = pytest.mark.parametrize("launcher", ["joblib", *CLUSTERS], indirect=True)
 
 
-@EVERY
+@pytest.mark.parametrize("launcher", ["joblib", *CLUSTERS], indirect=True)
 def test_a_job_computes_what_it_does_alone_whatever_becomes_of_others(
     launcher: Launcher, alone: Path, tmp_path: Path
 ) -> None:
@@ -55,7 +54,7 @@ def queue(launcher: Launcher) -> list[str]:
     return subprocess.run(command, env=launcher.env, capture_output=True, text=True, check=True).stdout.split()
 
 
-@EVERY
+@pytest.mark.parametrize("launcher", [pytest.param("joblib", marks=pytest.mark.cluster), *CLUSTERS], indirect=True)
 def test_ctrl_c_stops_all_jobs(launcher: Launcher, tmp_path: Path) -> None:
     process = launcher.start(tmp_path, LONG, "seed=0,1,2", OFTEN)
     wait_until(lambda: trainers(tmp_path / "0") and trainers(tmp_path / "1"), process)

@@ -76,7 +76,7 @@ def test_each_job_has_the_directory_that_hydra_gives_it() -> None:
     config = composed("seed=1,2", "hydra.sweep.dir=some/where_${unique:}", "hydra.sweep.subdir=job_${hydra.job.num}")
     jobs = expand(config)
     assert jobs is not None
-    paths = [job.run_dir for job in compose_jobs(config, jobs, first=5)]
+    paths = [job.run_dir for job in compose_jobs(config, jobs, (5, 6))]
     assert paths == [Path(config.hydra.sweep.dir).absolute() / f"job_{number}" for number in (5, 6)]
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 
 from src.errors import ConfigError
+from src.launch.job import Job, LostJobError
 from src.run import PrunedError, RunDir
 from src.sweep.search import search
 from src.trial import TrialLink
@@ -196,11 +197,11 @@ def test_values_that_cannot_be_composed_together_are_a_failed_trial(tmp_path: Pa
 
 
 class Dying(Jobs):
-    """A launcher of which some jobs are killed: `n_deaths` times each of `numbers`."""
+    """A launcher of which some jobs are killed, `n_deaths` times each of `numbers`, and what it does then."""
 
-    def __init__(self, sweep_dir: Path, numbers: Sequence[int], *, n_deaths: int, raises: bool = False) -> None:
+    def __init__(self, sweep_dir: Path, numbers: Sequence[int], *, n_deaths: int, then: str = "nothing") -> None:
         super().__init__(sweep_dir)
-        self.left, self.raises = dict.fromkeys(numbers, n_deaths), raises
+        self.left, self.then = dict.fromkeys(numbers, n_deaths), then
 
     def __call__(self, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         done = super().__call__(batch, first)
@@ -208,14 +209,16 @@ class Dying(Jobs):
             if self.left.get(number, 0):
                 self.left[number] -= 1
                 RunDir(self.sweep_dir / str(number)).result_file.unlink()
-                if self.raises:
+                if self.then == "raises":
                     raise RuntimeError("a worker was killed")
+                if self.then == "tells":
+                    done[self.ran[-len(batch) :].index(number)] = Job(number, ()).lost("a worker was killed")
         return done
 
 
-@pytest.mark.parametrize("raises", [False, True])
-def test_a_killed_job_is_launched_once_more(raises: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    jobs = Dying(tmp_path, [1], n_deaths=1, raises=raises)
+@pytest.mark.parametrize("then", ["nothing", "raises", "tells"])
+def test_a_killed_job_is_launched_once_more(then: str, tmp_path: Path) -> None:
+    jobs = Dying(tmp_path, [1], n_deaths=1, then=then)
     trials = run_search(tmp_path, launch=jobs, n_trials=4, n_jobs=2)
     assert jobs.ran == [0, 1, 1, 2, 3]
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
@@ -232,8 +235,13 @@ def test_a_launcher_that_starts_nothing_ends_the_search_and_loses_no_trial(tmp_p
     def broken(batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         raise FileNotFoundError(f"no sbatch for {len(batch)} jobs from {first}")
 
+    def refused(batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        return [Job(first + i, ()).lost("no such partition") for i in range(len(batch))]
+
     with pytest.raises(FileNotFoundError, match="no sbatch for 2 jobs from 0"):
         run_search(tmp_path, launch=broken, n_jobs=2)
+    with pytest.raises(LostJobError, match="no such partition"):
+        run_search(tmp_path, launch=refused, n_jobs=2)
     jobs = Jobs(tmp_path)
     trials = run_search(tmp_path, launch=jobs, n_trials=2)
     assert jobs.ran == [0, 1]

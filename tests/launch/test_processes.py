@@ -1,0 +1,83 @@
+"""Worker processes of this machine, those of joblib and those of submitit."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from src.launch.job import Job, LostJobError
+from src.launch.local import run_locally
+from src.launch.processes import Processes
+from tests.launch.commands import wait_until
+from tests.launch.fakes import FakeSweep, is_running, jobs
+
+Run = Callable[[Sequence[Job]], list[JobReturn]]
+
+
+@pytest.fixture(params=["joblib", "submitit_local"])
+def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Two jobs at once, on a machine of two cores and two GPUs."""
+    module = "processes" if request.param == "joblib" else "local"
+    monkeypatch.setattr(f"src.launch.{module}.n_cores", lambda: 2)
+    monkeypatch.setattr(f"src.launch.{module}.visible_gpus", lambda: ["3", "5"])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    sweep: Any = FakeSweep()
+    if request.param == "joblib":
+        processes = Processes(2)
+        yield lambda jobs: processes.run(sweep, jobs)
+        processes.kill()
+        return
+    folder = str(tmp_path / "submitit" / "%j")
+    yield lambda jobs: run_locally(sweep, jobs, n_jobs=2, folder=folder, timeout_min=5)
+
+
+def test_jobs_share_cores_and_gpus(run: Run) -> None:
+    returns = run(jobs("threads", "env", "env"))
+    assert [each.status for each in returns] == [JobStatus.COMPLETED] * 3
+    assert [each.overrides for each in returns] == [["threads"], ["env"], ["env"]]
+    assert returns[0].return_value == 1
+    environments = [each.return_value["env"] for each in returns[1:]]
+    assert {env["OMP_NUM_THREADS"] for env in environments} == {"1"}
+    assert {env["CUDA_VISIBLE_DEVICES"] for env in environments} <= {"3", "5"}
+    assert environments[0]["CUDA_VISIBLE_DEVICES"] == "5"
+    assert all(each.return_value["pid"] != os.getpid() for each in returns[1:])
+
+
+def test_a_killed_job_and_one_that_raises_stop_no_other(run: Run) -> None:
+    returns = run(jobs("die", "env", "raise=it broke", "env"))
+    failed = [each.status == JobStatus.FAILED for each in returns]
+    assert failed == [True, False, True, False]
+    with pytest.raises(LostJobError, match="job 0: its process was killed"):
+        _ = returns[0].return_value
+    with pytest.raises(LostJobError, match="it broke"):
+        _ = returns[2].return_value
+
+
+def test_an_interrupt_stops_what_runs(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = tmp_path / "started"
+
+    def interrupt(*_args: object, **_kwargs: object) -> None:
+        while not (started.exists() and started.read_text()):
+            threading.Event().wait(0.05)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("src.launch.processes.wait", interrupt)
+        patch.setattr("src.launch.local.time.sleep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(jobs(f"sleep={started}", "env"))
+    pid = int(started.read_text())
+    wait_until(lambda: not is_running(pid), for_s=5)
+
+
+def test_workers_of_joblib_stay_for_the_next_batch() -> None:
+    sweep: Any = FakeSweep()
+    processes = Processes(1)
+    first, second = (processes.run(sweep, jobs("env"))[0].return_value["pid"] for _ in range(2))
+    processes.kill()
+    assert first == second
+    assert not is_running(first)

@@ -1,0 +1,130 @@
+"""`hydra/launcher=vmap`: jobs that train as one leave what they leave by themselves."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from omegaconf import OmegaConf
+
+from src.config import CONF_DIR
+from src.sweep.vectorised import shards
+from tests.sweep.commands import run
+
+VMAP = ("-m", "hydra/launcher=vmap", "trainer=cpu", "callbacks=none", "logger=csv")
+SWEEP = (*VMAP, "model=circle_v1,circle_v2", "optimizer.lr=0.05,0.1", "seed=0,1", "trainer.max_epochs=60")
+
+
+def results(sweep: Path) -> dict[int, dict[str, Any]]:
+    return {int(path.parent.name): json.loads(path.read_text()) for path in sweep.glob("*/result.json")}
+
+
+@pytest.fixture(autouse=True)
+def known_to_hydra(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hydra's own suite composes from folders of its own, which do not hold conf/hydra/launcher."""
+    Plugins.instance()
+    repo = ConfigStore.instance().repo["hydra"]["launcher"]
+    if request.cls in (TestLauncher, TestIntegration):
+        node = OmegaConf.load(CONF_DIR / "hydra" / "launcher" / "vmap.yaml")
+        del node["defaults"]
+        ConfigStore.instance().store(group="hydra/launcher", name="vmap", node={**node, "engines": {}}, provider="test")
+    yield
+    repo.pop("vmap.yaml", None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("vmap", [])])
+class TestLauncher(LauncherTestSuite):
+    """What Hydra asks of every launcher; applications of others run job by job."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=vmap", "hydra.launcher.engines={}"])]
+)
+class TestIntegration(IntegrationTestSuite):
+    """The same from the command line."""
+
+
+@pytest.mark.slow
+def test_jobs_leave_what_they_leave_one_by_one(tmp_path: Path) -> None:
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    assert run(*SWEEP, f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
+    assert run(*SWEEP, "hydra/launcher=basic", f"hydra.sweep.dir={alone}", output=tmp_path / "other") == 0
+    said = (tmp_path / "output").read_text()
+    assert "4 models circle_v1 train together" in said
+    assert "4 models circle_v2 train together" in said
+    ours, theirs = results(together), results(alone)
+    assert set(ours) == set(theirs) == set(range(8))
+    for number in ours:
+        assert ours[number]["overrides"] == theirs[number]["overrides"]
+        assert ours[number]["metrics"] == pytest.approx(theirs[number]["metrics"], abs=1e-4)
+        weights = [
+            torch.load(sweep / str(number) / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+            for sweep in (together, alone)
+        ]
+        assert all(torch.allclose(weights[0][key], weights[1][key], atol=1e-4) for key in weights[1])
+        # and either launcher keeps what the other has completed
+    before = {path: path.stat().st_mtime_ns for path in together.glob("*/result.json")}
+    assert run(*SWEEP, "hydra/launcher=basic", f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
+    assert {path: path.stat().st_mtime_ns for path in together.glob("*/result.json")} == before
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselves(tmp_path: Path) -> None:
+    sweep, output = tmp_path / "sweep", tmp_path / "output"
+    arguments = (
+        *VMAP,
+        "callbacks=none,early_stopping",
+        "optimizer.lr=0.1,1e30,-1",
+        "seed=0,1",
+        "trainer.max_epochs=20",
+    )
+    assert run(*arguments, f"hydra.sweep.dir={sweep}", output=output) == 1
+    found = results(sweep)
+    said = output.read_text()
+    assert "4 models circle_v2 train together" in said
+    assert "one by one, job 6, 7, 8, 9, 10, 11: callbacks.early_stopping" in said
+    assert "one by one, job 4, 5: optimizer: Invalid learning rate: -1" in said
+    assert [found[number]["status"] for number in range(4)] == ["completed"] * 2 + ["failed"] * 2
+    assert "is nan at epoch 1" in found[2]["error"]["message"]
+    assert found[6]["status"] == "completed"
+    assert "12 jobs: 4 completed, 8 failed" in said
+
+
+@pytest.mark.slow
+def test_shards_trained_by_other_processes_leave_the_same(tmp_path: Path) -> None:
+    here, there, output = tmp_path / "here", tmp_path / "there", tmp_path / "output"
+    assert run(*SWEEP, f"hydra.sweep.dir={here}", output=tmp_path / "other") == 0
+    engine = ("hydra.launcher.executor=joblib", "hydra.launcher.engines.joblib.n_jobs=2", "hydra.launcher.shard=3")
+    assert run(*SWEEP, *engine, f"hydra.sweep.dir={there}", output=output) == 0
+    assert "4 shards of at most 3 models go to joblib" in output.read_text()
+    ours, theirs = results(there), results(here)
+    assert {number: each["metrics"] for number, each in ours.items()} == {
+        number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("executor=spark", "hydra.launcher.executor: got spark; allowed: local, joblib, slurm, ray"),
+        ("shard=0", "hydra.launcher.shard: got 0; allowed: a number greater than 0"),
+    ],
+)
+@pytest.mark.slow
+def test_a_wrong_setting_is_named(setting: str, message: str, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    assert run(*SWEEP, f"hydra.launcher.{setting}", f"hydra.sweep.dir={tmp_path}/sweep", output=output) == 1
+    assert message in output.read_text()
+
+
+def test_shards_are_few_and_nearly_equal() -> None:
+    jobs: Any = list(range(10))
+    assert [list(shard) for shard in shards(jobs, 4)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
+    assert shards(jobs, 10) == [jobs]
