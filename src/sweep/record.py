@@ -32,7 +32,6 @@ from src.sweep.trained import Trained, trained
 from src.tasks.base import Task
 from src.tasks.schedule import Schedule
 
-
 # Records of TensorBoard that may wait to be written.
 _ALL = 1_000_000
 
