@@ -1,6 +1,7 @@
 """What loggers are told once a run is over."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -8,7 +9,7 @@ from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
 
 from src.callbacks.tensorboard import write_hparams
-from src.run import flatten, to_yaml
+from src.run import flatten, to_yaml, write_atomically
 
 
 def tell_loggers(
@@ -39,6 +40,8 @@ def tell_loggers(
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg)}```")
             write_hparams(logger, hparams, final, step=step)
+            # before the logger does, in a tenth of the time
+            write_atomically(Path(logger.log_dir) / logger.NAME_HPARAMS_FILE, to_yaml(hparams).encode())
         else:
             logger.log_hyperparams(hparams)
         logger.finalize("success")

@@ -127,13 +127,16 @@ class Options:
     pictures: bool = False
 
 
-def train_bucket(jobs: Sequence[Job], options: Options, *, progress: Unseen | None = None) -> list[Outcome]:
+def train_bucket(
+    jobs: Sequence[Job], options: Options, *, progress: Unseen | None = None, maker: Maker | None = None
+) -> list[Outcome]:
     """Train jobs that `src.sweep.plan` has put together, and record each as its single run would.
 
     Args:
         jobs: Of one bucket.
         options: How.
         progress: Told of every model and epoch.
+        maker: That of the plan, which has made some of what they need.
 
     Returns:
         What came of each job, in their order.
@@ -154,7 +157,7 @@ def train_bucket(jobs: Sequence[Job], options: Options, *, progress: Unseen | No
     progress.trained((len(jobs) - len(open_jobs)) * jobs[0].cfg.trainer.max_epochs)
     progress.recorded(len(jobs) - len(open_jobs))
     with hydra_config(jobs[0].hydra_cfg):
-        for outcome in _train(open_jobs, options, progress):
+        for outcome in _train(open_jobs, options, progress, maker or Maker()):
             outcomes[outcome.job.run_dir] = outcome
             progress.recorded(1)
     return [outcomes[job.run_dir] for job in jobs]
@@ -166,10 +169,10 @@ def _stored(job: Job) -> Outcome:
     return Outcome(job, "completed", result["optimized_metric"]["value"])
 
 
-def _train(jobs: Sequence[Job], options: Options, progress: Unseen) -> Iterator[Outcome]:
+def _train(jobs: Sequence[Job], options: Options, progress: Unseen, maker: Maker) -> Iterator[Outcome]:
     if not jobs:
         return
-    maker, cfg = Maker(), jobs[0].cfg
+    cfg = jobs[0].cfg
     task: Task = build_task(cfg, maker.datamodule(jobs[0]).spec)
     device = build_trainer(cfg, [], []).strategy.root_device
     limits = Limits.of(maker.member(jobs[0]), task.net, device, memory_gb=options.memory_gb, cohort=options.cohort)

@@ -105,9 +105,14 @@ class Plan:
     alone: tuple[tuple[Job, str], ...]
 
 
-def plan(jobs: Iterable[Job]) -> Plan:
-    """Put jobs into buckets."""
-    maker = Maker()
+def plan(jobs: Iterable[Job], maker: Maker | None = None) -> Plan:
+    """Put jobs into buckets.
+
+    Args:
+        jobs: All of them.
+        maker: Keeps what it has made, for their training.
+    """
+    maker = maker or Maker()
     together: dict[str, list[Job]] = {}
     alone: list[tuple[Job, str]] = []
     for job in jobs:

@@ -32,6 +32,9 @@ from src.sweep.trained import Trained, trained
 from src.tasks.base import Task
 from src.tasks.schedule import Schedule
 
+# Records of TensorBoard that may wait to be written.
+_ALL = 1_000_000
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -121,7 +124,10 @@ class Recorder:
         for node in self.maker.plain(job)["logger"].values():
             kind = None if node is None else get_class(node["_target_"])
             if kind is not None and (self.tensorboard or kind is not TensorBoardLogger):
-                loggers.append(kind(**{name: value for name, value in node.items() if name != "_target_"}))
+                given = {name: value for name, value in node.items() if name != "_target_"}
+                # all at once: a short queue would have the file's thread take turns with this one
+                queue = {"max_queue": _ALL} if kind is TensorBoardLogger else {}
+                loggers.append(kind(**{**queue, **given}))
         for logger in loggers if rows else ():
             if isinstance(logger, MetricsCSV):
                 logger.log_rows(rows)

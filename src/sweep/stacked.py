@@ -22,6 +22,9 @@ from src.tasks.regression import Regression
 # Weights and biases (m, o, f) and (m, o, 1) of an affine map.
 Affine: TypeAlias = tuple[Tensor, Tensor]
 
+# Acts on every number by itself.
+Activation: TypeAlias = Callable[[Tensor], Tensor]
+
 Mean: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 # Activations that act on every number by itself, so that axes may stand in any order.
@@ -80,14 +83,15 @@ class StackedMLP(StackedNet):
     def __init__(self, net: MLP) -> None:
         super().__init__(net)
         # how many affine layers stand before each activation, and after the last one
-        self._segments: list[tuple[int, nn.Module | None]] = []
+        self._segments: list[tuple[int, Activation]] = []
         depth = 0
         for layer in net.layers:
             depth += isinstance(layer, nn.Linear)
             if not isinstance(layer, nn.Linear):
-                self._segments.append((depth, layer))
+                # in the place of what it is given, which nobody else reads: a fifth less time
+                self._segments.append((depth, torch.relu_ if type(layer) is nn.ReLU else layer))
                 depth = 0
-        self._segments.append((depth, None))
+        self._segments.append((depth, nn.Identity()))
 
     def set_mode(self, *, training: bool) -> None:
         """Nothing: its layers do the same in both modes, and to tell them takes a tenth of an epoch."""
@@ -101,9 +105,10 @@ class StackedMLP(StackedNet):
         left = iter(weights)
         for depth, activation in self._segments:
             layers = [(next(left), next(left).unsqueeze(2)) for _ in range(depth)]
-            for affine in _merged(layers):
-                x = _apply(affine, x)
-            x = x if activation is None else activation(x)
+            *inner, last = _merged(layers)
+            for affine in inner:
+                x = _apply(affine, x, nn.Identity())
+            x = _apply(last, x, activation)
         return x.transpose(1, 2)
 
 
@@ -120,16 +125,16 @@ def _merged(layers: list[Affine]) -> list[Affine]:
     return merged
 
 
-def _apply(affine: Affine, x: Tensor) -> Tensor:
+def _apply(affine: Affine, x: Tensor, activation: Activation) -> Tensor:
     """Columns (m, o, n) from columns (m, f, n), or from (m or 1, f + 1, n) that end in a one."""
     weight, bias = affine
     if x.shape[1] == weight.shape[2]:
-        return torch.baddbmm(bias, weight, x)
+        return activation(torch.baddbmm(bias, weight, x))
     both = torch.cat(affine, dim=2)
     if len(x) == len(both):
-        return torch.bmm(both, x)
+        return activation(torch.bmm(both, x))
     # one large product instead of many small ones
-    return (both.flatten(0, 1) @ x[0]).view(*both.shape[:2], -1)
+    return activation(both.flatten(0, 1) @ x[0]).view(*both.shape[:2], -1)
 
 
 def stack(net: nn.Module) -> StackedNet:

@@ -84,6 +84,19 @@ def test_a_lost_model_is_a_failed_job_and_another_configuration_is_refused(
         _ = again[1].return_value
 
 
+def test_a_bucket_that_fails_runs_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr("src.sweep.together.train_bucket", full)
+    returns, alone = sweep("seed=1,2", sweep_dir=tmp_path)
+    assert alone == [0, 1]
+    assert len(returns) == 2
+    assert "no memory left" in caplog.text
+
+
 def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = (
