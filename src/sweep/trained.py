@@ -96,7 +96,11 @@ def _until_lost(rows: Sequence[Row]) -> tuple[list[Row], NonFiniteLossError | No
     """Rows before the first whose training loss is not finite, and the error that a single run raises there."""
     finite = [math.isfinite(row["train/loss"]) for row in rows]
     if all(finite):
-        return list(rows), None
+        row = rows[-1]
+        if math.isfinite(row.get("val/loss", 0)):
+            return list(rows), None
+        before = (int(row["epoch"]), row["train/loss"])
+        return list(rows), NonFiniteLossError.at(int(row["epoch"]), row["val/loss"], before, name="val/loss")
     n = finite.index(False)
     last = (int(rows[n - 1]["epoch"]), rows[n - 1]["train/loss"]) if n else None
     return list(rows[:n]), NonFiniteLossError.at(int(rows[n]["epoch"]), rows[n]["train/loss"], last)

@@ -49,17 +49,20 @@ class NonFiniteLossError(RuntimeError):
     """Training has left the numbers that a float can hold."""
 
     @classmethod
-    def at(cls, epoch: int, loss: float, last_finite: tuple[int, float] | None) -> "NonFiniteLossError":
+    def at(
+        cls, epoch: int, loss: float, last_finite: tuple[int, float] | None, *, name: str = "train/loss"
+    ) -> "NonFiniteLossError":
         """Say where, and what came before.
 
         Args:
             epoch: The measured epoch.
-            loss: Its train/loss.
-            last_finite: The last measured epoch whose loss was finite, and that loss; None if there was none.
+            loss: What was measured.
+            last_finite: The last measured epoch whose train/loss was finite, and that loss; None if there was none.
+            name: Which loss.
         """
         last = "never" if last_finite is None else "{1:.4g} at epoch {0}".format(*last_finite)
         return cls(
-            f"train/loss is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
+            f"{name} is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
             "task.gradient_clip_val=1"
         )
 
@@ -283,6 +286,16 @@ class Task(pl.LightningModule, ABC):
             self._last_finite = (epoch, loss)
             return
         raise NonFiniteLossError.at(epoch, loss, self._last_finite)
+
+    def on_train_end(self) -> None:
+        """Refuse weights that the last step has lost: no train/loss follows that would tell.
+
+        Raises:
+            NonFiniteLossError: If the last val/loss is not finite.
+        """
+        loss = float(self.trainer.callback_metrics.get("val/loss", 0))
+        if not math.isfinite(loss):
+            raise NonFiniteLossError.at(self.epoch, loss, self._last_finite, name="val/loss")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the global generator, which a network with dropout draws from, and what is measured in training only."""
