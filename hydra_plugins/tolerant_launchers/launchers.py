@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
@@ -38,6 +39,9 @@ class OwnPresets(SearchPathPlugin):
 class _Tolerant(Launcher):
     """Numbers and announces the jobs; a subclass runs them."""
 
+    # the package that does it, and the extra that brings it
+    needs = ("", "")
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over before the first launch."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
@@ -46,14 +50,20 @@ class _Tolerant(Launcher):
         """Run a job for each command line, and tell how each ended, in their order."""
         from hydra.core.utils import configure_log, setup_globals
 
+        from src.errors import ConfigError
         from src.launch.job import Sweep
 
+        package, extra = self.needs
+        if find_spec(package) is None:
+            option = self.config.hydra.runtime.choices["hydra/launcher"]
+            raise ConfigError(f"hydra/launcher={option} needs the package {package}: pip install -e .[{extra}]")
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Sweep(self.hydra_context, self.task_function, self.config)
         return self.run(sweep, sweep.announce(job_overrides, first=initial_job_idx))
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         raise NotImplementedError
 
 
@@ -64,11 +74,14 @@ class JoblibLauncher(_Tolerant):
         n_jobs: Jobs at once.
     """
 
+    needs = ("joblib", "sweeps")
+
     def __init__(self, n_jobs: int) -> None:
         self.n_jobs = n_jobs
         self.processes: Processes | None = None
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from src.launch.processes import Processes
 
         self.processes = self.processes or Processes(self.n_jobs)
@@ -84,10 +97,13 @@ class SubmititLocalLauncher(_Tolerant):
         submitit_folder: Where submitit puts its files.
     """
 
+    needs = ("submitit", "sweeps")
+
     def __init__(self, n_jobs: int, timeout_min: int, submitit_folder: str) -> None:
         self.n_jobs, self.timeout_min, self.submitit_folder = n_jobs, timeout_min, submitit_folder
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from src.launch.local import run_locally
 
         return run_locally(sweep, jobs, n_jobs=self.n_jobs, folder=self.submitit_folder, timeout_min=self.timeout_min)
@@ -100,10 +116,13 @@ class SubmititSlurmLauncher(_Tolerant):
         **parameters: Options of sbatch and submitit, as in conf/hydra/launcher/submitit_slurm.yaml.
     """
 
+    needs = ("submitit", "sweeps")
+
     def __init__(self, **parameters: Any) -> None:
         self.parameters = parameters
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from omegaconf import OmegaConf
 
         from src.launch.slurm import run_on_slurm
@@ -119,10 +138,13 @@ class RayLauncher(_Tolerant):
         ray: ``init`` for ``ray.init`` and ``remote`` for ``ray.remote``.
     """
 
+    needs = ("ray", "ray")
+
     def __init__(self, ray: DictConfig) -> None:
         self.ray = ray
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
+        """Run jobs, and tell how each ended, in their order."""
         from omegaconf import OmegaConf
 
         from src.launch.ray_tasks import run_on_ray

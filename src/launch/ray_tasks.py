@@ -26,10 +26,13 @@ def run_on_ray(
         remote: Resources of a job, as ``ray.remote`` takes them; without ``num_gpus``, a GPU if there is one.
 
     Raises:
-        ConfigError: If the cluster has no node that can give a job what it asks for.
+        ConfigError: If there is no such cluster, or it has no node that can give a job what it asks for.
     """
     # what a job prints is in its own log; Ray would mix all of them on this console
-    ray.init(**{"log_to_driver": False, "logging_level": "warning", **init})
+    try:
+        ray.init(**{"log_to_driver": False, "logging_level": "warning", **init})
+    except ConnectionError as error:
+        raise ConfigError(f"hydra.launcher.ray.init.address={init.get('address')}: {_first_line(error)}") from error
     tasks: list[Any] = []
     try:
         with stopped_by_sigterm():
@@ -55,8 +58,12 @@ def _outcome(task: Any, job: Job) -> JobReturn:
     try:
         result: JobReturn = ray.get(task)
     except ray.exceptions.RayError as error:
-        return job.lost(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}; repeat the command to go on")
+        return job.lost(f"{type(error).__name__}: {_first_line(error)}; repeat the command to go on")
     return result
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def _needs(remote: Mapping[str, Any]) -> dict[str, Any]:

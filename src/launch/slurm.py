@@ -5,6 +5,7 @@ accounting, and waits for ever for a killed job where there is none.
 """
 
 import logging
+import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 
+from src.errors import ConfigError
 from src.launch.job import Job, Sweep
 from src.launch.lifeline import stopped_by_sigterm
 from src.launch.submission import Submission, has_result, outcome
 
 if TYPE_CHECKING:
+    from submitit import AutoExecutor
     from submitit import Job as Handle
 
 log = logging.getLogger(__name__)
@@ -54,8 +57,14 @@ def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any
         sweep: What they share.
         jobs: The jobs.
         parameters: What submitit takes for Slurm, and ``submitit_folder``, where it puts its files.
+
+    Raises:
+        ConfigError: If there is no Slurm here, or it does not take such jobs.
     """
     import submitit
+
+    if shutil.which("sbatch") is None or shutil.which("srun") is None:
+        raise ConfigError("hydra/launcher=submitit_slurm: sbatch and srun are not here; start it where they are")
 
     folder = str(parameters["submitit_folder"])
     _take_over(folder)
@@ -66,12 +75,22 @@ def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any
     try:
         with stopped_by_sigterm():
             for start in range(0, len(jobs), _ARRAY_SIZE):
-                handles += executor.submit_array([Submission(sweep, job) for job in jobs[start : start + _ARRAY_SIZE]])
+                handles += _submit(executor, [Submission(sweep, job) for job in jobs[start : start + _ARRAY_SIZE]])
             log.info("queued as %s", ", ".join(sorted(_arrays(handle.job_id for handle in handles))))
             return _gather(dict(zip(jobs, handles, strict=True)))
     except BaseException:
         cancel(handle.job_id for handle in handles if not has_result(handle))
         raise
+
+
+def _submit(executor: "AutoExecutor", submissions: "Sequence[Submission]") -> "list[Handle[JobReturn]]":
+    from submitit.core.utils import FailedJobError
+
+    try:
+        return executor.submit_array(submissions)
+    except FailedJobError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise ConfigError(f"hydra/launcher=submitit_slurm: Slurm refuses such jobs: {said}") from error
 
 
 def cancel(job_ids: Iterable[str], *, timeout_s: float = 60) -> None:

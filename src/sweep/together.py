@@ -1,27 +1,36 @@
 """Run the jobs of a sweep: those that can train together as ensembles, the others one by one."""
 
+import itertools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from src.config import CONF_DIR, ConfigError, check
 from src.run import OtherRunError
 from src.sweep.ensemble import Options, train_bucket
 from src.sweep.jobs import Job, compose_jobs
 from src.sweep.members import Maker
-from src.sweep.plan import plan
+from src.sweep.plan import Bucket, plan
 from src.sweep.progress import SweepBar
 from src.sweep.record import Outcome
 
 log = logging.getLogger(__name__)
 
-Alone = Callable[[Job], JobReturn]
+# How jobs ended, by their numbers.
+Returns = dict[int, JobReturn]
 
 
 def run_together(
-    config: DictConfig, overrides: Sequence[Sequence[str]], *, first: int, options: Options, alone: Alone
+    config: DictConfig,
+    overrides: Sequence[Sequence[str]],
+    *,
+    first: int,
+    options: Options,
+    alone: Callable[[Sequence[Job]], Returns],
+    elsewhere: Callable[[Sequence[Bucket]], Returns] | None = None,
 ) -> list[JobReturn]:
     """Run a batch of jobs.
 
@@ -30,37 +39,71 @@ def run_together(
         overrides: Of each job.
         first: Number of the first.
         options: How models train together.
-        alone: Runs a job by itself.
+        alone: Runs jobs by themselves.
+        elsewhere: Trains buckets in other processes; None for this one.
 
     Returns:
         How each job ended, in their order.
     """
-    jobs = list(compose_jobs(config, overrides, first=first))
+    jobs = list(compose_jobs(config, overrides, itertools.count(first)))
+    mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
+    wrong = {job.number for job, _ in mistakes}
     maker = Maker()
-    found = plan(jobs, maker)
-    returns: dict[int, JobReturn] = {}
-    by_themselves = list(found.alone)
-    sizes = [(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in found.buckets]
-    with SweepBar(sizes) as bar:
-        for bucket in found.buckets:
-            log.info(bucket.why)
-            bar.begin()
-            try:
-                outcomes = train_bucket(bucket.jobs, options, progress=bar, maker=maker)
-            # what one job of a sweep meets, such as too little memory, must not end the others
-            except Exception as error:
-                log.exception("a bucket failed")
-                by_themselves += [(job, f"training together failed: {error}") for job in bucket.jobs]
-                continue
-            returns |= {outcome.job.number: _job_return(outcome) for outcome in outcomes}
-            bar.end()
-    for job, reason in by_themselves:
-        log.info("job %d runs by itself: %s", job.number, reason)
-        returns[job.number] = alone(job)
+    found = plan((job for job in jobs if job.number not in wrong), maker)
+    for bucket in found.buckets:
+        log.info(bucket.why)
+    by_themselves = [*mistakes, *found.alone]
+    for reason, numbers in _by_reason(by_themselves).items():
+        log.info("%d by %s (job %s): %s", len(numbers), _self(numbers), _short(numbers), reason)
+    returns = elsewhere(found.buckets) if elsewhere else _train(found.buckets, options, maker)
+    returns |= alone([job for job in jobs if job.number not in returns])
     return [returns[job.number] for job in jobs]
 
 
-def _job_return(outcome: Outcome) -> JobReturn:
+def _train(buckets: Sequence[Bucket], options: Options, maker: Maker) -> Returns:
+    """Train here; jobs of a bucket that fails as a whole are left out."""
+    returns: Returns = {}
+    with SweepBar([(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in buckets]) as bar:
+        for bucket in buckets:
+            bar.begin()
+            try:
+                outcomes = train_bucket(bucket.jobs, options, progress=bar, maker=maker)
+            # such as too little memory
+            except Exception:
+                log.exception("training together failed; the jobs of this bucket run by themselves")
+                continue
+            returns |= {outcome.job.number: told(outcome) for outcome in outcomes}
+            bar.end()
+    return returns
+
+
+def _mistake(job: Job) -> str | None:
+    """What its configuration has wrong; by itself such a job fails with the same words."""
+    choices = job.hydra_cfg.hydra.runtime.choices
+    try:
+        check(job.cfg, choices=choices, overrides=job.overrides, conf_dir=CONF_DIR)
+    except ConfigError as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def _by_reason(alone: Iterable[tuple[Job, str]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for job, reason in alone:
+        found.setdefault(reason, []).append(job.number)
+    return found
+
+
+def _self(numbers: Sequence[int]) -> str:
+    return "itself" if len(numbers) == 1 else "themselves"
+
+
+def _short(numbers: Sequence[int], *, most: int = 10) -> str:
+    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + more
+
+
+def told(outcome: Outcome) -> JobReturn:
     """What a sweeper is told, which is what an ordinary launcher tells it."""
     job = outcome.job
     if outcome.error is not None:

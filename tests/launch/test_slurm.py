@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hydra.core.utils import JobStatus
 
+from src.errors import ConfigError
 from src.launch import slurm
 from src.launch.job import LostJobError
 from tests.launch.commands import ROOT
@@ -90,6 +91,18 @@ def test_what_an_earlier_start_left_in_the_queue_is_cancelled_first(folder: Path
     )
     assert run(folder, "env")[0].status == JobStatus.COMPLETED
     assert (folder / "cancelled").read_text() == "3_[1]\n"
+
+
+def test_what_slurm_refuses_is_told(folder: Path) -> None:
+    (folder / "bin" / "sbatch").write_text("#!/bin/bash\necho sbatch: error: invalid partition >&2; exit 1")
+    with pytest.raises(ConfigError, match=r"Slurm refuses such jobs: .*invalid partition"):
+        run(folder, "env")
+
+
+def test_where_there_is_no_slurm_it_is_missed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(ConfigError, match="sbatch and srun are not here"):
+        run(folder, "env")
 
 
 def test_jobs_that_do_not_stop_are_waited_for_so_long(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,8 @@
 """`hydra/launcher=vmap`: jobs that train as one leave what they leave by themselves."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,12 @@ import pytest
 import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from omegaconf import OmegaConf
 
 from src.config import CONF_DIR
-from src.sweep.vectorised import shards
-from tests.sweep.commands import run
+from src.sweep.shards import cut
+from tests.sweep.commands import ROOT, run
 
 VMAP = ("-m", "hydra/launcher=vmap", "trainer=cpu", "callbacks=none", "logger=csv")
 SWEEP = (*VMAP, "model=circle_v1,circle_v2", "optimizer.lr=0.05,0.1", "seed=0,1", "trainer.max_epochs=60")
@@ -29,26 +31,19 @@ def known_to_hydra(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hydra's own suite composes from folders of its own, which do not hold conf/hydra/launcher."""
     Plugins.instance()
     repo = ConfigStore.instance().repo["hydra"]["launcher"]
-    if request.cls in (TestLauncher, TestIntegration):
-        node = OmegaConf.load(CONF_DIR / "hydra" / "launcher" / "vmap.yaml")
-        del node["defaults"]
-        ConfigStore.instance().store(group="hydra/launcher", name="vmap", node={**node, "engines": {}}, provider="test")
+    if request.cls is TestLauncher:
+        loaded: Any = OmegaConf.to_container(OmegaConf.load(CONF_DIR / "hydra" / "launcher" / "vmap.yaml"))
+        del loaded["defaults"]
+        node = {**loaded, "engines": {}}
+        ConfigStore.instance().store(group="hydra/launcher", name="vmap", node=node, provider="test")
     yield
     repo.pop("vmap.yaml", None)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("vmap", [])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("vmap", ["hydra.job.chdir=true"])])
 class TestLauncher(LauncherTestSuite):
     """What Hydra asks of every launcher; applications of others run job by job."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=vmap", "hydra.launcher.engines={}"])]
-)
-class TestIntegration(IntegrationTestSuite):
-    """The same from the command line."""
 
 
 @pytest.mark.slow
@@ -89,8 +84,8 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
     found = results(sweep)
     said = output.read_text()
     assert "4 models circle_v2 train together" in said
-    assert "one by one, job 6, 7, 8, 9, 10, 11: callbacks.early_stopping" in said
-    assert "one by one, job 4, 5: optimizer: Invalid learning rate: -1" in said
+    assert "6 by themselves (job 6, 7, 8, 9, 10, 11): callbacks.early_stopping" in said
+    assert "2 by themselves (job 4, 5): optimizer: Invalid learning rate: -1" in said
     assert [found[number]["status"] for number in range(4)] == ["completed"] * 2 + ["failed"] * 2
     assert "is nan at epoch 1" in found[2]["error"]["message"]
     assert found[6]["status"] == "completed"
@@ -99,11 +94,14 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
 
 @pytest.mark.slow
 def test_shards_trained_by_other_processes_leave_the_same(tmp_path: Path) -> None:
-    here, there, output = tmp_path / "here", tmp_path / "there", tmp_path / "output"
+    here, there = tmp_path / "here", tmp_path / "there"
     assert run(*SWEEP, f"hydra.sweep.dir={here}", output=tmp_path / "other") == 0
     engine = ("hydra.launcher.executor=joblib", "hydra.launcher.engines.joblib.n_jobs=2", "hydra.launcher.shard=3")
-    assert run(*SWEEP, *engine, f"hydra.sweep.dir={there}", output=output) == 0
-    assert "4 shards of at most 3 models go to joblib" in output.read_text()
+    # a process of its own: joblib's workers are stopped by hooks that a forked one does not run
+    command = [sys.executable, "-m", "src.train", *SWEEP, *engine, f"hydra.sweep.dir={there}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "4 shards of at most 3 models" in done.stdout
     ours, theirs = results(there), results(here)
     assert {number: each["metrics"] for number, each in ours.items()} == {
         number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()
@@ -126,5 +124,5 @@ def test_a_wrong_setting_is_named(setting: str, message: str, tmp_path: Path) ->
 
 def test_shards_are_few_and_nearly_equal() -> None:
     jobs: Any = list(range(10))
-    assert [list(shard) for shard in shards(jobs, 4)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
-    assert shards(jobs, 10) == [jobs]
+    assert [list(part) for part in cut(jobs, 4)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
+    assert [list(part) for part in cut(jobs, 10)] == [jobs]

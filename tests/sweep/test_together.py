@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,9 +38,10 @@ def sweep(*overrides: str, sweep_dir: Path) -> tuple[list[JobReturn], list[int]]
     assert jobs is not None
     by_themselves: list[int] = []
 
-    def alone(job: Job) -> JobReturn:
-        by_themselves.append(job.number)
-        return JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=-1.0)
+    def alone(jobs: Sequence[Job]) -> dict[int, JobReturn]:
+        by_themselves.extend(job.number for job in jobs)
+        done = JobReturn(status=JobStatus.COMPLETED, _return_value=-1.0)
+        return {job.number: done for job in jobs}
 
     return run_together(config, jobs, first=0, options=Options(), alone=alone), by_themselves
 
@@ -64,7 +65,7 @@ def test_reasons_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     assert alone == [2, 3]
     assert [done.return_value for done in returns[2:]] == [-1.0, -1.0]
     assert "2 models circle_v1 train together" in caplog.text
-    assert "job 2 runs by itself: compile=true" in caplog.text
+    assert "2 by themselves (job 2, 3): compile=true" in caplog.text
     assert "2 models in " in caplog.text
 
 
@@ -112,5 +113,5 @@ def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -
     (tmp_path / "sweep" / "3" / "result.json").unlink()
     # what one has begun, its own run ends
     assert run(*command, output=log) == 0
-    assert "job 3 runs by itself" in log.read_text()
+    assert "1 by itself (job 3)" in log.read_text()
     assert log.read_text().count("4 jobs: 4 completed") == 2
