@@ -53,28 +53,34 @@ def run_together(
     for bucket in found.buckets:
         log.info(bucket.why)
     by_themselves = [*mistakes, *found.alone]
+    if elsewhere is None:
+        returns, failed = _train(found.buckets, options, maker)
+        by_themselves += failed
+    else:
+        returns = elsewhere(found.buckets)
     for reason, numbers in _by_reason(by_themselves).items():
         log.info("%d by %s (job %s): %s", len(numbers), _self(numbers), _short(numbers), reason)
-    returns = elsewhere(found.buckets) if elsewhere else _train(found.buckets, options, maker)
-    returns |= alone([job for job in jobs if job.number not in returns])
+    returns |= alone([job for job, _ in by_themselves])
     return [returns[job.number] for job in jobs]
 
 
-def _train(buckets: Sequence[Bucket], options: Options, maker: Maker) -> Returns:
-    """Train here; jobs of a bucket that fails as a whole are left out."""
+def _train(buckets: Sequence[Bucket], options: Options, maker: Maker) -> tuple[Returns, list[tuple[Job, str]]]:
+    """Train in this process; also the jobs whose bucket failed as a whole, with the reason."""
     returns: Returns = {}
+    failed: list[tuple[Job, str]] = []
     with SweepBar([(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in buckets]) as bar:
         for bucket in buckets:
             bar.begin()
             try:
                 outcomes = train_bucket(bucket.jobs, options, progress=bar, maker=maker)
-            # such as too little memory
-            except Exception:
-                log.exception("training together failed; the jobs of this bucket run by themselves")
+            # what a bucket meets, such as too little memory, must not end the others
+            except Exception as error:
+                log.exception("a bucket failed")
+                failed += [(job, f"training together failed: {error}") for job in bucket.jobs]
                 continue
             returns |= {outcome.job.number: told(outcome) for outcome in outcomes}
             bar.end()
-    return returns
+    return returns, failed
 
 
 def _mistake(job: Job) -> str | None:
