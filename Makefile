@@ -53,7 +53,7 @@ bench: $(READY) ## measure what README claims, and write outputs/bench.json
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 tensorboard: $(READY) ## look at everything under outputs/ in TensorBoard
-	$(BIN)/tensorboard --logdir outputs
+	$(BIN)/tensorboard --logdir outputs --samples_per_plugin images=100
 
 clean: ## remove .venv and caches; outputs/ stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov

@@ -15,6 +15,20 @@ ROOT = Path(__file__).resolve().parents[1]
 # Enough to reach the end of everything; what the commands teach is tested where the lesson is.
 SHORT = ["trainer.max_epochs=2"]
 
+# Jobs of each sweep that README shows, by a part of its command.
+JOBS = {
+    "-m model=circle_v1,circle_v2 optimizer.lr=0.01,0.1": 4,
+    "experiment=linear_vs_relu": 16,
+    "hydra.sweep.dir=outputs/sweeps/mine": 6,
+    "sweep.dry_run=true": 0,
+    "hydra/launcher=joblib": 4,
+    "hydra/launcher=submitit_local": 2,
+    "hydra/launcher=vmap": 32,
+    "experiment=search/mlp_circles": 3,
+    "optimizer.momentum=interval(0,0.99)": 3,
+    "hydra/sweeper/sampler=nsgaii": 3,
+}
+
 # One process for all commands: importing torch and Lightning takes longer than all of them.
 ONE_AFTER_ANOTHER = """
 import json, runpy, sys
@@ -53,6 +67,8 @@ def test_every_python_command_of_the_readme_runs(outputs: Path) -> None:
     for arguments in python:
         if arguments[0] == "src.train" and not any(word.startswith("debug=") for word in arguments):
             arguments.extend(SHORT)
+            # single runs show that all pictures can be drawn
+            arguments.extend(["callbacks=none"] if is_sweep(" ".join(arguments)) else [])
     done = subprocess.run(
         [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(python)],
         cwd=outputs,
@@ -62,9 +78,14 @@ def test_every_python_command_of_the_readme_runs(outputs: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr
     finished = [json.loads(path.read_text())["status"] for path in outputs.glob("outputs/**/result.json")]
-    # three of the commands are sweeps, of 4, 6 and 4 jobs
-    n_jobs = sum(arguments[0] == "src.train" for arguments in python) - 3 + 4 + 6 + 4
-    assert finished == ["completed"] * n_jobs
+    trained = [" ".join(arguments) for arguments in python if arguments[0] == "src.train"]
+    sweeps = [sum(n for part, n in JOBS.items() if part in command) for command in trained if is_sweep(command)]
+    assert len(sweeps) == len(JOBS)
+    assert finished == ["completed"] * (len(trained) - len(sweeps) + sum(sweeps))
+
+
+def is_sweep(command: str) -> bool:
+    return " -m " in command or any(f"experiment={name}" in command for name in ("linear_vs_relu", "search/"))
 
 
 def test_every_make_command_of_the_readme_is_a_target(outputs: Path) -> None:
