@@ -37,8 +37,6 @@ warnings.filterwarnings("ignore", message="Total length of `list` across ranks i
 warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
 # Lightning 2.6 calls what PyTorch 2.13 has renamed.
 warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
-# On a machine that has Slurm, not every run is meant for it.
-warnings.filterwarnings("ignore", message="The `srun` command is available")
 
 
 @dataclass(frozen=True)
