@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import big_data, compiled, small_data
+from benchmarks import big_data, compiled, small_data, vectorised
 from benchmarks.timing import Claim, machine, write
 from src.plots.style import color, save
 
@@ -25,12 +25,17 @@ GROUPS: dict[str, Callable[[], list[Claim]]] = {
     "epoch": small_data.per_epoch,
     "big": big_data.epoch_over_a_million,
     "compile": compiled.claims,
+    "together": vectorised.claims,
 }
 
 
 # Points from which the tensors outweigh what the process needs anyway for a moment.
 MEASURABLE = 1_000_000
 MEMORY_TARGET = 3
+# Of ten thousand models.
+MODELS_GB = 4
+
+CURVES = ("curve", "models")
 
 
 def claims_table(claims: list[Claim]) -> Table:
@@ -56,6 +61,22 @@ def curve_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def models_table(rows: list[dict[str, Any]]) -> Table:
+    """Cost per model and memory by number of models."""
+    table = Table(title="models that train together")
+    for name in (
+        "models",
+        "ms per model and epoch",
+        "of a plain loop",
+        "memory, with all files written",
+    ):
+        table.add_column(name, justify="right")
+    for row in rows:
+        share = f"1/{row['plain_ms'] / row['ms']:.1f}"
+        table.add_row(f"{row['n']:,}", f"{row['ms']:.3f}", share, f"{row['peak_gb']:.2f} GiB")
+    return table
+
+
 def curve_figure(rows: list[dict[str, Any]]) -> Figure:
     """Cost per point against the number of points."""
     figure = Figure(figsize=(6.4, 3.6), dpi=110, layout="constrained")
@@ -78,10 +99,10 @@ def main() -> int:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("groups", nargs="*", choices=[[], *GROUPS, "curve"], help="default: all")
+    parser.add_argument("groups", nargs="*", choices=[[], *GROUPS, *CURVES], help="default: all")
     parser.add_argument("--out", type=Path, default=Path("outputs/bench.json"))
     arguments = parser.parse_args()
-    groups = arguments.groups or [*GROUPS, "curve"]
+    groups = arguments.groups or [*GROUPS, *CURVES]
     console = Console(width=150)
     claims = [claim for name in groups if name in GROUPS for claim in GROUPS[name]()]
     rows = big_data.curve() if "curve" in groups else []
@@ -90,9 +111,15 @@ def main() -> int:
     if rows:
         console.print(curve_table(rows))
         save(curve_figure(rows), arguments.out.with_name("cost_per_point.png"))
-    write(arguments.out, {"machine": machine(), "claims": [claim.as_json() for claim in claims], "curve": rows})
+    models = vectorised.curve() if "models" in groups else []
+    if models:
+        console.print(models_table(models))
+        save(vectorised.curve_figure(models), arguments.out.with_name("cost_per_model.png"))
+    found = {"claims": [claim.as_json() for claim in claims], "curve": rows, "models": models}
+    write(arguments.out, {"machine": machine(), **found})
     console.print(f"written to {arguments.out}")
     too_much_memory = any(row["memory_ratio"] > MEMORY_TARGET for row in rows if row["n"] >= MEASURABLE)
+    too_much_memory |= any(row["peak_gb"] > MODELS_GB for row in models)
     return int(too_much_memory or any(not claim.holds() for claim in claims))
 
 

@@ -1,0 +1,151 @@
+"""Claims about models that train together: circle_v2, each with a seed of its own."""
+
+import copy
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+
+from benchmarks.lightning_pattern import fit as usual_fit
+from benchmarks.problem import circle_net, circles, plain_loop
+from benchmarks.timing import Claim, command, in_turn, scratch
+from src.build import build_task, build_trainer
+from src.config import compose_train
+from src.plots.style import color
+from src.sweep.ensemble import Ensemble, Options, train_bucket
+from src.sweep.jobs import Job
+from src.sweep.limits import Limits
+from src.sweep.members import Maker
+from src.sweep.progress import Unseen
+
+EPOCHS = 1000
+# Enough of what is a hundred times slower; the rest is scaled.
+FEW = 4
+MANY = 1024
+COUNTS = (1, 4, 16, 64, 256, 1024, 4096, 10_000)
+
+
+def jobs(n: int, epochs: int, *overrides: str) -> list[Job]:
+    """Models that differ in their seeds, measured every epoch."""
+    folder = scratch()
+    given = (f"trainer.max_epochs={epochs}", "trainer=cpu", "callbacks=none", "logger=csv", *overrides)
+    cfg = compose_train(given, run_dir=folder)
+    made = []
+    for number in range(n):
+        own = copy.deepcopy(cfg)
+        own.seed, own.run_dir = number, str(folder / str(number))
+        made.append(Job(number, (*given, f"seed={number}"), own, OmegaConf.create({"hydra": {"job": {"num": number}}})))
+    return made
+
+
+def together(n: int, epochs: int) -> float:
+    """Seconds of training and evaluating ``n`` models every epoch, without what stands around it."""
+    made, maker = jobs(n, epochs, "task.eval_every_n_epochs=1", "task.log_every_n_epochs=10"), Maker()
+    cfg = made[0].cfg
+    task = build_task(cfg, maker.datamodule(made[0]).spec)
+    trainer = build_trainer(cfg, [], [])
+    members = [maker.member(job) for job in made]
+    limits = Limits.of(members[0], task.net, torch.device("cpu"), memory_gb=None, cohort=None)
+    ensemble = Ensemble(
+        members, task=task, batch_size=maker.batch_size(made[0]), watch=None, size=limits.cohort, progress=Unseen()
+    )
+    start = time.perf_counter()
+    trainer.fit(ensemble, train_dataloaders=[0])
+    return time.perf_counter() - start
+
+
+def plain(epochs: int) -> float:
+    """Seconds of a plain loop that trains and evaluates one model every epoch."""
+    parts = circles().make_parts()
+    return plain_loop(circle_net(), parts.train, parts.val, epochs)[0]
+
+
+def per_model_epoch() -> Claim:
+    """256 models together, against one in a plain loop; seconds per model and epoch."""
+    return in_turn(
+        "256 models together / plain loop, per model and epoch",
+        lambda: together(256, 40) / 256 / 40,
+        lambda: plain(400) / 400,
+        target=1 / 10,
+    )
+
+
+def sweep(n: int, *overrides: str) -> float:
+    """Seconds of a whole sweep."""
+    return command(
+        *("-m", "src.train", "-m", f"seed=range(0,{n})", "trainer=cpu", f"trainer.max_epochs={EPOCHS}"),
+        *(f"hydra.sweep.dir={scratch()}/sweep", *overrides),
+    )
+
+
+def whole_command() -> list[Claim]:
+    """1,024 jobs of 1000 epochs, against few jobs of each other way, scaled; each is run once."""
+    ours = sweep(MANY, "hydra/launcher=vmap", "logger=csv") / MANY
+    start = time.perf_counter()
+    usual_fit(scratch(), EPOCHS)
+    usual = time.perf_counter() - start
+    # the first job of a sweep pays for the start of the process
+    basic = (sweep(1 + FEW, "logger=csv") - sweep(1, "logger=csv")) / FEW
+    loop = sum(plain(EPOCHS) for _ in range(FEW)) / FEW
+    return [
+        Claim("1,024 jobs together, per job / usual LightningModule", [ours], [usual], target=1 / 100),
+        Claim("1,024 jobs together, per job / a job of the basic launcher", [ours], [basic], target=1 / 20),
+        Claim("1,024 jobs together, per job / plain loop", [ours], [loop], target=1 / 5),
+        around(),
+    ]
+
+
+def around() -> Claim:
+    """What each job costs beside training, against the 40 ms that are allowed."""
+    few = sweep(16, "hydra/launcher=vmap", "logger=csv", "trainer.max_epochs=1")
+    many = sweep(16 + 512, "hydra/launcher=vmap", "logger=csv", "trainer.max_epochs=1")
+    return Claim("around training, per job / 40 ms", [(many - few) / 512], [0.04], target=1)
+
+
+def claims() -> list[Claim]:
+    """All of them."""
+    return [per_model_epoch(), *whole_command()]
+
+
+def curve() -> list[dict[str, Any]]:
+    """Seconds per model and epoch by number of models, and the memory of the largest, each in a process of its own."""
+    rows = []
+    for n in COUNTS:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.vectorised", str(n)], capture_output=True, text=True, check=True
+        )
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    return rows
+
+
+def curve_figure(rows: list[dict[str, Any]]) -> Figure:
+    """Cost per model and epoch against the number of models."""
+    figure = Figure(figsize=(6.4, 3.6), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.loglog([row["n"] for row in rows], [row["ms"] for row in rows], "o-", color=color(0), label="together")
+    axes.axhline(rows[0]["plain_ms"], color=color(1), linestyle="--", label="plain loop, one model after the other")
+    axes.set_xlabel("models")
+    axes.set_ylabel("ms per model and epoch")
+    axes.set_title("circle_v2, 800 points, measured every epoch")
+    axes.grid(color="#E4E4E4")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _row(n: int) -> dict[str, Any]:
+    epochs = max(4, min(400, 20_000 // n))
+    ms = min(together(n, epochs) for _ in range(2)) / n / epochs * 1e3
+    # the whole flow with its files, for the memory that it takes
+    train_bucket(jobs(n, 2), Options())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"n": n, "ms": ms, "plain_ms": plain(400) / 400 * 1e3, "peak_gb": peak}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_row(int(sys.argv[1]))))
