@@ -46,6 +46,7 @@ class Job:
         error_type: Class of the exception of a failed job.
         error_message: Its text.
         traceback: Where it was raised.
+        hints: What its own numbers say: kind, what was seen, command to try.
         made_with: Versions of packages, commit and device, by name.
         problems: What is wrong with the directory's files; each names the file.
     """
@@ -64,6 +65,7 @@ class Job:
     error_type: str | None
     error_message: str | None
     traceback: str | None
+    hints: tuple[Mapping[str, str], ...]
     made_with: Mapping[str, str]
     problems: tuple[str, ...]
 
@@ -124,6 +126,7 @@ def read_job(path: Path, sweep_dir: Path) -> Job:
         error_type=str(error["type"]) if "type" in error else None,
         error_message=str(error["message"]) if "message" in error else None,
         traceback=str(error["traceback"]) if "traceback" in error else None,
+        hints=_hints(stored.get("hints")),
         made_with=_made_with(stored),
         problems=tuple(problems),
     )
@@ -197,6 +200,15 @@ def _made_with(stored: Mapping[str, Any]) -> dict[str, str]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _hints(value: Any) -> tuple[Mapping[str, str], ...]:
+    """Hints as `src.hints.as_record` writes them; whatever else stands there is left out."""
+    keys = ("kind", "seen", "try")
+    found = value if isinstance(value, list) else []
+    return tuple(
+        {key: str(hint[key]) for key in keys} for hint in found if isinstance(hint, dict) and hint.keys() >= set(keys)
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from src.sweep.advice import advice
 from src.sweep.answer import Ranked, Summary
 from src.sweep.records import Job
 from src.sweep.scale import Scale
@@ -31,7 +32,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     if failed:
         _print(console, "failed", _failures_table(summary, failed))
         _and_more(console, len(failed), N_ROWS, "failed jobs")
-    for line in remarks(summary, failed):
+    for line in (*(each.line for each in advice(summary.jobs)), *remarks(summary, failed)):
         # a path that is wrapped can neither be clicked nor copied
         console.print(Text(plain(line)), soft_wrap=True)
 

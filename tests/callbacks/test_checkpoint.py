@@ -14,6 +14,7 @@ from torch import Tensor
 from src.build import Built, build
 from src.callbacks.checkpoint import BestAndLast, load_checkpoint
 from src.config import ConfigError
+from src.tasks.base import NonFiniteLossError
 from tests.tasks.runs import fit, small
 
 # A learning rate that makes losses go up and down.
@@ -112,7 +113,8 @@ def test_checkpoints_hold_plain_containers_only(name: str, tmp_path: Path) -> No
 def test_without_a_finite_value_there_is_a_last_checkpoint_and_no_best(tmp_path: Path) -> None:
     built = build(small(*ROUGH, run_dir=tmp_path))
     built.datamodule.parts.val.x[0] = math.nan
-    built.trainer.fit(built.task, datamodule=built.datamodule)
+    with pytest.raises(NonFiniteLossError, match="val/loss is nan"):
+        built.trainer.fit(built.task, datamodule=built.datamodule)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last.ckpt"]
 
 

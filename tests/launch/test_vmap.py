@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from src.config import CONF_DIR
 from src.sweep.shards import cut
+from tests.launch.commands import Launcher
 from tests.sweep.commands import ROOT, run
 
 VMAP = ("-m", "hydra/launcher=vmap", "trainer=cpu", "callbacks=none", "logger=csv")
@@ -126,3 +127,23 @@ def test_shards_are_few_and_nearly_equal() -> None:
     jobs: Any = list(range(10))
     assert [list(part) for part in cut(jobs, 4)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
     assert [list(part) for part in cut(jobs, 10)] == [jobs]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("engine", ["slurm", "ray"])
+def test_shards_trained_on_a_cluster_leave_the_same(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    cluster: Launcher = request.getfixturevalue(engine)
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert run(*SWEEP, f"hydra.sweep.dir={here}", output=tmp_path / "other") == 0
+    settings = [each.replace("hydra.launcher.", f"hydra.launcher.engines.{engine}.") for each in cluster.arguments]
+    asked = (*SWEEP, f"hydra.launcher.executor={engine}", "hydra.launcher.shard=2", *settings)
+    command = [sys.executable, "-m", "src.train", *asked, f"hydra.sweep.dir={there}"]
+    done = subprocess.run(command, cwd=ROOT, env=dict(cluster.env), capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 shards of at most 2 models" in done.stdout
+    ours, theirs = results(there), results(here)
+    assert {number: each["metrics"] for number, each in ours.items()} == {
+        number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()
+    }

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from src.plots.palette import INK
 from src.run import write_atomically
+from src.sweep.advice import advice
 from src.sweep.answer import Summary
 from src.sweep.page.curves import N_SEEDS, curve_figures
 from src.sweep.page.dots import N_GROUPS, dots
@@ -90,6 +91,7 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "grid": picture_grid(series),
         "table": job_table(summary, series),
         "failures": failures(summary.jobs),
+        "hints": advice(summary.jobs),
         "commands": commands(summary.sweep_dirs, summary.jobs),
         "made_with": made_with(summary.jobs),
         "limits": _LIMITS,
