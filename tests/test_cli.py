@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+# whole commands, or whole trainings
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 QUIET = ["callbacks=none", "logger=csv"]
 

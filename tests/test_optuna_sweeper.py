@@ -17,6 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 import src.train
 from src.trial import open_storage
 
+# whole commands, or whole trainings
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ("callbacks=none", "logger=none", "trainer=cpu", "trainer.max_epochs=3")
 SEARCH = ("-m", "hydra/sweeper=optuna")

@@ -10,6 +10,9 @@ import sys
 import termios
 from pathlib import Path
 
+# whole commands, or whole trainings
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "src.train", "model=circle_v1", "trainer=cpu", "trainer.max_epochs=400"]
 # Nothing that tells rich more of a terminal than the terminal itself.

@@ -17,7 +17,7 @@ OFTEN = "task.log_every_n_epochs=10"
 CLUSTERS = [pytest.param(name, marks=pytest.mark.cluster) for name in ("submitit_local", "submitit_slurm", "ray")]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", *CLUSTERS], indirect=True)
+@pytest.mark.parametrize("launcher", [pytest.param("joblib", marks=pytest.mark.slow), *CLUSTERS], indirect=True)
 def test_a_job_computes_what_it_does_alone_whatever_becomes_of_others(
     launcher: Launcher, alone: Path, tmp_path: Path
 ) -> None:

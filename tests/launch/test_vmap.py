@@ -140,7 +140,9 @@ def test_shards_trained_on_a_cluster_leave_the_same(
     settings = [each.replace("hydra.launcher.", f"hydra.launcher.engines.{engine}.") for each in cluster.arguments]
     asked = (*SWEEP, f"hydra.launcher.executor={engine}", "hydra.launcher.shard=2", *settings)
     command = [sys.executable, "-m", "src.train", *asked, f"hydra.sweep.dir={there}"]
-    done = subprocess.run(command, cwd=ROOT, env=dict(cluster.env), capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(cluster.env), capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 shards of at most 2 models" in done.stdout
     ours, theirs = results(there), results(here)

@@ -19,6 +19,9 @@ from src.tasks.base import NonFiniteLossError
 from tests.sweep.members import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 from tests.tasks.runs import circle_v2, small
 
+# whole commands, or whole trainings
+pytestmark = pytest.mark.slow
+
 SEEDS_AND_RATES: list[tuple[str, ...]] = [
     ("seed=0", "optimizer.lr=0.1"),
     ("seed=1", "optimizer.lr=0.1"),

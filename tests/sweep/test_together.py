@@ -21,6 +21,9 @@ from tests.sweep.commands import run
 from tests.sweep.members import result_of, rows_of
 from tests.tasks.runs import QUIET
 
+# whole commands, or whole trainings
+pytestmark = pytest.mark.slow
+
 SMALL = (*QUIET, "model=circle_v1", "trainer.max_epochs=3")
 
 
