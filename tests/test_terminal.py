@@ -10,6 +10,8 @@ import sys
 import termios
 from pathlib import Path
 
+import pytest
+
 # whole commands, or whole trainings
 pytestmark = pytest.mark.slow
 
