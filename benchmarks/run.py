@@ -68,7 +68,7 @@ def models_table(rows: list[dict[str, Any]]) -> Table:
         "models",
         "ms per model and epoch",
         "of a plain loop",
-        "memory, with all files written",
+        "memory of the process",
     ):
         table.add_column(name, justify="right")
     for row in rows:

