@@ -21,9 +21,6 @@ from tests.sweep.commands import run
 from tests.sweep.members import result_of, rows_of
 from tests.tasks.runs import QUIET
 
-# whole commands, or whole trainings
-pytestmark = pytest.mark.slow
-
 SMALL = (*QUIET, "model=circle_v1", "trainer.max_epochs=3")
 
 
@@ -100,6 +97,7 @@ def test_a_bucket_that_fails_runs_one_by_one(
     assert "no memory left" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = (
