@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.tasks.runs import stored_weights
+
 # whole commands, or whole trainings
 pytestmark = pytest.mark.slow
 
@@ -44,13 +46,8 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-def weights(run_dir: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return state
-
-
 def assert_same_weights(a: Path, b: Path) -> None:
-    first, second = weights(a), weights(b)
+    first, second = stored_weights(a), stored_weights(b)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
 
@@ -94,7 +91,7 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
     for name, trainer in (("one", "default"), ("two", "ddp")):
         done = run(f"hydra.run.dir={tmp_path / name}", f"trainer={trainer}", *shared)
         assert done.returncode == 0, done.stderr
-    first, second = weights(tmp_path / "one"), weights(tmp_path / "two")
+    first, second = stored_weights(tmp_path / "one"), stored_weights(tmp_path / "two")
     assert all(torch.allclose(first[key], second[key], rtol=0, atol=1e-5) for key in first)
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-5)

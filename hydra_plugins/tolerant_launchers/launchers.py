@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,10 @@ class _Tolerant(Launcher):
         sweep = Sweep(self.hydra_context, self.task_function, self.config)
         return self.run(sweep, sweep.announce(job_overrides, first=initial_job_idx))
 
+    # abstract, so that Hydra, which lists plugins, passes this class over
+    @abstractmethod
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
         """Run jobs, and tell how each ended, in their order."""
-        raise NotImplementedError
 
 
 class JoblibLauncher(_Tolerant):

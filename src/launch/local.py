@@ -16,7 +16,7 @@ from submitit.local.local import LocalExecutor, LocalJob
 
 from src.launch.job import Job, Sweep
 from src.launch.lifeline import lifeline, stopped_by_sigterm
-from src.launch.resources import jobs_at_once, n_cores, share, visible_gpus
+from src.launch.resources import places
 from src.launch.submission import Submission, has_result, outcome
 
 _POLL_S = 0.2
@@ -34,10 +34,8 @@ def run_locally(sweep: Sweep, jobs: Sequence[Job], *, n_jobs: int, folder: str, 
         folder: Where submitit puts its files; ``%j`` stands for its name of a job.
         timeout_min: After this many minutes a job is stopped.
     """
-    cores, gpus = n_cores(), visible_gpus()
-    n_places = min(jobs_at_once(n_jobs, cores=cores, gpus=gpus), len(jobs))
-    environments = share(n_places, cores=cores, gpus=gpus)
-    waiting, free = deque(jobs), deque(range(n_places))
+    environments = places(n_jobs, n_waiting=len(jobs))
+    waiting, free = deque(jobs), deque(range(len(environments)))
     running: dict[int, tuple[Job, Handle]] = {}
     returns: dict[int, JobReturn] = {}
     try:

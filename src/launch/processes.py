@@ -17,7 +17,7 @@ from hydra.core.utils import JobReturn
 
 from src.launch.job import Job, Sweep
 from src.launch.lifeline import end_with, lifeline, stopped_by_sigterm
-from src.launch.resources import jobs_at_once, n_cores, share, visible_gpus
+from src.launch.resources import places
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +30,14 @@ class Processes:
     """
 
     def __init__(self, n_jobs: int) -> None:
-        self._cores, self._gpus = n_cores(), visible_gpus()
-        self._n_jobs = jobs_at_once(n_jobs, cores=self._cores, gpus=self._gpus)
+        self._n_jobs = n_jobs
         self._pools: dict[int, Any] = {}
 
     def run(self, sweep: Sweep, jobs: Sequence[Job]) -> list[JobReturn]:
         """Run the jobs, and tell how each ended, in their order."""
-        n_places = min(self._n_jobs, len(jobs))
-        # those who stay from another batch keep what they have
-        environments = share(n_places, cores=self._cores, gpus=self._gpus)
-        waiting, free = deque(jobs), deque(range(n_places))
+        # workers that stay from another batch keep what they have
+        environments = places(self._n_jobs, n_waiting=len(jobs))
+        waiting, free = deque(jobs), deque(range(len(environments)))
         running: dict[Future[JobReturn], tuple[Job, int]] = {}
         returns: dict[int, JobReturn] = {}
         try:

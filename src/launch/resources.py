@@ -42,6 +42,17 @@ def share(n_jobs: int, *, cores: int, gpus: list[str], environ: Mapping[str, str
     return [{**threads, **({GPUS: gpus[i % len(gpus)]} if pin else {})} for i in range(n_jobs)]
 
 
+def places(n_jobs: int, *, n_waiting: int) -> list[dict[str, str]]:
+    """Environment of each place at which a job can run on this machine.
+
+    Args:
+        n_jobs: Jobs at once, as `jobs_at_once` takes it.
+        n_waiting: Jobs that there are; no more places than that are made.
+    """
+    cores, gpus = n_cores(), visible_gpus()
+    return share(min(jobs_at_once(n_jobs, cores=cores, gpus=gpus), n_waiting), cores=cores, gpus=gpus)
+
+
 def jobs_at_once(asked: int, *, cores: int, gpus: list[str]) -> int:
     """Turn a negative number of jobs into a count: -1 is one per GPU where there are several, else one per core.
 

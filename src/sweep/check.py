@@ -1,6 +1,5 @@
 """Does a job of a search measure and report what the search needs?"""
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.errors import ConfigError
@@ -27,12 +26,11 @@ def check_job(cfg: DictConfig, options: Options) -> None:
             f"add it with +callbacks.pruning._target_={_PRUNING}"
         )
     # torch and Lightning, which stay out of what composes only
-    from src.build import build_task
+    from src.build import build_data, build_task
 
     try:
-        names = build_task(cfg, instantiate(cfg.data).spec).metric_names()
-    # values that do not go together: this trial fails, and tells why; another one may not
-    except Exception:
+        names = build_task(cfg, build_data(cfg).spec).metric_names()
+    except Exception:  # whatever a network or data set of one's own raises on these values, its trial records
         return
     for name in options.objectives:
         if name not in names and name not in _RECORDED:

@@ -1,35 +1,30 @@
-"""Whether more of a metric is better or worse, by its name."""
+"""What a search makes of a metric's name: whether more of it is better or worse."""
 
 from typing import Literal
 
 from src.errors import ConfigError
+from src.sweep.scale import LOWER_IS_BETTER, SHARES, words_of
 
 Direction = Literal["minimize", "maximize"]
 
-_DIRECTIONS: dict[str, Direction] = {
-    "loss": "minimize",
-    "mae": "minimize",
-    "mse": "minimize",
-    "n_parameters": "minimize",
-    "duration_s": "minimize",
-    "accuracy": "maximize",
-    "precision": "maximize",
-    "recall": "maximize",
-    "f1": "maximize",
-    "r2": "maximize",
-}
+_HIGHER_IS_BETTER = SHARES | {"r2"}
 
 
 def direction(metric: str) -> Direction:
     """Direction of a metric such as `val/loss` or `n_parameters`.
 
+    A report takes an unknown metric for a score; a search that did so could spend a night on the worst.
+
     Raises:
         ConfigError: If the name does not tell.
     """
-    name = metric.rpartition("/")[2]
-    if name not in _DIRECTIONS:
-        raise ConfigError(
-            f"hydra.sweeper.objectives: whether to minimize or to maximize {metric} is not known; say it, as in "
-            f"hydra.sweeper.objectives={{{metric}: maximize}} (known: {', '.join(_DIRECTIONS)})"
-        )
-    return _DIRECTIONS[name]
+    words = words_of(metric)
+    if words & LOWER_IS_BETTER:
+        return "minimize"
+    if words & _HIGHER_IS_BETTER:
+        return "maximize"
+    known = ", ".join(sorted(LOWER_IS_BETTER | _HIGHER_IS_BETTER))
+    raise ConfigError(
+        f"hydra.sweeper.objectives: whether to minimize or to maximize {metric} is not known; say it, as in "
+        f"hydra.sweeper.objectives={{{metric}: maximize}} (known: {known})"
+    )

@@ -5,9 +5,14 @@ import re
 from dataclasses import dataclass
 
 # Names that the tasks in src/tasks give, and relatives; every other metric is better the higher it is.
-_LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error"})
-_SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "parameters", "duration"})
+SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def words_of(metric: str) -> set[str]:
+    """Words of a metric's name, without its split."""
+    return set(re.split(r"\W|_", metric.rpartition("/")[2].lower()))
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class Scale:
     @classmethod
     def of(cls, metric: str) -> "Scale":
         """Look the metric's name up."""
-        words = set(re.split(r"\W|_", metric.rpartition("/")[2].lower()))
-        return cls(metric, bool(words & _LOWER_IS_BETTER), bool(words & _SHARES))
+        words = words_of(metric)
+        return cls(metric, bool(words & LOWER_IS_BETTER), bool(words & SHARES))
 
     @property
     def words(self) -> str:

@@ -38,6 +38,7 @@ def browser() -> Iterator[Browser]:
     """The Chromium of this machine."""
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
+        # `make test-all` asks for no system package; CI installs it, and fails on a skip
         pytest.skip(f"needs one of {', '.join(CHROMIUM)} in PATH, such as of `apt-get install chromium`")
     with sync_playwright() as playwright:
         # root, as in a container, may not use the sandbox; nothing but our own pages is opened

@@ -21,9 +21,8 @@ Run = Callable[[Sequence[Job]], list[JobReturn]]
 @pytest.fixture(params=["joblib", "submitit_local"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Two jobs at once, on a machine of two cores and two GPUs."""
-    module = "processes" if request.param == "joblib" else "local"
-    monkeypatch.setattr(f"src.launch.{module}.n_cores", lambda: 2)
-    monkeypatch.setattr(f"src.launch.{module}.visible_gpus", lambda: ["3", "5"])
+    monkeypatch.setattr("src.launch.resources.n_cores", lambda: 2)
+    monkeypatch.setattr("src.launch.resources.visible_gpus", lambda: ["3", "5"])
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     sweep: Any = FakeSweep()
     if request.param == "joblib":

@@ -13,6 +13,7 @@ from src.config import ConfigError, compose_train
 from src.launch.ranks import check_processes, is_own_command, n_started, run_as_command, wants_many
 from src.run import is_first_process
 from tests.launch.commands import QUIET, ROOT, Launcher, results
+from tests.tasks.runs import stored_weights
 
 # 800 = 12 * 66 + 8: the last batch is smaller
 SHARED = ["trainer.max_epochs=5", "data.batch_size=66", "trainer.accelerator=cpu"]
@@ -25,13 +26,8 @@ def hydra_cfg(*, mode: str = "RUN", run_dir: str = "outputs/${now:%Y}_${unique:}
     return OmegaConf.create({"mode": RunMode[mode], "run": {"dir": run_dir}})
 
 
-def weights(run_dir: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return state
-
-
 def assert_close(a: Path, b: Path) -> None:
-    first, second = weights(a), weights(b)
+    first, second = stored_weights(a), stored_weights(b)
     assert first.keys() == second.keys()
     assert all(torch.allclose(first[key], second[key], rtol=0, atol=1e-5) for key in first)
 
@@ -74,7 +70,7 @@ def test_a_job_in_the_queue_may_be_two_nodes(slurm: Launcher, one_process: Path,
     status, output = slurm.run(tmp_path, "trainer=ddp", "seed=42,0", *nodes, *SHARED)
     assert status == 0, output
     assert_close(tmp_path / "0", one_process)
-    first, second = (next(iter(weights(tmp_path / name).values())) for name in ("0", "1"))
+    first, second = (next(iter(stored_weights(tmp_path / name).values())) for name in ("0", "1"))
     assert not torch.allclose(first, second)
 
 

@@ -69,6 +69,12 @@ def weights(net: nn.Module) -> list[Tensor]:
     return [p.detach().clone() for p in net.parameters()]
 
 
+def stored_weights(run_dir: Path) -> dict[str, Tensor]:
+    """All parameters by name, as the last checkpoint holds them."""
+    state: dict[str, Tensor] = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return state
+
+
 def close(a: Iterable[Tensor], b: Iterable[Tensor], *, atol: float = 1e-6) -> bool:
     """Whether all pairs are equal within ``atol``."""
     return all(torch.allclose(x, y, rtol=0, atol=atol) for x, y in zip(a, b, strict=True))
