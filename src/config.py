@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.errors import ConfigError
 from src.explain import FULL_ERROR, Source, parse
-from src.schema import VERSION_BASE, Model, Node, Root, Suggested, check, unknown
+from src.origins import VERSION_BASE
+from src.schema import Model, Node, Root, Suggested, check, unknown
 
 __all__ = [
     "CONF_DIR",

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from src.errors import ConfigError, suggest
-from src.schema import check, hydra_at, unknown
+from src.origins import hydra_at
+from src.schema import check, unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

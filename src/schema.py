@@ -6,20 +6,15 @@ Parameters are read from source files by `ast`, so that a typo is found without 
 import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NewType, get_type_hints
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from src.errors import ConfigError, suggest
+from src.origins import Origins
 from src.signature import parameters
-
-VERSION_BASE = "1.3"
-
 
 Node = NewType("Node", dict[str, Any])
 """A mapping with a `_target_`; its other keys are parameters of the target."""
@@ -229,82 +224,3 @@ def unknown(
             return suggest(part, [*map(str, node), *(name for name in more if name not in node)], prefix=above)
         node, above, groups = node[part], f"{above}{part}.", ()
     return None
-
-
-@contextmanager
-def hydra_at(conf_dir: Path) -> Iterator[None]:
-    """Initialise Hydra for a folder of YAML files, and put back what was initialised before."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.utils import JobRuntime
-
-    before = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    name = JobRuntime.instance().get("name")
-    try:
-        with initialize_config_dir(str(conf_dir), job_name=name, version_base=VERSION_BASE):
-            yield
-    finally:
-        GlobalHydra.instance().hydra = before
-
-
-class Origins:
-    """Tells where in the command line or the YAML files a key stands; reads them on first use only.
-
-    Args:
-        overrides: Overrides from the command line.
-        conf_dir: Folder of the YAML files.
-        config_name: Root file in ``conf_dir``.
-    """
-
-    def __init__(self, overrides: Sequence[str], conf_dir: Path, config_name: str) -> None:
-        self._overrides = overrides
-        self._conf_dir = conf_dir
-        self._config_name = config_name
-
-    def find(self, key: str) -> str:
-        """Give the place in brackets, or nothing if it is unknown."""
-        places = [f"command line: {line}" for line in self._overrides if self._sets(line, key)]
-        if not places:
-            places = [place for file, package in self._files if (place := self._place(file, package, key))]
-        # the last one wins where several set the same key
-        return f" ({places[-1]})" if places else ""
-
-    def _sets(self, line: str, key: str) -> bool:
-        """Tell whether an override gives `key` a value, itself, by a mapping around it, or by a key below it."""
-        name, _, value = line.lstrip("+~").partition("=")
-        if (self._conf_dir / name).is_dir() and not value.startswith("{"):
-            return False
-        around = key.startswith(f"{name}.") and key.removeprefix(f"{name}.").split(".")[0] in value
-        return key == name or around or name.startswith(f"{key}.")
-
-    @cached_property
-    def _files(self) -> list[tuple[Path, str]]:
-        """YAML files that make up the configuration, each with the key under which its content stands."""
-        from hydra.core.global_hydra import GlobalHydra
-        from hydra.errors import HydraException
-        from hydra.types import RunMode
-
-        try:
-            with hydra_at(self._conf_dir):
-                loader = GlobalHydra.instance().config_loader()
-                found = loader.compute_defaults_list(self._config_name, list(self._overrides), RunMode.RUN).defaults
-        except HydraException:
-            return []
-        files = [(self._conf_dir / f"{default.config_path}.yaml", default.package or "") for default in found]
-        return [(file, package) for file, package in files if file.is_file()]
-
-    def _place(self, file: Path, package: str, key: str) -> str | None:
-        if package == key:
-            return str(file.relative_to(self._conf_dir.parent))
-        if package and not key.startswith(f"{package}."):
-            return None
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        line = 0
-        for part in key.removeprefix(f"{package}.").split("."):
-            pairs = node.value if isinstance(node, yaml.MappingNode) else []
-            match = next((pair for pair in pairs if pair[0].value == part), None)
-            if match is None:
-                return None
-            line, node = match[0].start_mark.line + 1, match[1]
-        return f"{file.relative_to(self._conf_dir.parent)}, line {line}"

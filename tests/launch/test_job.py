@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from src.config import CONF_DIR
 from src.launch.job import Job, LostJobError, Sweep
-from src.schema import hydra_at
+from src.origins import hydra_at
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import CONF_DIR, ConfigError
+from src.origins import hydra_at
 from src.run import flatten
-from src.schema import hydra_at
 from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives
 
 

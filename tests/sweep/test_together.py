@@ -12,8 +12,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import CONF_DIR
+from src.origins import hydra_at
 from src.run import OtherRunError, RunDir
-from src.schema import hydra_at
 from src.sweep.ensemble import Options
 from src.sweep.jobs import Job, expand
 from src.sweep.together import run_together

@@ -9,8 +9,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src.config import CONF_DIR
+from src.origins import hydra_at
 from src.run import RunDir
-from src.schema import hydra_at
 from src.sweep import watch
 from src.sweep.jobs import compose_jobs, expand
 from src.sweep.watch import SweepWatch, end_of_sweep
