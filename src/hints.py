@@ -121,7 +121,7 @@ def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
     if isinstance(error, (ConfigError, SystemExit)):
         return []
     # loaded by whatever trained
-    from src.tasks.base import NonFiniteLossError
+    from src.tasks.finite import NonFiniteLossError
 
     if not isinstance(error, NonFiniteLossError):
         return []

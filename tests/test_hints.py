@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from src.config import ConfigError
 from src.hints import Facts, ReluLayer, as_record, command, hints, of_error
-from src.tasks.base import NonFiniteLossError
+from src.tasks.finite import NonFiniteLossError
 
 FINE = Facts(
     n_steps=1000,

@@ -28,7 +28,8 @@ from src.sweep.progress import Unseen
 from src.sweep.rates import PlateauRates
 from src.sweep.record import Outcome, Recorder
 from src.sweep.trained import score_names
-from src.tasks.base import Task, skip_epochs
+from src.tasks.base import Task
+from src.tasks.epochs import skip_epochs
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from src.sweep.cohort import Cohort, Snapshot
 from src.sweep.members import Member
-from src.tasks.base import NonFiniteLossError, Task
+from src.tasks.base import Task
+from src.tasks.finite import NonFiniteLossError
 
 Row = dict[str, float]
 

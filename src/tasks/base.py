@@ -19,11 +19,14 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 
 from src.config import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.spec import DataSpec, TaskName
+from src.tasks.epochs import skip_epochs
+from src.tasks.finite import NonFiniteLossError
+from src.tasks.meters import Meters
 from src.tasks.schedule import Schedule
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -36,35 +39,6 @@ class Measured(NamedTuple):
     epoch: int
     lr: float
     means: tuple[Tensor, ...]
-
-
-class Meters(NamedTuple):
-    """What accumulates over the batches of a validation or test."""
-
-    loss: MeanMetric
-    metrics: MetricCollection
-
-
-class NonFiniteLossError(RuntimeError):
-    """Training has left the numbers that a float can hold."""
-
-    @classmethod
-    def at(
-        cls, epoch: int, loss: float, last_finite: tuple[int, float] | None, *, name: str = "train/loss"
-    ) -> "NonFiniteLossError":
-        """Say where, and what came before.
-
-        Args:
-            epoch: The measured epoch.
-            loss: What was measured.
-            last_finite: The last measured epoch whose train/loss was finite, and that loss; None if there was none.
-            name: Which loss.
-        """
-        last = "never" if last_finite is None else "{1:.4g} at epoch {0}".format(*last_finite)
-        return cls(
-            f"{name} is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
-            "task.gradient_clip_val=1"
-        )
 
 
 class Task(pl.LightningModule, ABC):
@@ -344,22 +318,19 @@ class Task(pl.LightningModule, ABC):
 
     def _reset(self, split: str) -> None:
         if split not in self._meters:
-            self._meters[split] = Meters(MeanMetric(), self.make_metrics().clone(prefix=f"{split}/"))
-        for meter in self._meters[split]:
-            meter.to(self.device).reset()
+            self._meters[split] = Meters(split, self.make_metrics())
+        self._meters[split].reset(self.device)
 
     def _update(self, split: str, batch: Batch) -> None:
         if batch.share == 0:
             # a process without samples of its own
             return
         outputs = self.net(batch.x)
-        meters = self._meters[split]
-        meters.loss.update(self.loss(outputs, self.targets(batch.y)), weight=len(batch.x))
-        meters.metrics.update(self.preds(outputs), batch.y)
+        loss = self.loss(outputs, self.targets(batch.y))
+        self._meters[split].update(loss, self.preds(outputs), batch.y)
 
     def _compute(self, split: str) -> dict[str, Tensor]:
-        meters = self._meters[split]
-        values = {f"{split}/loss": meters.loss.compute(), **meters.metrics.compute()}
+        values = self._meters[split].compute()
         self.confusion[split] = values.pop(f"{split}/confusion", None)
         return values
 
@@ -384,24 +355,3 @@ def _add(sums: list[Tensor], loss: Tensor, score: Tensor, share: float) -> list[
         return [loss, score]
     pair = [loss * share, score * share]
     return [a + b for a, b in zip(sums, pair, strict=True)] if sums else pair
-
-
-def skip_epochs(trainer: pl.Trainer, n: int, *, n_steps: int = 0) -> None:
-    """Count ``n`` epochs that a block has trained beyond the one that Lightning knows of.
-
-    Lightning has no public setter for its counters; `fit_loop.epoch_progress` is its bookkeeping, and what
-    ``current_epoch``, ``max_epochs`` and resuming read. This is the only place that writes to it.
-
-    Args:
-        trainer: What counts.
-        n: Number of epochs.
-        n_steps: Steps that no optimiser of Lightning's has counted.
-    """
-    steps = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-    for tracker in (steps.total, steps.current):
-        tracker.ready += n_steps
-        tracker.completed += n_steps
-    progress = trainer.fit_loop.epoch_progress
-    for tracker in (progress.total, progress.current):
-        for stage in ("ready", "started", "processed", "completed"):
-            setattr(tracker, stage, getattr(tracker, stage) + n)

@@ -14,7 +14,7 @@ from torch import Tensor
 from src.build import Built, build
 from src.callbacks.checkpoint import BestAndLast, load_checkpoint
 from src.config import ConfigError
-from src.tasks.base import NonFiniteLossError
+from src.tasks.finite import NonFiniteLossError
 from tests.tasks.runs import fit, small
 
 # A learning rate that makes losses go up and down.

@@ -15,7 +15,7 @@ from src.callbacks.hints import Hints, dead_relus, found_by, is_affine, line_acc
 from src.config import compose_train
 from src.data.base import Part
 from src.models.mlp import MLP
-from src.tasks.base import NonFiniteLossError
+from src.tasks.finite import NonFiniteLossError
 from src.train import train
 from tests.tasks.runs import generator_states, small
 

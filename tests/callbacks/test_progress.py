@@ -12,7 +12,7 @@ from rich.progress import MofNCompleteColumn
 
 from src.build import Built, build
 from src.callbacks.progress import EpochBar, _LiveProgress
-from src.tasks.base import NonFiniteLossError
+from src.tasks.finite import NonFiniteLossError
 from tests.tasks.runs import fit, small
 
 

@@ -15,7 +15,7 @@ from src.run import OtherRunError
 from src.sweep.ensemble import Options, cohorts_of, train_bucket
 from src.sweep.members import Maker
 from src.sweep.progress import Unseen
-from src.tasks.base import NonFiniteLossError
+from src.tasks.finite import NonFiniteLossError
 from tests.sweep.members import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 from tests.tasks.runs import circle_v2, small
 

@@ -22,7 +22,8 @@ from src.build import Built, build
 from src.callbacks.checkpoint import load_checkpoint
 from src.data.base import Batches, Part
 from src.models.mlp import MLP
-from src.tasks.base import NonFiniteLossError, Task
+from src.tasks.base import Task
+from src.tasks.finite import NonFiniteLossError
 from src.train import train
 from tests.tasks.runs import circle_v2, close, fit, small, validate_and_test, weights
 

@@ -1,0 +1,24 @@
+"""Epochs that Lightning does not know of."""
+
+import lightning.pytorch as pl
+
+
+def skip_epochs(trainer: pl.Trainer, n: int, *, n_steps: int = 0) -> None:
+    """Count ``n`` epochs that a block has trained beyond the one that Lightning knows of.
+
+    Lightning has no public setter for its counters; `fit_loop.epoch_progress` is its bookkeeping, and what
+    ``current_epoch``, ``max_epochs`` and resuming read. This is the only place that writes to it.
+
+    Args:
+        trainer: What counts.
+        n: Number of epochs.
+        n_steps: Steps that no optimiser of Lightning's has counted.
+    """
+    steps = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+    for tracker in (steps.total, steps.current):
+        tracker.ready += n_steps
+        tracker.completed += n_steps
+    progress = trainer.fit_loop.epoch_progress
+    for tracker in (progress.total, progress.current):
+        for stage in ("ready", "started", "processed", "completed"):
+            setattr(tracker, stage, getattr(tracker, stage) + n)
