@@ -14,6 +14,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = ["logger=csv", "callbacks=none"]
 
+_started: list[subprocess.Popen[str]] = []
+
 
 @dataclass(frozen=True)
 class Launcher:
@@ -26,7 +28,7 @@ class Launcher:
     def start(self, sweep_dir: Path, *arguments: str) -> subprocess.Popen[str]:
         """Start a sweep."""
         chosen = [f"hydra/launcher={self.name}", *self.arguments, f"hydra.sweep.dir={sweep_dir}"]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "src.train", "-m", *chosen, *QUIET, *arguments],
             cwd=ROOT,
             env=dict(self.env),
@@ -35,12 +37,23 @@ class Launcher:
             text=True,
             start_new_session=True,
         )
+        _started.append(process)
+        return process
 
     def run(self, sweep_dir: Path, *arguments: str) -> tuple[int, str]:
         """Run a sweep to its end; gives its exit status and what it printed."""
         process = self.start(sweep_dir, *arguments)
         output = end_of(process)
         return process.returncode, output
+
+
+def stop_started() -> None:
+    """Kill the sweeps that a failed test has left."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def end_of(process: subprocess.Popen[str], *, timeout_s: float = 120) -> str:

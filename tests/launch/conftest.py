@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.launch import ray_cluster, slurm_cluster
-from tests.launch.commands import Launcher
+from tests.launch.commands import Launcher, stop_started
+
+
+@pytest.fixture(autouse=True)
+def no_sweep_outlives_its_test() -> Iterator[None]:
+    yield
+    stop_started()
 
 
 @pytest.fixture(scope="session")

@@ -95,12 +95,21 @@ def slurm() -> Iterator[dict[str, str]]:
         _wait_until(lambda: _idle_nodes(env) == 2, folder)
         yield env
     finally:
-        subprocess.run(["scancel", "--user=root", "--signal=KILL"], env=env, check=False, capture_output=True)
+        # a node ends once its jobs have; a test that failed may have left some
+        subprocess.run(["scancel", "--user=root"], env=env, check=False, capture_output=True)
         for process in reversed(started):
             process.terminate()
         for process in started:
-            process.wait(timeout=30)
+            _end(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _idle_nodes(env: dict[str, str]) -> int:

@@ -104,7 +104,9 @@ def test_a_repeated_command_takes_over_what_a_killed_sweep_left_in_the_queue(
     process.kill()
     process.communicate(timeout=60)
     process = launcher.start(tmp_path, f"{LONG},2", OFTEN)
-    wait_until(lambda: trainers(tmp_path / "0") and first.isdisjoint(trainers(tmp_path / "0")), process)
+    # one that has just been stopped leaves nobody there for a moment
+    wait_until(lambda: set(trainers(tmp_path / "0")) - first, process)
+    wait_until(lambda: first.isdisjoint(trainers(tmp_path / "0")), process, for_s=5)
     assert len(trainers(tmp_path / "0")) == 1
     os.killpg(process.pid, signal.SIGINT)
     end_of(process)
