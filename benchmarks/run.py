@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import big_data, compiled, small_data, vectorised
+from benchmarks.figures import cost_curve
 from benchmarks.timing import Claim, machine, write
-from src.plots.style import color, save
+from src.plots.style import save
 
 GROUPS: dict[str, Callable[[], list[Claim]]] = {
     "config": small_data.config_only,
@@ -79,14 +80,10 @@ def models_table(rows: list[dict[str, Any]]) -> Table:
 
 def curve_figure(rows: list[dict[str, Any]]) -> Figure:
     """Cost per point against the number of points."""
-    figure = Figure(figsize=(6.4, 3.6), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
-    axes.loglog([row["n"] for row in rows], [row["ns_per_point"] for row in rows], "o-", color=color(0))
-    axes.set_xlabel("training points")
-    axes.set_ylabel("ns per point and epoch")
+    counts, costs = [row["n"] for row in rows], [row["ns_per_point"] for row in rows]
+    title = "An epoch with shuffling, metrics and validation, batch 4096"
+    figure, axes = cost_curve(counts, costs, of="training points", unit="ns per point and epoch", title=title)
     axes.set_ylim(bottom=100)
-    axes.set_title("An epoch with shuffling, metrics and validation, batch 4096")
-    axes.grid(color="#E4E4E4")
     return figure
 
 

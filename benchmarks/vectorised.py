@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
+from benchmarks.figures import cost_curve
 from benchmarks.lightning_pattern import fit as usual_fit
 from benchmarks.problem import circle_net, circles, plain_loop
 from benchmarks.timing import Claim, command, in_turn, scratch
@@ -128,15 +129,13 @@ def curve() -> list[dict[str, Any]]:
 
 def curve_figure(rows: list[dict[str, Any]]) -> Figure:
     """Cost per model and epoch against the number of models."""
-    figure = Figure(figsize=(6.4, 3.6), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
-    axes.loglog([row["n"] for row in rows], [row["ms"] for row in rows], "o-", color=color(0), label="together")
-    axes.axhline(rows[0]["plain_ms"], color=color(1), linestyle="--", label="plain loop, one model after the other")
-    axes.set_xlabel("models")
-    axes.set_ylabel("ms per model and epoch")
-    axes.set_title("circle_v2, 800 points, measured every epoch")
-    axes.grid(color="#E4E4E4")
-    axes.legend(frameon=False)
+    counts, costs = [row["n"] for row in rows], [row["ms"] for row in rows]
+    title = "circle_v2, 800 points, measured every epoch"
+    figure, axes = cost_curve(counts, costs, of="models", unit="ms per model and epoch", title=title)
+    axes.axhline(rows[0]["plain_ms"], color=color(1), linestyle="--")
+    axes.set_ylim(top=2 * rows[0]["plain_ms"])
+    axes.text(counts[-1], 1.1 * rows[0]["plain_ms"], "plain loop, one model after the other", ha="right", va="bottom")
+    axes.text(counts[3], 1.1 * costs[3], "together", va="bottom")
     return figure
 
 

@@ -260,7 +260,8 @@ def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         cause = error.__cause__ if type(error).__name__ == "InstantiationException" and error.__cause__ else error
-        if not isinstance(cause, (ValueError, TypeError, MisconfigurationException, ImportError, ModuleNotFoundError)):
+        about_values = isinstance(cause, (ValueError, TypeError, MisconfigurationException, ImportError, MemoryError))
+        if not (about_values or "can't allocate memory" in str(cause)):  # torch's word for MemoryError
             raise
         message = str(cause)
         if not message.startswith(key.split(".")[0] + "."):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import entry
+from src.hold import held
 from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         The value of ``cfg.optimized_metric``.
 
     Raises:
-        ConfigError: If the configuration holds an error, or the directory belongs to another one.
+        ConfigError: If the configuration holds an error, or the directory belongs to another one, or to a command that
+            is still running.
     """
-    from src.console import print_hints, print_results
-    from src.hints import as_record, of_error
     from src.run import PrunedError, RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
@@ -47,6 +47,18 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
             return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
         except PrunedError as pruned:
             return pruned.metrics.get(cfg.optimized_metric)
+    if _is_job(hydra_cfg):
+        # the sweep holds the directories of all its jobs
+        return _train(cfg, run, overrides=overrides, hydra_cfg=hydra_cfg)
+    with held(run.path, key="run_dir"):
+        return _train(cfg, run, overrides=overrides, hydra_cfg=hydra_cfg)
+
+
+def _train(cfg: DictConfig, run: RunDir, *, overrides: Sequence[str], hydra_cfg: DictConfig | None) -> float | None:
+    from src.console import print_hints, print_results
+    from src.hints import as_record, of_error
+    from src.run import PrunedError
+
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
         result = run.result()

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from src.config import ConfigError, compose_train
+from src.hold import held
 from src.run import RunDir
 from src.train import train
 
@@ -109,6 +110,13 @@ def test_another_configuration_is_refused_and_leaves_the_directory_as_it_was(tmp
         train(compose_train([*QUIET, SHORT, "data.noise=0.1"], run_dir=tmp_path))
     assert (tmp_path / ".hydra" / "config.yaml").read_text() == before
     assert result_of(tmp_path)["status"] == "completed"
+
+
+def test_a_directory_where_another_command_trains_is_left_alone(tmp_path: Path) -> None:
+    cfg = compose_train([*QUIET, SHORT], run_dir=tmp_path)
+    with held(tmp_path, key="run_dir"), pytest.raises(ConfigError, match=f"run_dir={tmp_path}: another command"):
+        train(cfg)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_run_records_its_error_and_starts_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

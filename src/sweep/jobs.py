@@ -4,9 +4,9 @@ Composing a job takes Hydra a tenth of a second. Jobs that choose the same optio
 values only: their tree is composed once, and the values are put into copies of it.
 """
 
-import copy
 import functools
 import itertools
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,11 +108,12 @@ def compose_jobs(
     """
     # drawn once: the cache with the name goes to every job
     _ = config.hydra.sweep.dir
-    trees: dict[tuple[str, ...], DictConfig] = {}
+    trees: dict[tuple[str, ...], bytes] = {}
     for number, overrides in zip(itertools.count() if numbers is None else numbers, jobs, strict=False):
         given = _sort(overrides)
         if given.choices not in trees:
-            trees[given.choices] = _loader().load_sweep_config(config, list(given.choices))
+            # a copy by pickle takes a fifth of the time of one by copy.deepcopy
+            trees[given.choices] = pickle.dumps(_loader().load_sweep_config(config, list(given.choices)))
         yield _job(number, overrides, given, tree=trees[given.choices], config=config)
 
 
@@ -163,8 +164,8 @@ def _loader() -> ConfigLoaderImpl:
     return loader
 
 
-def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: DictConfig, config: DictConfig) -> Job:
-    cfg = copy.deepcopy(tree)
+def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, config: DictConfig) -> Job:
+    cfg: DictConfig = pickle.loads(tree)
     ConfigLoaderImpl._apply_overrides_to_config(given.values, cfg)
     with open_dict(cfg):
         hydra = cfg.hydra

@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.config import CONF_DIR, ConfigError
 from src.explain import Source
+from src.hold import held
 from src.run import OtherRunError, RunDir
 from src.sweep.jobs import Job, compose_jobs, expand, first_values
 
 log = logging.getLogger(__name__)
 
-# The sweep that this process runs: its directory, once jobs may start.
-_running: list[Path] = []
+# The sweep that this process runs, once jobs may start: its directory, and what holds it.
+_running: list[tuple[Path, ExitStack]] = []
 
 
 class SweepWatch(Callback):
@@ -38,8 +40,10 @@ class SweepWatch(Callback):
         sweep_dir = Path(config.hydra.sweep.dir)
         if _wants_dry_run(config):
             _exit_after(config, lambda: _dry_run(_jobs(config)))
+        holder = ExitStack()
         _exit_after(config, lambda: _refuse_other(config, sweep_dir), unless_0=True)
-        _running.append(sweep_dir.absolute())
+        _exit_after(config, lambda: _hold(sweep_dir, holder), unless_0=True)
+        _running.append((sweep_dir.absolute(), holder))
         log.info("sweep directory: %s", sweep_dir)
 
 
@@ -54,16 +58,22 @@ def end_of_sweep(error: BaseException | None) -> int:
     """
     if not _running:
         return 0
-    sweep_dir = _running.pop()
-    if not any(sweep_dir.glob("**/.hydra")):
-        # it ended before its first job
-        return 0
-    from src.sweep.summary import finish_sweep
+    sweep_dir, holder = _running.pop()
+    with holder:
+        if not any(sweep_dir.glob("**/.hydra")):
+            # it ended before its first job
+            return 0
+        from src.sweep.summary import finish_sweep
 
-    is_complete = finish_sweep(sweep_dir).is_complete and error is None
+        is_complete = finish_sweep(sweep_dir).is_complete and error is None
     if not is_complete:
         log.warning("The same command with hydra.sweep.dir=%s goes on: jobs that completed are kept", sweep_dir)
     return 0 if is_complete else 1
+
+
+def _hold(sweep_dir: Path, holder: ExitStack) -> int:
+    holder.enter_context(held(sweep_dir, key="hydra.sweep.dir"))
+    return 0
 
 
 def _wants_dry_run(config: DictConfig) -> bool:

@@ -41,6 +41,16 @@ def test_jobs_that_raise_are_recorded_and_the_others_go_on(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_job_that_finds_no_memory_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    arguments = (*SHORT, "model=mlp", "model.net.hidden=[200000000000],[4]", f"hydra.sweep.dir={sweep}")
+    assert run(*arguments, output=tmp_path / "output") == 1
+    found = results(sweep)
+    assert "can't allocate memory" in str(found["0"]["error"])
+    assert found["1"]["status"] == "completed"
+
+
+@pytest.mark.slow
 def test_a_bad_root_value_of_one_job_is_recorded_too(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     assert run(*SHORT, "seed=-1,0", f"hydra.sweep.dir={sweep}", output=tmp_path / "output") == 1

@@ -106,3 +106,14 @@ def test_the_end_of_a_sweep_tells_its_status(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "1" / "result.json").unlink()
     SweepWatch().on_multirun_start(config)
     assert end_of_sweep(None) == 1
+
+
+def test_a_sweep_is_refused_where_another_one_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = composed("seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    SweepWatch().on_multirun_start(config)
+    with pytest.raises(SystemExit) as end:
+        SweepWatch().on_multirun_start(config)
+    assert end.value.code == 1
+    assert f"hydra.sweep.dir={tmp_path}: another command is writing there" in capsys.readouterr().err
+    assert end_of_sweep(None) == 0
+    SweepWatch().on_multirun_start(config)
