@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.plugins.launcher import Launcher
@@ -69,19 +71,24 @@ class VmapLauncher(Launcher):
         if len(job_overrides) <= 20:
             sweep.announce(job_overrides, first=initial_job_idx)
         with without_scipy_signal():
-            from src.sweep.ensemble import Options
+            from src.sweep.bucket import Options
             from src.sweep.shards import train_elsewhere
             from src.sweep.together import run_together
 
+        folder = Path(self.config.hydra.sweep.dir).absolute() / ".unfinished"
         options = Options(
-            memory_gb=self.memory_gb, cohort=self.cohort, tensorboard=self.tensorboard, pictures=self.pictures
+            memory_gb=self.memory_gb,
+            cohort=self.cohort,
+            tensorboard=self.tensorboard,
+            pictures=self.pictures,
+            folder=folder,
         )
         elsewhere: Callable[[Sequence[Bucket]], dict[int, JobReturn]] | None = None
         if self.executor != _LOCAL:
             elsewhere = functools.partial(
                 train_elsewhere, sweep, engine=self.engines[self.executor], size=self.shard, options=options
             )
-        return run_together(
+        returns = run_together(
             self.config,
             job_overrides,
             first=initial_job_idx,
@@ -89,6 +96,9 @@ class VmapLauncher(Launcher):
             alone=functools.partial(self._alone, sweep),
             elsewhere=elsewhere,
         )
+        # shards that nobody has gone on with were cut in another way
+        shutil.rmtree(folder, ignore_errors=True)
+        return returns
 
     def _check(self) -> None:
         from src.errors import ConfigError

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from hydra.core.utils import JobReturn
 from submitit.local.local import LocalExecutor, LocalJob
 
 from src.launch.job import Job, Sweep
-from src.launch.lifeline import lifeline, stopped_by_sigterm
+from src.launch.lifeline import lifeline
 from src.launch.resources import places
 from src.launch.submission import Submission, has_result, outcome
+from src.launch.turns import Running, take_turns
 
 _POLL_S = 0.2
 
@@ -35,28 +35,36 @@ def run_locally(sweep: Sweep, jobs: Sequence[Job], *, n_jobs: int, folder: str, 
         timeout_min: After this many minutes a job is stopped.
     """
     environments = places(n_jobs, n_waiting=len(jobs))
-    waiting, free = deque(jobs), deque(range(len(environments)))
-    running: dict[int, tuple[Job, Handle]] = {}
-    returns: dict[int, JobReturn] = {}
-    try:
-        with stopped_by_sigterm():
-            while waiting or running:
-                while waiting and free:
-                    job, place = waiting.popleft(), free.popleft()
-                    executor = _Executor(folder, environments[place], timeout_min=timeout_min)
-                    handle = executor.submit(Submission(sweep, job, lifeline()))
-                    assert isinstance(handle, LocalJob)
-                    running[place] = (job, handle)
-                time.sleep(_POLL_S)
-                for place in [place for place, (_, handle) in running.items() if handle.done()]:
-                    job, handle = running.pop(place)
-                    returns[job.num] = outcome(handle, job) if has_result(handle) else _lost(handle, job)
-                    free.append(place)
-    except BaseException:
-        for _, handle in running.values():
-            _kill(handle)
-        raise
-    return [returns[job.num] for job in jobs]
+
+    def start(job: Job, place: int) -> Handle:
+        executor = _Executor(folder, environments[place], timeout_min=timeout_min)
+        handle = executor.submit(Submission(sweep, job, lifeline()))
+        assert isinstance(handle, LocalJob)
+        return handle
+
+    return take_turns(jobs, len(environments), start=start, ended=_ended, outcome=_outcome, stop=_kill)
+
+
+def _ended(running: Running[Handle]) -> list[Handle]:
+    time.sleep(_POLL_S)
+    return [handle for handle in running if handle.done()]
+
+
+def _outcome(handle: Handle, job: Job, _: int) -> JobReturn:
+    if has_result(handle):
+        return outcome(handle, job)
+    said = Path(handle.paths.stdout)
+    return job.lost(f"its process was killed (out of memory?); its output is in {said}; repeat the command to go on")
+
+
+def _kill(running: Running[Handle]) -> None:
+    for handle in running:
+        process = handle._process
+        assert process is not None
+        # it leads the group of all that it has started
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 class _Executor(LocalExecutor):
@@ -85,17 +93,3 @@ class _Executor(LocalExecutor):
             start_new_session=True,
         )
         return LocalJob(folder=self.folder, job_id=str(process.pid), process=process)
-
-
-def _lost(handle: Handle, job: Job) -> JobReturn:
-    said = Path(handle.paths.stdout)
-    return job.lost(f"its process was killed (out of memory?); its output is in {said}; repeat the command to go on")
-
-
-def _kill(handle: Handle) -> None:
-    process = handle._process
-    assert process is not None
-    # it leads the group of all that it has started
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

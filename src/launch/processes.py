@@ -6,7 +6,6 @@ lose theirs, and a place keeps its GPU.
 
 import logging
 import signal
-from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,8 +15,9 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from src.launch.job import Job, Sweep
-from src.launch.lifeline import end_with, lifeline, stopped_by_sigterm
+from src.launch.lifeline import end_with, lifeline
 from src.launch.resources import places
+from src.launch.turns import take_turns
 
 log = logging.getLogger(__name__)
 
@@ -37,23 +37,14 @@ class Processes:
         """Run the jobs, and tell how each ended, in their order."""
         # workers that stay from another batch keep what they have
         environments = places(self._n_jobs, n_waiting=len(jobs))
-        waiting, free = deque(jobs), deque(range(len(environments)))
-        running: dict[Future[JobReturn], tuple[Job, int]] = {}
-        returns: dict[int, JobReturn] = {}
-        try:
-            with stopped_by_sigterm():
-                while waiting or running:
-                    while waiting and free:
-                        job, place = waiting.popleft(), free.popleft()
-                        running[self._submit(place, environments[place], sweep, job)] = (job, place)
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        job, place = running.pop(future)
-                        returns[job.num] = self._outcome(future, job, place)
-                        free.append(place)
-        except BaseException:
-            self.kill()
-            raise
-        return [returns[job.num] for job in jobs]
+        return take_turns(
+            jobs,
+            len(environments),
+            start=lambda job, place: self._submit(place, environments[place], sweep, job),
+            ended=lambda running: wait(running, return_when=FIRST_COMPLETED).done,
+            outcome=self._outcome,
+            stop=lambda _: self.kill(),
+        )
 
     def kill(self) -> None:
         """Stop all workers at once; what they trained goes on from its last checkpoint."""

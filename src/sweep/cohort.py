@@ -3,9 +3,9 @@
 Axes: ``m`` models, ``n`` samples, ``f`` features, ``p`` weights of one model, ``e`` measured epochs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from src.data.base import Batches, InMemoryDataModule, Part
 from src.sweep.members import Member
 from src.sweep.optim import STACKED
+from src.sweep.parts import StackedPart
 from src.sweep.rates import rates_of
 from src.sweep.stacked import mean_loss, mean_score, stack
 from src.tasks.base import Task
@@ -39,28 +40,6 @@ class Watch:
 
     column: int
     sign: float
-
-
-class StackedPart:
-    """One part of the data of all models: once if they share it.
-
-    Attributes:
-        x: Inputs (m or 1, n, f).
-        y: Targets (m or 1, n, ...).
-    """
-
-    def __init__(self, parts: Sequence[Part], ready: Callable[[Part], Part]) -> None:
-        distinct = {id(part): part for part in parts}
-        chosen = list(distinct.values()) if len(distinct) == 1 else parts
-        prepared = {key: ready(part) for key, part in distinct.items()}
-        self.x, self.y = (torch.stack([prepared[id(part)][i] for part in chosen]) for i in (0, 1))
-
-    def reordered(self, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Both with samples in the order (m or 1, n) of each model."""
-        m = max(len(self.x), len(order))
-        rows = torch.arange(m, device=order.device).unsqueeze(1)
-        own = rows if len(self.x) > 1 else torch.zeros_like(rows)
-        return self.x[own, order], self.y[own, order]
 
 
 class Cohort:
@@ -216,6 +195,33 @@ class Cohort:
         epochs = torch.full((len(self.members),), epoch)
         return Snapshot(epochs, self.rates.lr.squeeze(1), self.weights, self.optimizer.state)
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that further training depends on, and what has been measured."""
+        return {
+            "weights": self.weights,
+            "optimizer": {"n_steps": self.optimizer.n_steps, "state": self.optimizer.state},
+            "rates": self.rates.saved(),
+            "epochs": self.epochs,
+            "lrs": self.lrs,
+            "means": self.means,
+            "alive": self.alive,
+            "score_of_best": self._score_of_best,
+            "best": None if self.best is None else self.best._asdict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        # in place: the leaves are views
+        self.weights.copy_(state["weights"])
+        self.optimizer.n_steps = state["optimizer"]["n_steps"]
+        self.optimizer.state = _to(self.weights, state["optimizer"]["state"])
+        self.rates.restore(state["rates"])
+        self.epochs, self.alive, self._score_of_best = state["epochs"], state["alive"], state["score_of_best"]
+        self._lrs, self._means = list(state["lrs"]), [state["means"]]
+        if state["best"] is not None:
+            best = Snapshot(**state["best"])
+            self.best = best._replace(weights=best.weights.to(self.weights.device), state=_to(self.weights, best.state))
+
     @property
     def best_score(self) -> Tensor:
         """The lowest score (m,) so far; infinite where there is none."""
@@ -230,6 +236,10 @@ class Cohort:
     def lrs(self) -> Tensor:
         """Learning rates (e, m) of all measured epochs, float64."""
         return torch.stack(self._lrs)
+
+
+def _to(like: Tensor, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.to(like.device) for name, tensor in tensors.items()}
 
 
 def _add(sums: Tensor | None, means: Tensor, share: float) -> Tensor:

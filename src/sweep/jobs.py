@@ -51,6 +51,11 @@ class Job:
         """Where it leaves its files."""
         return Path(self.cfg.run_dir)
 
+    @property
+    def own_overrides(self) -> list[str]:
+        """Those that are not Hydra's, which are all that its records keep."""
+        return [line for line in self.overrides if not _parse(line).is_hydra_override()]
+
 
 def expand(config: DictConfig) -> list[list[str]] | None:
     """Overrides of each job of a multirun, in the order of Hydra's own sweeper; None if a search decides as it goes.
@@ -170,7 +175,10 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
     with open_dict(cfg):
         hydra = cfg.hydra
         hydra.job.id = hydra.job.num = number
-        hydra.overrides.task = list(overrides)
+        hydra.overrides.task = [
+            line for line, each in zip(overrides, given.parsed, strict=True) if not each.is_hydra_override()
+        ]
+        hydra.overrides.hydra += [str(each.input_line) for each in given.values if each.is_hydra_override()]
         hydra.mode = config.hydra.mode
         hydra.job.override_dirname = _dirname(hydra.job.config.override_dirname, given.parsed)
         # the time in a name is that of the sweep's start

@@ -1,19 +1,23 @@
 """How many models are computed at once: what fits into a cache, what fits into memory."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from src.sweep.members import Member
 
+T = TypeVar("T")
+
 # Bytes of activations that a cohort may hold on a CPU: with less, calls take longer than arithmetic; with more, caches
 # no longer help.
 _CACHE = 8 << 20
 
-# Models of a shard. A CPU gains nothing from more, and what is killed loses a shard; a GPU computes them side by side.
+# Models of a shard. A CPU gains nothing from more; a GPU computes them side by side.
 _SHARD = {"cpu": 1024}
 _SHARD_ELSEWHERE = 16_384
 
@@ -59,6 +63,12 @@ class Limits:
         cached = max(1, _CACHE * _COPIES // work) if device.type == "cpu" else fitting
         shard = min(_SHARD.get(device.type, _SHARD_ELSEWHERE), max(1, memory // 2 // kept))
         return cls(min(cohort or cached, fitting, shard), shard)
+
+
+def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """Items in as few parts of at most ``size`` as there can be, of nearly the same length."""
+    n = -(-len(items) // size)
+    return [items[i * len(items) // n : (i + 1) * len(items) // n] for i in range(n)]
 
 
 @torch.no_grad()

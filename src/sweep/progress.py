@@ -30,7 +30,6 @@ class SweepBar(Unseen):
 
     def __init__(self, buckets: list[tuple[int, int]]) -> None:
         self._buckets, self._bucket = buckets, 0
-        self._n_models = 0
         self._bar: Progress | None = None
         self._started = time.monotonic()
 

@@ -3,7 +3,7 @@
 Axes: ``m`` models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -77,6 +77,21 @@ class Rates:
         scheduler = self._made[self._place[i]][1]
         return None if scheduler is None else scheduler.state_dict()
 
+    def saved(self) -> dict[str, Any]:
+        """All that the rates of further epochs depend on."""
+        return {
+            "schedulers": [scheduler.state_dict() for scheduler in self._schedulers],
+            "lrs": [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made],
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        for scheduler, state in zip(self._schedulers, saved["schedulers"], strict=True):
+            scheduler.load_state_dict(state)
+        for (optimizer, _), lr in zip(self._made, saved["lrs"], strict=True):
+            optimizer.param_groups[0]["lr"] = lr
+        self.lr = self._read()
+
 
 class PlateauRates(Rates):
     """Learning rates that fall when a model's own val/loss no longer does: `ReduceLROnPlateau` in columns.
@@ -84,6 +99,9 @@ class PlateauRates(Rates):
     Args:
         recipes: One per model, all with a ReduceLROnPlateau of the same mode and threshold mode.
     """
+
+    # What `step` changes.
+    _CHANGING = ("lr", "_best", "_n_bad", "_cooling", "_n_epochs")
 
     def __init__(self, recipes: Sequence[Recipe]) -> None:
         super().__init__(recipes)
@@ -132,6 +150,15 @@ class PlateauRates(Rates):
             "last_epoch": self._n_epochs,
             "_last_lr": [self.lr[i].item()],
         }
+
+    def saved(self) -> dict[str, Any]:
+        """All that the rates of further epochs depend on."""
+        return {name: getattr(self, name) for name in self._CHANGING}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        for name in self._CHANGING:
+            setattr(self, name, saved[name])
 
 
 def rates_of(recipes: Sequence[Recipe]) -> Rates:

@@ -1,7 +1,7 @@
 """The run directory of each model of an ensemble, as its single run would have left it."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,18 +77,20 @@ class Recorder:
     pictures: bool
     duration_s: float
 
-    def record(self, cohort: Cohort) -> Iterator[Outcome]:
-        """Write what each model of a cohort leaves."""
+    def record(self, cohort: Cohort, wanted: Container[int]) -> Iterator[Outcome]:
+        """Write what each model of a cohort leaves whose number is wanted."""
         self.task.cpu()
         for model in trained(cohort, n_epochs=self.trainer.current_epoch):
-            yield self._record(model)
+            if model.member.job.number in wanted:
+                yield self._record(model)
 
     def _record(self, model: Trained) -> Outcome:
         job, cfg, run = model.member.job, model.member.job.cfg, RunDir(model.member.job.run_dir)
         loggers = self._log(job, model.rows)
         # a job of a sweep is tried again by itself
-        command = [*job.overrides, "hydra.mode=RUN"]
-        about = {"seed": cfg.seed, "overrides": list(job.overrides), "duration_s": self.duration_s}
+        overrides = job.own_overrides
+        command = [*overrides, "hydra.mode=RUN"]
+        about = {"seed": cfg.seed, "overrides": overrides, "duration_s": self.duration_s}
         if model.error is not None:
             found = [as_record(hint, command) for hint in of_error(model.error, cfg)]
             run.fail(model.error, **about, hints=found)

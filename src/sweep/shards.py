@@ -4,19 +4,18 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 
 from src.launch.job import Job as Handed
 from src.launch.job import Sweep
-from src.sweep.ensemble import Options, train_bucket
+from src.sweep.bucket import Options, train_bucket
 from src.sweep.jobs import compose_jobs
+from src.sweep.limits import cut
 from src.sweep.plan import Bucket
 from src.sweep.together import Returns, told
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +50,6 @@ class Shards(Sweep):
         # configurations would be most of what travels
         value = [replace(told(outcome), cfg=None, hydra_cfg=None) for outcome in outcomes]
         return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=value)
-
-
-def cut(jobs: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Jobs in as few parts of at most ``size`` as there can be, of nearly the same length."""
-    n = -(-len(jobs) // size)
-    return [jobs[i * len(jobs) // n : (i + 1) * len(jobs) // n] for i in range(n)]
 
 
 def train_elsewhere(sweep: Sweep, buckets: Sequence[Bucket], engine: Engine, *, size: int, options: Options) -> Returns:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from src.config import CONF_DIR, ConfigError, check
 from src.run import OtherRunError
-from src.sweep.ensemble import Options, train_bucket
+from src.sweep.bucket import Options, train_bucket
 from src.sweep.jobs import Job, compose_jobs
 from src.sweep.members import Maker
 from src.sweep.plan import Bucket, plan

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from omegaconf import OmegaConf
 
 from src.config import CONF_DIR
-from src.sweep.shards import cut
+from src.sweep.limits import cut
 from tests.launch.commands import Launcher
-from tests.sweep.commands import ROOT, run
+from tests.sweep.commands import ROOT, run, start
 
 VMAP = ("-m", "hydra/launcher=vmap", "trainer=cpu", "callbacks=none", "logger=csv")
 SWEEP = (*VMAP, "model=circle_v1,circle_v2", "optimizer.lr=0.05,0.1", "seed=0,1", "trainer.max_epochs=60")
@@ -69,6 +70,44 @@ def test_jobs_leave_what_they_leave_one_by_one(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in together.glob("*/result.json")}
     assert run(*SWEEP, "hydra/launcher=basic", f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
     assert {path: path.stat().st_mtime_ns for path in together.glob("*/result.json")} == before
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_in_the_middle_of_training(tmp_path: Path) -> None:
+    long = (*SWEEP[:-1], "trainer.max_epochs=2000", "callbacks.checkpoint.every_s=0.05")
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = start(*long, f"hydra.sweep.dir={killed}", output=tmp_path / "output")
+    while process.is_alive() and not list(killed.glob(".unfinished/*.ckpt")):
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert list(killed.glob(".unfinished/*.ckpt"))
+    assert not results(killed)
+    assert run(*long, f"hydra.sweep.dir={killed}", output=tmp_path / "output") == 0
+    assert run(*long, f"hydra.sweep.dir={whole}", output=tmp_path / "other") == 0
+    ours, theirs = results(killed), results(whole)
+    assert {number: result["metrics"] for number, result in ours.items()} == {
+        number: result["metrics"] for number, result in theirs.items()
+    }
+    for number in theirs:
+        courses = [(sweep / str(number) / "metrics.csv").read_bytes() for sweep in (killed, whole)]
+        assert courses[0] == courses[1]
+    assert not (killed / ".unfinished").exists()
+
+
+@pytest.mark.slow
+def test_the_trials_of_a_batch_train_together(tmp_path: Path) -> None:
+    search = (*VMAP, "hydra/sweeper=optuna", "optimizer.lr=interval(0.01,1)", "trainer.max_epochs=30")
+    batch = ("hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3")
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    assert run(*search, *batch, f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
+    assert run(*search, *batch, "hydra/launcher=basic", f"hydra.sweep.dir={alone}", output=tmp_path / "other") == 0
+    assert (tmp_path / "output").read_text().count("3 models circle_v2 train together") == 2
+    ours, theirs = results(together), results(alone)
+    assert set(ours) == set(theirs) == set(range(6))
+    for number in ours:
+        assert ours[number]["overrides"] == theirs[number]["overrides"]
+        assert ours[number]["metrics"] == pytest.approx(theirs[number]["metrics"], abs=1e-4)
 
 
 @pytest.mark.slow

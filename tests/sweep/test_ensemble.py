@@ -12,7 +12,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from src.build import build
 from src.eval import evaluate
 from src.run import OtherRunError
-from src.sweep.ensemble import Options, cohorts_of, train_bucket
+from src.sweep.bucket import Options, train_bucket
+from src.sweep.ensemble import cohorts_of
 from src.sweep.members import Maker
 from src.sweep.progress import Unseen
 from src.tasks.finite import NonFiniteLossError

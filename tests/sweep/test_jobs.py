@@ -62,13 +62,16 @@ def test_a_job_is_composed_as_hydra_composes_it() -> None:
     overrides = expand(config)
     assert overrides is not None
     loader = GlobalHydra.instance().config_loader()
+    # as a search adds it
+    overrides[-1].append("hydra.job.name=other")
     for job in compose_jobs(config, overrides):
         expected = loader.load_sweep_config(config, list(job.overrides))
         hydra = expected.hydra
         theirs = {key: value for key, value in flatten(expected).items() if not key.startswith("hydra.")}
         assert {**theirs, "run_dir": str(job.run_dir)} == flatten(job.cfg)
         assert job.hydra_cfg.hydra.job.override_dirname == hydra.job.override_dirname
-        assert job.hydra_cfg.hydra.overrides.task == list(job.overrides)
+        assert job.hydra_cfg.hydra.overrides == hydra.overrides
+        assert job.own_overrides == hydra.overrides.task
         assert job.hydra_cfg.hydra.runtime.choices == hydra.runtime.choices
 
 

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from src.data.circles import CirclesDataModule
-from src.sweep.ensemble import Options, train_bucket
+from src.sweep.bucket import Options, train_bucket
 from src.sweep.jobs import Job
 from src.sweep.plan import plan
 from src.tasks.binary import BinaryClassification

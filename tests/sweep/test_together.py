@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config import CONF_DIR
 from src.origins import hydra_at
 from src.run import OtherRunError, RunDir
-from src.sweep.ensemble import Options
+from src.sweep.bucket import Options
 from src.sweep.jobs import Job, expand
 from src.sweep.together import run_together
 from tests.sweep.commands import run
