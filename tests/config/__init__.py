@@ -1,0 +1,1 @@
+"""Tests of src.config and src.explain."""
