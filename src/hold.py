@@ -13,6 +13,10 @@ except ImportError:  # Windows, where a directory cannot be locked
     fcntl = None  # type: ignore[assignment]
 
 
+class HeldError(ConfigError):
+    """Another command is writing to a directory."""
+
+
 @contextmanager
 def held(path: Path, *, key: str) -> Iterator[None]:
     """Hold a directory, and make it if need be; the system lets go of it when this process ends, however that happens.
@@ -24,7 +28,7 @@ def held(path: Path, *, key: str) -> Iterator[None]:
         key: What chose it, for the message.
 
     Raises:
-        ConfigError: If somebody holds it already.
+        HeldError: If somebody holds it already.
     """
     path.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
@@ -35,7 +39,7 @@ def held(path: Path, *, key: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(
+            raise HeldError(
                 f"{key}={path}: another command is writing there; wait for its end, or choose another directory"
             ) from None
         except OSError:

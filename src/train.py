@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import entry
-from src.hold import held
+from src.hold import HeldError, held
 from src.lean import without_scipy_signal
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
             return _value(_run(cfg, run, resume=(run.checkpoints / "last.ckpt").is_file())["optimized_metric"])
         except PrunedError as pruned:
             return pruned.metrics.get(cfg.optimized_metric)
-    if _is_job(hydra_cfg):
-        # the sweep holds the directories of all its jobs
-        return _train(cfg, run, overrides=overrides, hydra_cfg=hydra_cfg)
     with held(run.path, key="run_dir"):
         return _train(cfg, run, overrides=overrides, hydra_cfg=hydra_cfg)
 
@@ -149,7 +146,7 @@ def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:
     """Record a failed job of a sweep where it ran, so that the other jobs go on."""
     from src.run import OtherRunError, RunDir, is_first_process
 
-    if isinstance(error, OtherRunError) or not is_first_process():
+    if isinstance(error, (OtherRunError, HeldError)) or not is_first_process():
         # the record that is there belongs to somebody else
         raise error
     run = RunDir(Path(cfg.run_dir))

@@ -44,10 +44,11 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         return context.config_loader.load_sweep_config(config, list(overrides))
 
     def launch(batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        # not before: a search that is refused leaves the record of the one that is there
+        OmegaConf.save(config, sweep_dir / "multirun.yaml")
         return launcher.launch(batch, initial_job_idx=first)
 
     sweep_dir.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, sweep_dir / "multirun.yaml")
     return search(
         options,
         space,

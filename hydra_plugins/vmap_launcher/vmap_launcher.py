@@ -59,7 +59,7 @@ class VmapLauncher(Launcher):
         Raises:
             ConfigError: If a setting is out of range.
         """
-        from hydra.core.utils import configure_log, setup_globals
+        from hydra.core.utils import JobStatus, configure_log, setup_globals
 
         from src.launch.job import Sweep
         from src.lean import without_scipy_signal
@@ -96,8 +96,9 @@ class VmapLauncher(Launcher):
             alone=functools.partial(self._alone, sweep),
             elsewhere=elsewhere,
         )
-        # shards that nobody has gone on with were cut in another way
-        shutil.rmtree(folder, ignore_errors=True)
+        # where no shard was lost, those that are left were cut in another way
+        if all(one.status == JobStatus.COMPLETED for one in returns):
+            shutil.rmtree(folder, ignore_errors=True)
         return returns
 
     def _check(self) -> None:

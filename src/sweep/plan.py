@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import lr_scheduler
 
-from src.build import build_task
+from src.build import build_net, build_task
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.frames import Frames
 from src.callbacks.graph import ModelGraph
@@ -123,7 +123,7 @@ def plan(jobs: Iterable[Job], maker: Maker | None = None) -> Plan:
             together.setdefault(key, []).append(job)
     buckets: list[Bucket] = []
     for group in together.values():
-        obstacle = "no other job is like it" if len(group) == 1 else _probe(group[0], maker)
+        obstacle = "no other job is like it" if len(group) == 1 else _probe(group, maker)
         if obstacle is None:
             buckets.append(Bucket(tuple(group), _why([maker.plain(job) for job in group])))
         else:
@@ -222,23 +222,43 @@ def _watch(node: Mapping[str, Any]) -> list[Any]:
     return [node["monitor"], node["mode"]] if get_class(node["_target_"]) is BestAndLast else []
 
 
-def _probe(job: Job, maker: Maker) -> str | None:
-    """Train two models like this job's for an epoch on a few samples; what went wrong, or None."""
+def _probe(group: Sequence[Job], maker: Maker) -> str | None:
+    """Train two models like those of a group for an epoch on a few samples; what went wrong, or None."""
+    job = group[0]
     try:
         with hydra_config(job.hydra_cfg):
             task: Task = build_task(job.cfg, maker.datamodule(job).spec)
         names = [name for name, _ in task.net.named_parameters()]
-        if set(task.net.state_dict()) != set(names):
+        if unknown := sorted({each.cfg.optimized_metric for each in group} - set(task.metric_names())):
+            return f"optimized_metric={unknown[0]} is not measured"
+        if set(task.net.state_dict()) != set(names) or list(task.net.buffers()):
             return "the network keeps more than its parameters: buffers, or parameters with two names"
         if not all(parameter.requires_grad for parameter in task.net.parameters()):
             return "the network has parameters that are not trained"
         monitored = [node.monitor for node in job.cfg.callbacks.values() if node and "monitor" in node]
         if unknown := [name for name in monitored if name not in score_names(task)]:
             return f"callbacks.checkpoint.monitor={unknown[0]} is not measured during training"
+        if _draws_more(job, task, maker):
+            return "the network draws more from its seed than its parameters"
         _try(task, maker.member(job))
     except Exception as error:
         return f"torch.func.vmap cannot run it: {_first_line(error)}"
     return None
+
+
+def _draws_more(job: Job, task: Task, maker: Maker) -> bool:
+    """Whether a network of another seed, with the same parameters, computes something else."""
+    cfg = job.cfg.copy()
+    cfg.seed = (cfg.seed + 1) % 2**32
+    datamodule = maker.datamodule(job)
+    with hydra_config(job.hydra_cfg):
+        other = build_net(cfg, datamodule.spec)
+    other.load_state_dict(task.net.state_dict())
+    x = datamodule.parts.train.x[:_N_PROBE]
+    for net in (task.net, other):
+        net.eval()
+    with torch.no_grad():
+        return not torch.allclose(other(x), task.net(x), rtol=1e-4, atol=1e-5)
 
 
 def _try(task: Task, member: Member) -> None:

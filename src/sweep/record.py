@@ -96,7 +96,6 @@ class Recorder:
             run.fail(model.error, **about, hints=found)
             return Outcome(job, "failed", error=model.error)
         fitted = {name: value for name, value in model.rows[-1].items() if name.startswith("train/")}
-        self._save(run, model, fitted)
         found = [as_record(hint, command) for hint in self._hints(model)]
         chosen = model.best_weights if cfg.evaluate == "best" else None
         metrics = {**fitted, **self._measure(model.weights if chosen is None else chosen, model.member)}
@@ -104,6 +103,8 @@ class Recorder:
         tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.maker.plain(job))
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
+        # last: a checkpoint without a result is a run that goes on by itself
+        self._save(run, model, fitted)
         run.finish(
             **about,
             optimized_metric={"name": cfg.optimized_metric, "value": value},

@@ -38,6 +38,7 @@ class SweepWatch(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Look at the jobs before the first one starts."""
         sweep_dir = Path(config.hydra.sweep.dir)
+        _exit_after(config, lambda: _refuse_shared(config), unless_0=True)
         if _wants_dry_run(config):
             _exit_after(config, lambda: _dry_run(_jobs(config)))
         holder = ExitStack()
@@ -60,7 +61,7 @@ def end_of_sweep(error: BaseException | None) -> int:
         return 0
     sweep_dir, holder = _running.pop()
     with holder:
-        if not any(sweep_dir.glob("**/.hydra")):
+        if type(error) is ConfigError or not any(sweep_dir.glob("**/.hydra")):
             # it ended before its first job
             return 0
         from src.sweep.summary import finish_sweep
@@ -100,6 +101,25 @@ def _dry_run(jobs: Iterable[Job]) -> int:
     from src.sweep.dry_run import dry_run
 
     return dry_run(jobs)
+
+
+def _refuse_shared(config: DictConfig) -> int:
+    """Refuse jobs that would write to one directory."""
+    sweep: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    named = any(str(line).startswith("run_dir=") for line in config.hydra.overrides.task)
+    jobs = expand(config)
+    if jobs is None or ("hydra.job.num" in str(sweep["subdir"]) and not named):
+        # a search numbers its directories itself
+        return 0
+    first: dict[Path, Job] = {}
+    for job in compose_jobs(config, jobs):
+        other = first.setdefault(job.run_dir, job)
+        if other is not job:
+            raise ConfigError(
+                f"jobs {other.number} ({' '.join(other.overrides)}) and {job.number} ({' '.join(job.overrides)}) would "
+                f"both write to {job.run_dir}; hydra.sweep.subdir={sweep['subdir']} must tell them apart"
+            )
+    return 0
 
 
 def _refuse_other(config: DictConfig, sweep_dir: Path) -> int:

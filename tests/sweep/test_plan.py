@@ -107,6 +107,7 @@ def test_a_bucket_says_why(tmp_path: Path) -> None:
             "Adagrad is not among the stacked optimisers, SGD, Adam",
         ),
         ([], "callbacks.checkpoint.monitor=val/f1", "callbacks.checkpoint.monitor=val/f1 is not measured"),
+        ([], "optimized_metric=val/acc", "optimized_metric=val/acc is not measured"),
         ([], "optimizer.lr=-1", "Invalid learning rate: -1"),
         ([], "data.noise=-1", "data.noise must be at least 0, got -1"),
         ([], "model.net.in_features=3", "does not fit data=circles"),
@@ -188,6 +189,25 @@ class Counting(Net):
         return super().forward(x) * self.calls
 
 
+class Projecting(Net):
+    """Looks at features that its seed has drawn, and keeps them nowhere."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.directions = torch.randn(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x @ self.directions)
+
+
+class Buffered(Projecting):
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        drawn = self.directions
+        del self.directions
+        self.register_buffer("directions", drawn, persistent=False)
+
+
 class OwnStep(BinaryClassification):
     def training_step(self, batch: object, batch_idx: int) -> None:
         super().training_step(batch, batch_idx)
@@ -229,6 +249,8 @@ def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
         (Branching, "torch.func.vmap cannot run it: .*data-dependent control flow"),
         (Frozen, "has parameters that are not trained"),
         (Counting, "outputs differ from those of the network by itself"),
+        (Projecting, "draws more from its seed than its parameters"),
+        (Buffered, "keeps more than its parameters: buffers"),
     ],
 )
 def test_a_network_that_cannot_be_stacked_runs_by_itself(kind: type[nn.Module], reason: str, tmp_path: Path) -> None:

@@ -117,3 +117,19 @@ def test_a_sweep_is_refused_where_another_one_runs(tmp_path: Path, capsys: pytes
     assert f"hydra.sweep.dir={tmp_path}: another command is writing there" in capsys.readouterr().err
     assert end_of_sweep(None) == 0
     SweepWatch().on_multirun_start(config)
+
+
+@pytest.mark.parametrize("where", ["hydra.sweep.subdir=same", "hydra.sweep.subdir=${optimizer.lr}"])
+def test_jobs_that_would_share_a_directory_are_refused(
+    where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = composed("seed=0,1", "optimizer.lr=0.1,0.2", where, f"hydra.sweep.dir={tmp_path}/sweep")
+    for dry_run in (False, True):
+        config.sweep.dry_run = dry_run
+        with pytest.raises(SystemExit) as end:
+            SweepWatch().on_multirun_start(config)
+        assert end.value.code == 1
+        assert "would both write to" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+    apart = composed("seed=0,1", "hydra.sweep.subdir=${seed}", f"hydra.sweep.dir={tmp_path}/sweep")
+    SweepWatch().on_multirun_start(apart)
