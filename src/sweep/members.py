@@ -1,15 +1,18 @@
 """What each model of a bucket begins with: its weights, its data, and what makes its optimiser."""
 
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from src.build import build_data, build_net, build_optimizer
+from src.config import ConfigError
 from src.data.base import InMemoryDataModule, Parts
 from src.sweep.jobs import Job, hydra_config
 from src.sweep.rates import Recipe
@@ -73,7 +76,7 @@ class Maker:
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
         node = {key: value for key, value in self.plain(job)["data"].items() if key not in BATCHING}
-        return self._once("data", node, job, lambda: build_data(job.cfg))
+        return self._once("data", node, job, lambda: _data(job))
 
     def batch_size(self, job: Job) -> int | None:
         """Samples per training batch; None for all of them."""
@@ -92,3 +95,22 @@ class Maker:
                 self._made[name] = make()
         made: T = self._made[name]
         return made
+
+
+def _data(job: Job) -> InMemoryDataModule:
+    """The data of a job, which other jobs with the same values share.
+
+    Raises:
+        ConfigError: If they depend on more than these values.
+    """
+    before = _drawn()
+    datamodule = build_data(job.cfg)
+    _ = datamodule.parts
+    if _drawn() != before:
+        raise ConfigError("its data draw from a global generator, which every run seeds for itself")
+    return datamodule
+
+
+def _drawn() -> bytes:
+    """How far the global generators have come."""
+    return torch.get_rng_state().numpy().tobytes() + pickle.dumps(np.random.get_state())

@@ -7,6 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from src.data.base import Part, Parts
 from src.data.circles import CirclesDataModule
 from src.sweep.bucket import Options, train_bucket
 from src.sweep.jobs import Job
@@ -223,6 +224,14 @@ class OwnSetup(CirclesDataModule):
         super().setup(stage)
 
 
+class Drawn(CirclesDataModule):
+    """Noise that the seed of the run decides."""
+
+    def make_parts(self) -> Parts:
+        parts = super().make_parts()
+        return parts._replace(train=Part(parts.train.x + 0.1 * torch.randn_like(parts.train.x), parts.train.y))
+
+
 def own_net(kind: type[nn.Module], folder: Path) -> list[Job]:
     jobs = make_jobs(["logger=csv", "trainer.max_epochs=5"], [("seed=1",), ("seed=2", "optimizer.lr=0.3")], folder)
     for job in jobs:
@@ -257,6 +266,13 @@ def test_a_network_that_cannot_be_stacked_runs_by_itself(kind: type[nn.Module], 
     for found in reasons(own_net(kind, tmp_path)):
         with pytest.raises(AssertionError, match=reason):
             raise AssertionError(found)
+
+
+def test_data_that_depend_on_more_than_their_values_are_not_shared(tmp_path: Path) -> None:
+    jobs = make_jobs([], [("seed=1",), ("seed=2",), ("seed=3",)], tmp_path)
+    for job in jobs:
+        job.cfg.data._target_ = f"{__name__}.Drawn"
+    assert all("its data draw from a global generator" in reason for reason in reasons(jobs))
 
 
 @pytest.mark.parametrize(("key", "kind", "method"), [("task", OwnStep, "training_step"), ("data", OwnSetup, "setup")])
