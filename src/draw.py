@@ -8,8 +8,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from src.config import ConfigError, entry
+from src.files import write_atomically
 from src.lean import without_scipy_signal
-from src.run import RunDir, write_atomically
+from src.run import RunDir
 
 log = logging.getLogger(__name__)
 

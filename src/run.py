@@ -3,26 +3,21 @@
 No torch here, so that thousands of finished runs can be read in a moment.
 """
 
-import contextlib
-import functools
 import json
 import math
 import os
 import shutil
-import subprocess
-import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf._utils import get_omega_conf_dumper
 
 from src.config import ConfigError
+from src.files import to_yaml, write_atomically
+from src.versions import git_state, package_versions
 
 # Where a run goes, and whether it is only looked at, does not change what it computes.
 _PLACES = frozenset({"run_dir", "sweep.dry_run"})
@@ -53,22 +48,6 @@ def is_first_process() -> bool:
     ranks = ("RANK",), ("LOCAL_RANK", "NODE_RANK"), ("SLURM_PROCID",)
     told = next((names for names in ranks if names[0] in os.environ), ())
     return all(os.environ.get(name, "0") == "0" for name in told)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file in one step: readers see the old content or the new one, also after a kill."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        # mkstemp makes files that only their owner can read
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
 
 
 @dataclass(frozen=True)
@@ -230,56 +209,8 @@ def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
     return leaves
 
 
-@functools.cache
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide what a run computes."""
-    versions: dict[str, str] = {}
-    for package in ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "scikit-learn", "numpy"):
-        with contextlib.suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    return versions
-
-
-@functools.cache
-def git_state() -> dict[str, Any] | None:
-    """Commit of this code and whether files differ from it; None outside a git checkout."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return {"commit": commit, "dirty": bool(changes)}
-
-
 def _write_yaml(path: Path, cfg: Any) -> None:
     write_atomically(path, to_yaml(cfg).encode())
-
-
-def to_yaml(cfg: Any) -> str:
-    """What `OmegaConf.to_yaml` writes, of a configuration or plain containers, in a fourth of the time."""
-    text: str = yaml.dump(
-        OmegaConf.to_container(cfg, resolve=False, enum_to_str=True) if OmegaConf.is_config(cfg) else cfg,
-        Dumper=_dumper(),
-        default_flow_style=False,
-        allow_unicode=True,
-        sort_keys=False,
-    )
-    return text
-
-
-@functools.cache
-def _dumper() -> type[Any]:
-    """Libyaml's dumper, where PyYAML has it, with OmegaConf's quotes around strings that look like numbers."""
-    slow: type[Any] = get_omega_conf_dumper()
-    if not yaml.__with_libyaml__:
-        return slow
-
-    class Dumper(yaml.CDumper):
-        pass
-
-    Dumper.add_representer(str, slow.str_representer)
-    return Dumper
 
 
 def _json(value: Any) -> Any:

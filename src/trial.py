@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.errors import ConfigError, suggest
-from src.run import write_atomically
+from src.files import write_atomically
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

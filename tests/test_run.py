@@ -1,10 +1,7 @@
-"""The run directory: who may use it, what it holds at the end, and that files are whole."""
+"""The run directory: who may use it, and what it holds at the end."""
 
 import json
 import math
-import os
-import subprocess
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +9,12 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from src import run as run_module
 from src.config import ConfigError
-from src.run import RunDir, flatten, git_state, package_versions, to_yaml, write_atomically
+from src.files import write_atomically
+from src.run import RunDir, flatten
 from src.train import train
-from tests.tasks.runs import small
+from src.versions import git_state
+from tests.tasks.runs import listing, small
 
 SHORT = ("data.n_samples=50", "data.n_val=30", "trainer.max_epochs=2")
 
@@ -31,10 +29,6 @@ def config(**changes: Any) -> DictConfig:
         "run_dir": "somewhere",
     }
     return OmegaConf.create(given | changes)
-
-
-def listing(path: Path) -> list[str]:
-    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
 
 
 # Taking a directory
@@ -232,53 +226,6 @@ def test_a_run_that_raises_is_recorded_and_starts_anew(tmp_path: Path, monkeypat
     assert "error" not in result
 
 
-# Writing
-
-
-def test_a_file_is_replaced_and_no_other_is_left(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "file"
-    for content in (b"old", b"new", b""):
-        write_atomically(path, content)
-        assert path.read_bytes() == content
-    assert listing(tmp_path) == ["folder/file"]
-    assert path.stat().st_mode & 0o777 == 0o644
-
-
-@pytest.mark.parametrize("step", ["replace", "chmod"])
-def test_a_failure_keeps_the_old_file_and_leaves_no_other(
-    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    def full(*_: Any) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Path, step, full)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomically(path, b"new")
-    monkeypatch.undo()
-    assert path.read_bytes() == b"old"
-    assert listing(tmp_path) == ["file"]
-
-
-def test_an_interrupt_while_writing_leaves_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(tmp_path / "file", b"new")
-    assert listing(tmp_path) == []
-
-
-def test_a_temporary_file_that_is_gone_already_is_no_second_error(tmp_path: Path) -> None:
-    (tmp_path / "file" / "below").mkdir(parents=True)
-    with pytest.raises(OSError, match=r"file"):
-        write_atomically(tmp_path / "file", b"new")
-    assert listing(tmp_path) == []
-
-
 # Small things
 
 
@@ -294,72 +241,3 @@ def test_flatten_gives_leaves_by_dotted_key() -> None:
     }
     assert flatten(config(), resolve=True)["optimizer.lr"] == 0.1
     assert flatten({"a": {"b": {"c": 1}}, 3: 4}) == {"a.b.c": 1, "3": 4}
-
-
-def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    def version(name: str) -> str:
-        if name == "torch":
-            raise PackageNotFoundError(name)
-        return "1.0"
-
-    monkeypatch.setattr(run_module, "version", version)
-    package_versions.cache_clear()
-    assert "torch" not in package_versions()
-    assert package_versions()["numpy"] == "1.0"
-    package_versions.cache_clear()
-
-
-def test_git_state_is_that_of_the_checkout() -> None:
-    git_state.cache_clear()
-    head = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    commit = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
-    state = git_state()
-    assert (state["commit"] if state else "") == commit
-    git_state.cache_clear()
-
-
-@pytest.mark.parametrize("reason", ["no git", "no checkout"])
-def test_without_a_checkout_there_is_no_git_state(reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if reason == "no git":
-        monkeypatch.setenv("PATH", str(tmp_path))
-    else:
-        monkeypatch.setattr(run_module, "__file__", str(tmp_path / "run.py"))
-        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", os.sep)
-    git_state.cache_clear()
-    assert git_state() is None
-    git_state.cache_clear()
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "plain",
-        "1",
-        "1e3",
-        "true",
-        "on",
-        "null",
-        "",
-        "a: b",
-        "# no comment",
-        "- item",
-        "${a.b}",
-        "'quoted'",
-        '"both\'"',
-        "é ☃",
-        "two\nlines",
-        "  indented\n    text\n",
-        "x" * 100,
-        "many words " * 20,
-        " space",
-        "tail ",
-        "\t",
-        "!tag",
-        "&anchor",
-        "1_000",
-    ],
-)
-def test_yaml_is_that_of_omegaconf(value: str) -> None:
-    cfg = OmegaConf.create({"a": value, "b": {"c": [value, 1, None, 0.5, 1e-12, True], "d": {}, "e": []}})
-    assert to_yaml(cfg) == OmegaConf.to_yaml(cfg)
-    assert OmegaConf.create(to_yaml(cfg)) == cfg

@@ -1,5 +1,6 @@
 """From Hydra's objects to `src.sweep`. The underscore keeps Hydra from importing this at every start."""
 
+import functools
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,9 +44,13 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     def compose(overrides: Sequence[str]) -> DictConfig:
         return context.config_loader.load_sweep_config(config, list(overrides))
 
+    @functools.cache
+    def keep_command() -> None:
+        OmegaConf.save(config, sweep_dir / "multirun.yaml")
+
     def launch(batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         # not before: a search that is refused leaves the record of the one that is there
-        OmegaConf.save(config, sweep_dir / "multirun.yaml")
+        keep_command()
         return launcher.launch(batch, initial_job_idx=first)
 
     sweep_dir.mkdir(parents=True, exist_ok=True)

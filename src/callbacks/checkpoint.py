@@ -13,7 +13,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from src.config import ConfigError
-from src.run import RunDir, write_atomically
+from src.files import write_atomically
+from src.run import RunDir
 
 
 class BestAndLast(Checkpoint):

@@ -9,7 +9,8 @@ from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
 
 from src.callbacks.tensorboard import write_hparams
-from src.run import flatten, to_yaml, write_atomically
+from src.files import to_yaml, write_atomically
+from src.run import flatten
 
 
 def tell_loggers(

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from src.files import write_atomically
 from src.plots.search import history_figure, importances_figure, pareto_figure, slices_figure
 from src.plots.style import save
-from src.run import write_atomically
 from src.sweep.study import Book
 
 # Different results that a forest needs at least.

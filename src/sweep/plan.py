@@ -7,17 +7,15 @@ themselves may differ.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from hydra.utils import get_class
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import lr_scheduler
 
-from src.build import build_net, build_task
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.frames import Frames
 from src.callbacks.graph import ModelGraph
@@ -27,14 +25,13 @@ from src.callbacks.pictures import FinalPictures
 from src.callbacks.progress import EpochBar
 from src.callbacks.pruning import Pruning
 from src.callbacks.tensorboard import PrecisionRecallCurves
-from src.data.base import InMemoryDataModule, Part, Parts
+from src.data.base import InMemoryDataModule
 from src.run import RunDir, flatten
-from src.sweep.cohort import Cohort
-from src.sweep.jobs import Job, hydra_config
-from src.sweep.members import BATCHING, Maker, Member
+from src.sweep.jobs import Job
+from src.sweep.members import BATCHING, Maker
 from src.sweep.optim import STACKED
+from src.sweep.probe import NotStackedError, first_line, obstacle_of
 from src.sweep.rates import NOT_STACKED
-from src.sweep.trained import score_names
 from src.tasks.base import Task
 from src.trial import TrialLink
 
@@ -70,13 +67,6 @@ _LOGGERS = (MetricsCSV, TensorBoardLogger)
 
 # Nodes of the configuration that may differ within a bucket, or that `_key` looks at more closely.
 _FREE = ("seed", "run_dir", "optimized_metric", "evaluate", "suggested", "sweep", "logger")
-
-# Samples on which a bucket's network is tried.
-_N_PROBE = 8
-
-
-class NotStackedError(Exception):
-    """A job that cannot train together with others; says why."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +113,7 @@ def plan(jobs: Iterable[Job], maker: Maker | None = None) -> Plan:
             together.setdefault(key, []).append(job)
     buckets: list[Bucket] = []
     for group in together.values():
-        obstacle = "no other job is like it" if len(group) == 1 else _probe(group, maker)
+        obstacle = "no other job is like it" if len(group) == 1 else obstacle_of(group, maker)
         if obstacle is None:
             buckets.append(Bucket(tuple(group), _why([maker.plain(job) for job in group])))
         else:
@@ -138,7 +128,7 @@ def _place(job: Job, maker: Maker) -> tuple[str | None, str]:
         return _key(job, maker), ""
     # a mistake in its configuration is told when it runs by itself, as in any sweep
     except Exception as error:
-        return None, _first_line(error)
+        return None, first_line(error)
 
 
 def _check(cfg: Mapping[str, Any], job: Job) -> None:
@@ -220,65 +210,6 @@ def _key(job: Job, maker: Maker) -> str:
 def _watch(node: Mapping[str, Any]) -> list[Any]:
     """What a callback looks at; only checkpoints decide anything."""
     return [node["monitor"], node["mode"]] if get_class(node["_target_"]) is BestAndLast else []
-
-
-def _probe(group: Sequence[Job], maker: Maker) -> str | None:
-    """Train two models like those of a group for an epoch on a few samples; what went wrong, or None."""
-    job = group[0]
-    try:
-        with hydra_config(job.hydra_cfg):
-            task: Task = build_task(job.cfg, maker.datamodule(job).spec)
-        names = [name for name, _ in task.net.named_parameters()]
-        if unknown := sorted({each.cfg.optimized_metric for each in group} - set(task.metric_names())):
-            return f"optimized_metric={unknown[0]} is not measured"
-        if set(task.net.state_dict()) != set(names) or list(task.net.buffers()):
-            return "the network keeps more than its parameters: buffers, or parameters with two names"
-        if not all(parameter.requires_grad for parameter in task.net.parameters()):
-            return "the network has parameters that are not trained"
-        monitored = [node.monitor for node in job.cfg.callbacks.values() if node and "monitor" in node]
-        if unknown := [name for name in monitored if name not in score_names(task)]:
-            return f"callbacks.checkpoint.monitor={unknown[0]} is not measured during training"
-        if _draws_more(job, task, maker):
-            return "the network draws more from its seed than its parameters"
-        _try(task, maker.member(job))
-    except Exception as error:
-        return f"torch.func.vmap cannot run it: {_first_line(error)}"
-    return None
-
-
-def _draws_more(job: Job, task: Task, maker: Maker) -> bool:
-    """Whether a network of another seed, with the same parameters, computes something else."""
-    cfg = job.cfg.copy()
-    cfg.seed = (cfg.seed + 1) % 2**32
-    datamodule = maker.datamodule(job)
-    with hydra_config(job.hydra_cfg):
-        other = build_net(cfg, datamodule.spec)
-    other.load_state_dict(task.net.state_dict())
-    x = datamodule.parts.train.x[:_N_PROBE]
-    for net in (task.net, other):
-        net.eval()
-    with torch.no_grad():
-        return not torch.allclose(other(x), task.net(x), rtol=1e-4, atol=1e-5)
-
-
-def _try(task: Task, member: Member) -> None:
-    few = Parts(*(Part(part.x[:_N_PROBE], part.y[:_N_PROBE]) for part in member.parts))
-    two = [replace(member, parts=few)] * 2
-    cohort = Cohort(two, task=task, ready=lambda part: Part(part.x, task.targets(part.y)), batch_size=None, watch=None)
-    x = few.train.x
-    for training in (False, True):
-        task.net.train(training)
-        cohort.net.set_mode(training=training)
-        with torch.no_grad():
-            expected, got = task.net(x), cohort.net(cohort.net.split(cohort.weights), cohort.net.inputs(x[None]))
-        if not torch.allclose(got, expected.expand_as(got), rtol=1e-4, atol=1e-5):
-            raise NotStackedError("outputs differ from those of the network by itself")
-    schedule = task.make_schedule(1, every_epoch=True)
-    cohort.train(range(1), schedule)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _why(cfgs: Sequence[Mapping[str, Any]]) -> str:

@@ -20,11 +20,12 @@ from src.callbacks.hints import Hints, facts_of
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
 from src.data.base import Batches, InMemoryDataModule, Part
+from src.files import write_atomically
 from src.hints import Hint, as_record, hints, of_error
 from src.measure import class_report
 from src.pictures import Subject, draw, title_of
 from src.plots.style import save
-from src.run import RunDir, write_atomically
+from src.run import RunDir
 from src.sweep.cohort import Cohort
 from src.sweep.jobs import Job
 from src.sweep.members import Maker, Member

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.run import write_atomically
+from src.files import write_atomically
 from src.sweep.groups import naming_values
 from src.sweep.records import Job
 

@@ -133,3 +133,7 @@ def random_parts(spec: DataSpec, *, n: int = 60, seed: int = 0) -> Parts:
         return Part(x, torch.randint(len(spec.class_names), (n,), generator=generator))
 
     return Parts(draw(), draw(), draw())
+
+
+def listing(path: Path) -> list[str]:
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from src.files import write_atomically
 from src.plots.palette import INK
-from src.run import write_atomically
 from src.sweep.advice import advice
 from src.sweep.answer import Summary
 from src.sweep.page.curves import N_SEEDS, curve_figures

@@ -1,0 +1,30 @@
+"""What code a run is computed by."""
+
+import contextlib
+import functools
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+
+@functools.cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide what a run computes."""
+    versions: dict[str, str] = {}
+    for package in ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "scikit-learn", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
+
+
+@functools.cache
+def git_state() -> dict[str, Any] | None:
+    """Commit of this code and whether files differ from it; None outside a git checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit, "dirty": bool(changes)}
