@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.problem import circle_net
 from benchmarks.timing import ROOT, Claim, check_weights, in_turn, scratch
 from src.build import Built, build
-from src.config import compose_train
+from src.config.compose import compose_train
 from src.data.base import Batches
 
 BATCH = 4096

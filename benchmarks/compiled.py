@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.timing import Claim, check_weights, in_turn, scratch
 from src.build import build
-from src.config import compose_train
+from src.config.compose import compose_train
 
 WIDE = [
     "model=mlp",

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from src.config import compose_train
+from src.config.compose import compose_train
 from src.data.base import Part
 from src.data.circles import CirclesDataModule
 from src.models.mlp import MLP

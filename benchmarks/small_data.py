@@ -15,7 +15,7 @@ from benchmarks.lightning_pattern import fit as usual_fit
 from benchmarks.problem import circle_net, circles, plain_loop, weights_of
 from benchmarks.timing import Claim, check_weights, command, failing_command, in_turn, scratch
 from src.build import build
-from src.config import compose_train
+from src.config.compose import compose_train
 
 EPOCHS = 1000
 # enough of the usual pattern, at thirty times the cost

@@ -17,13 +17,13 @@ from benchmarks.lightning_pattern import fit as usual_fit
 from benchmarks.problem import circle_net, circles, plain_loop
 from benchmarks.timing import Claim, command, in_turn, scratch
 from src.build import build_task, build_trainer
-from src.config import compose_train
+from src.config.compose import compose_train
 from src.plots.style import color
-from src.sweep.ensemble import Ensemble
 from src.sweep.jobs import Job
-from src.sweep.limits import Limits
-from src.sweep.members import Maker
-from src.sweep.progress import Unseen
+from src.vmap.ensemble import Ensemble
+from src.vmap.limits import Limits
+from src.vmap.members import Maker
+from src.vmap.progress import Unseen
 
 EPOCHS = 1000
 # Enough of what is a hundred times slower; the rest is scaled.

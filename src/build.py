@@ -21,9 +21,10 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from src.config import CONF_DIR, ConfigError
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
 from src.data.base import Batches, InMemoryDataModule
-from src.spec import DataSpec
+from src.data.spec import DataSpec
 from src.tasks.base import OptimizerFactory, SchedulerFactory
 
 # Lightning's package adds a handler of its own on import, so that every message would appear twice; what it tells at

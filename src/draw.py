@@ -7,10 +7,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from src.config import ConfigError, entry
-from src.files import write_atomically
-from src.lean import without_scipy_signal
-from src.run import RunDir
+from src.compat.torchmetrics import without_scipy_signal
+from src.config.compose import entry
+from src.config.errors import ConfigError
+from src.run.directory import RunDir
+from src.run.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,9 @@ def draw(cfg: DictConfig) -> list[Path]:
     run = RunDir(Path(cfg.run))
     run_cfg = run.config()
     with without_scipy_signal():
-        from src import pictures
         from src.build import build
         from src.measure import measure
+        from src.pictures import catalogue as pictures
         from src.plots.animation import animate, frames_in
         from src.plots.style import save
 

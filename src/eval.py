@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from src.config import entry, override
-from src.lean import without_scipy_signal
+from src.compat.torchmetrics import without_scipy_signal
+from src.config.compose import entry, override
 
 if TYPE_CHECKING:
     from src.measure import Measured
@@ -23,8 +23,8 @@ def evaluate(cfg: DictConfig) -> Measured:
     Raises:
         ConfigError: If the directory, the checkpoint or an override does not fit.
     """
-    from src.console import print_results
-    from src.run import RunDir
+    from src.console.results import print_results
+    from src.run.directory import RunDir
 
     run = RunDir(Path(cfg.run))
     run_cfg = override(run.config(), cfg.overrides)

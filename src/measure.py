@@ -10,7 +10,7 @@ from torch import Tensor
 
 from src.build import Built
 from src.callbacks.checkpoint import load_checkpoint
-from src.config import ConfigError
+from src.config.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, ListConfig
 
-from src.config import ConfigError, entry
+from src.config.compose import entry
+from src.config.errors import ConfigError
 
 if TYPE_CHECKING:
-    from src.sweep.answer import Summary
+    from src.analysis.answer import Summary
 
 
 def report(cfg: DictConfig) -> Summary:
@@ -22,8 +23,8 @@ def report(cfg: DictConfig) -> Summary:
     Raises:
         ConfigError: If a directory is missing or holds no jobs, or no job has the metric.
     """
-    from src.sweep.records import read_jobs
-    from src.sweep.summary import answer
+    from src.analysis.records import read_jobs
+    from src.analysis.summary import answer
 
     given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
     sweep_dirs = list({path.resolve(): path for path in map(_checked, given)}.values())
@@ -48,7 +49,7 @@ def _checked(given: object) -> Path:
 
 
 def _no_jobs(path: Path) -> str:
-    from src.sweep.records import find_runs, is_run
+    from src.analysis.records import find_runs, is_run
 
     if not is_run(path):
         return f"sweep={path} holds no jobs: there is no run directory below it, with .hydra/config.yaml or result.json"

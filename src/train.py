@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import entry
-from src.hold import HeldError, held
-from src.lean import without_scipy_signal
+from src.compat.torchmetrics import without_scipy_signal
+from src.config.compose import entry
+from src.run.lock import HeldError, held
 
 if TYPE_CHECKING:
-    from src.run import RunDir
+    from src.run.directory import RunDir
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         ConfigError: If the configuration holds an error, or the directory belongs to another one, or to a command that
             is still running.
     """
-    from src.run import PrunedError, RunDir, is_first_process
+    from src.run.directory import PrunedError, RunDir, is_first_process
 
     run = RunDir(Path(cfg.run_dir))
     if not is_first_process():
@@ -52,9 +52,9 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
 
 
 def _train(cfg: DictConfig, run: RunDir, *, overrides: Sequence[str], hydra_cfg: DictConfig | None) -> float | None:
-    from src.console import print_hints, print_results
-    from src.hints import as_record, of_error
-    from src.run import PrunedError
+    from src.console.results import print_hints, print_results
+    from src.hints.rules import as_record, of_error
+    from src.run.directory import PrunedError
 
     claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     if claim == "completed":
@@ -117,7 +117,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
         from src.callbacks.hints import found_by
         from src.measure import describe_device, measure
 
-    from src.console import print_config
+    from src.console.results import print_config
 
     built = build(cfg)
     if show:
@@ -144,7 +144,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
 
 def _keep_failure(cfg: DictConfig, error: Exception, message: str) -> float:
     """Record a failed job of a sweep where it ran, so that the other jobs go on."""
-    from src.run import OtherRunError, RunDir, is_first_process
+    from src.run.directory import OtherRunError, RunDir, is_first_process
 
     if isinstance(error, (OtherRunError, HeldError)) or not is_first_process():
         # the record that is there belongs to somebody else
@@ -170,7 +170,7 @@ def _hydra() -> tuple[Any, list[str]]:
 
 def _end_of_sweep(error: BaseException | None) -> int:
     # loaded by Hydra's callback, if at all
-    watch = sys.modules.get("src.sweep.watch")
+    watch = sys.modules.get("src.sweep.guard")
     return watch.end_of_sweep(error) if watch else 0
 
 

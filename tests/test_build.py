@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from src.build import Built, build, check_precision
-from src.config import CONF_DIR, ConfigError, compose_train
+from src.config.compose import CONF_DIR, compose_train
+from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
 from src.tasks.base import Task
 from tests.tasks.runs import circle_v2, linears, small, weights

@@ -7,9 +7,10 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from src.config import CONF_DIR, ConfigError, compose_train
+from src.config.compose import CONF_DIR, compose_train
+from src.config.errors import ConfigError
 from src.draw import draw
-from src.pictures import PICTURES
+from src.pictures.catalogue import PICTURES
 from src.train import train
 
 QUIET = ("logger=csv", "trainer=cpu", "trainer.max_epochs=20", "optimizer=adam", "~callbacks.progress")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import ConfigError, compose_train
+from src.config.compose import compose_train
+from src.config.errors import ConfigError
 from src.eval import evaluate
 from src.train import train
 

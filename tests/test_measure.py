@@ -9,7 +9,7 @@ from sklearn.metrics import classification_report
 
 from src.build import build
 from src.callbacks.checkpoint import load_checkpoint
-from src.config import ConfigError
+from src.config.errors import ConfigError
 from src.measure import class_report, describe_device, load_weights, measure
 from tests.tasks.runs import fit, small, validate_and_test
 

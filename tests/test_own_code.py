@@ -9,8 +9,8 @@ from hydra.errors import InstantiationException
 from torch import nn
 
 from src.build import build, build_task
-from src.config import ConfigError
-from src.spec import DataSpec
+from src.config.errors import ConfigError
+from src.data.spec import DataSpec
 from tests.tasks.runs import fit, small
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from src.config import CONF_DIR, compose_train
+from src.config.compose import CONF_DIR, compose_train
 from src.train import train
 
 SHORT = ["trainer.max_epochs=2", "callbacks=none", "logger=csv"]

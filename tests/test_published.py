@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from src.build import build_task
-from src.config import compose_train
+from src.config.compose import compose_train
 from src.data.base import InMemoryDataModule, Part
 from src.train import train
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import CONF_DIR, ConfigError
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
 from src.report import report
-from tests.sweep.jobs import make_job
-from tests.sweep.thousand import make_thousand
+from tests.analysis.jobs import make_job
+from tests.analysis.thousand import make_thousand
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,9 +9,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from src.config import ConfigError, compose_train
-from src.hold import held
-from src.run import RunDir
+from src.config.compose import compose_train
+from src.config.errors import ConfigError
+from src.run.directory import RunDir
+from src.run.lock import held
 from src.train import train
 
 QUIET = ["callbacks=none", "logger=none"]

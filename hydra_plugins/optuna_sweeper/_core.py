@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 from src.launch.resources import jobs_at_once, n_cores, visible_gpus
-from src.run import flatten
+from src.run.directory import flatten
 
 if TYPE_CHECKING:
     from hydra_plugins.optuna_sweeper.optuna_sweeper import OptunaSweeper
@@ -21,11 +21,11 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     """Run a search with the launcher that Hydra has been asked for."""
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
-    from src.sweep.check import check_job
-    from src.sweep.findings import report
-    from src.sweep.options import Options
-    from src.sweep.search import search
-    from src.sweep.space import read_space
+    from src.search.check import check_job
+    from src.search.findings import report
+    from src.search.options import Options
+    from src.search.search import search
+    from src.search.space import read_space
 
     config, context, launcher = sweeper.config, sweeper.hydra_context, sweeper.launcher
     assert config is not None

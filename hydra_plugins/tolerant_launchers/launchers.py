@@ -51,7 +51,7 @@ class _Tolerant(Launcher):
         """Run a job for each command line, and tell how each ended, in their order."""
         from hydra.core.utils import configure_log, setup_globals
 
-        from src.errors import ConfigError
+        from src.config.errors import ConfigError
         from src.launch.job import Sweep
 
         package, extra = self.needs

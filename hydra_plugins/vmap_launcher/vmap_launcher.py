@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from src.launch.job import Sweep
     from src.sweep.jobs import Job
-    from src.sweep.plan import Bucket
+    from src.vmap.plan import Bucket
 
 _LOCAL = "local"
 
@@ -61,8 +61,8 @@ class VmapLauncher(Launcher):
         """
         from hydra.core.utils import JobStatus, configure_log, setup_globals
 
+        from src.compat.torchmetrics import without_scipy_signal
         from src.launch.job import Sweep
-        from src.lean import without_scipy_signal
 
         self._check()
         setup_globals()
@@ -71,9 +71,9 @@ class VmapLauncher(Launcher):
         if len(job_overrides) <= 20:
             sweep.announce(job_overrides, first=initial_job_idx)
         with without_scipy_signal():
-            from src.sweep.bucket import Options
-            from src.sweep.shards import train_elsewhere
-            from src.sweep.together import run_together
+            from src.vmap.bucket import Options
+            from src.vmap.shards import train_elsewhere
+            from src.vmap.together import run_together
 
         folder = Path(self.config.hydra.sweep.dir).absolute() / ".unfinished"
         options = Options(
@@ -102,7 +102,7 @@ class VmapLauncher(Launcher):
         return returns
 
     def _check(self) -> None:
-        from src.errors import ConfigError
+        from src.config.errors import ConfigError
 
         known = [_LOCAL, *self.engines]
         if self.executor not in known:

@@ -12,9 +12,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from src.config import ConfigError
-from src.files import write_atomically
-from src.run import RunDir
+from src.config.errors import ConfigError
+from src.run.directory import RunDir
+from src.run.files import write_atomically
 
 
 class BestAndLast(Checkpoint):

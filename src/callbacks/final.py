@@ -9,8 +9,8 @@ from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
 
 from src.callbacks.tensorboard import write_hparams
-from src.files import to_yaml, write_atomically
-from src.run import flatten
+from src.run.directory import flatten
+from src.run.files import to_yaml, write_atomically
 
 
 def tell_loggers(

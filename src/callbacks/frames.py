@@ -14,9 +14,9 @@ from PIL import Image
 from src.callbacks.every_few_epochs import EveryFewEpochs
 from src.callbacks.tensorboard import add_png, writers
 from src.data.base import InMemoryDataModule, Part
-from src.files import write_atomically
 from src.plots.frames import BoundaryFrames, PredictionFrames
-from src.run import RunDir
+from src.run.directory import RunDir
+from src.run.files import write_atomically
 from src.tasks.base import Task
 
 Draw: TypeAlias = Callable[[str], NDArray[np.uint8]]

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from src.data.base import Batches, InMemoryDataModule, Part, Parts
-from src.hints import Facts, Hint, ReluLayer, hints
+from src.hints.rules import Facts, Hint, ReluLayer, hints
 from src.models.activations import HandmadeReLU
 from src.models.mlp import MLP
 from src.tasks.base import Task

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from src.files import write_atomically
+from src.run.files import write_atomically
 
 
 class MetricsCSV(Logger):

@@ -8,9 +8,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from src.data.base import InMemoryDataModule
-from src.pictures import Subject, check_names, draw, title_of
+from src.pictures.catalogue import Subject, check_names, draw, title_of
 from src.plots.style import save
-from src.run import RunDir
+from src.run.directory import RunDir
 from src.tasks.base import Task
 
 
@@ -21,7 +21,7 @@ class FinalPictures(Callback):
 
     Args:
         name: What the titles call the model.
-        draw: One or several names of pictures, as in `src.pictures.PICTURES`.
+        draw: One or several names of pictures, as in `src.pictures.catalogue.PICTURES`.
 
     Raises:
         ConfigError: If there is no picture of a name.

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from src.console import number
+from src.console.results import number
 
 
 class _LiveProgress(Progress):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
-from src.config import ConfigError
-from src.run import PrunedError
-from src.trial import TrialLink, make, open_storage
+from src.config.errors import ConfigError
+from src.run.directory import PrunedError
+from src.run.trial import TrialLink, make, open_storage
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import SequentialSampler
 
 from src.data.ranges import check_range, check_seed
-from src.spec import DataSpec
+from src.data.spec import DataSpec
 
 
 class Part(NamedTuple):

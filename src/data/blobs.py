@@ -4,8 +4,8 @@ from sklearn.datasets import make_blobs
 
 from src.data.base import InMemoryDataModule, Parts
 from src.data.ranges import check_range, check_seed
+from src.data.spec import DataSpec
 from src.data.split import as_part, n_test_samples, shuffled_split
-from src.spec import DataSpec
 
 
 class BlobsDataModule(InMemoryDataModule):

@@ -5,8 +5,8 @@ import torch
 
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.ranges import check_range, check_seed
+from src.data.spec import DataSpec
 from src.data.split import n_test_samples, shuffled_split
-from src.spec import DataSpec
 
 # Points that are in memory as float64 at the same time.
 _CHUNK = 1 << 15

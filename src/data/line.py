@@ -5,8 +5,8 @@ from torch import Tensor
 
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.ranges import check_range
+from src.data.spec import DataSpec
 from src.data.split import n_test_samples
-from src.spec import DataSpec
 
 
 class LineDataModule(InMemoryDataModule):

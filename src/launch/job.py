@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides, run_job, se
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 from src.launch.lifeline import end_with, lifeline
 
 _LIFELINE = "SWEEP_LIFELINE"

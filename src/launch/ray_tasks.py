@@ -7,7 +7,7 @@ from typing import Any
 import ray
 from hydra.core.utils import JobReturn
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 from src.launch.job import Job, Sweep
 from src.launch.lifeline import stopped_by_sigterm
 

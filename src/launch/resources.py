@@ -64,7 +64,7 @@ def jobs_at_once(asked: int, *, cores: int, gpus: list[str]) -> int:
     Raises:
         ConfigError: If it is 0.
     """
-    from src.errors import ConfigError
+    from src.config.errors import ConfigError
 
     if asked == 0:
         raise ConfigError("hydra.launcher.n_jobs: got 0; allowed: a number of jobs, or -1 for one per core")

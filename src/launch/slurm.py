@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 from src.launch.job import Job, Sweep
 from src.launch.lifeline import stopped_by_sigterm
 from src.launch.submission import Submission, has_result, outcome

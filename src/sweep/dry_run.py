@@ -7,9 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from src.build import build
-from src.config import CONF_DIR, ConfigError, check
-from src.console import terminal
-from src.run import RunDir
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
+from src.config.schema import check
+from src.console.results import terminal
+from src.run.directory import RunDir
 from src.sweep.jobs import Job, hydra_config
 
 # Rows of the table; what is wrong is shown in full.

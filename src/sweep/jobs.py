@@ -21,7 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 
 # Sweepers whose jobs are all combinations of the values given.
 _GRIDS = (

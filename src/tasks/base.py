@@ -21,9 +21,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from src.config import ConfigError
+from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
-from src.spec import DataSpec, TaskName
+from src.data.spec import DataSpec, TaskName
 from src.tasks.epochs import skip_epochs
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.meters import Meters

@@ -8,12 +8,12 @@ from typing import TypeAlias
 import pytest
 from playwright.sync_api import Page, expect
 
-from src.sweep.answer import summarise
-from src.sweep.page.write import write_page
-from src.sweep.records import read_jobs
+from src.analysis.answer import summarise
+from src.analysis.page.write import write_page
+from src.analysis.records import read_jobs
+from tests.analysis.jobs import make_job
+from tests.analysis.thousand import draw_boundary, make_thousand, write_metrics
 from tests.browser.conftest import Opened
-from tests.sweep.jobs import make_job
-from tests.sweep.thousand import draw_boundary, make_thousand, write_metrics
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import pytest
 from playwright.sync_api import expect
 
-from src.config import compose_train
+from src.config.compose import compose_train
 from src.train import train
 from tests.browser.conftest import Opened
 

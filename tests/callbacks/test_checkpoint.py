@@ -13,7 +13,7 @@ from torch import Tensor
 
 from src.build import Built, build
 from src.callbacks.checkpoint import BestAndLast, load_checkpoint
-from src.config import ConfigError
+from src.config.errors import ConfigError
 from src.tasks.finite import NonFiniteLossError
 from tests.tasks.runs import fit, small
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from src.build import build
 from src.callbacks.hints import Hints, dead_relus, found_by, is_affine, line_accuracy, moved
-from src.config import compose_train
+from src.config.compose import compose_train
 from src.data.base import Part
 from src.models.mlp import MLP
 from src.tasks.finite import NonFiniteLossError

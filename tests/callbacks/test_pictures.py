@@ -12,9 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from src.build import build
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
-from src.config import ConfigError, compose_train
+from src.config.compose import compose_train
+from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
-from src.spec import DataSpec
+from src.data.spec import DataSpec
 from src.tasks.base import Task
 from tests.data.test_sources import blobs, circles, line
 from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_parts, small

@@ -9,11 +9,11 @@ import pytest
 from omegaconf import DictConfig, open_dict
 from optuna.trial import TrialState
 
-from src.config import ConfigError
-from src.run import RunDir
+from src.config.errors import ConfigError
+from src.run.directory import RunDir
+from src.run.trial import TrialLink, open_storage
 from src.train import train
-from src.trial import TrialLink, open_storage
-from tests.sweep.searching import conf
+from tests.search.searching import conf
 from tests.tasks.runs import small
 
 # Trials end at the third logged epoch at which their loss is above 0.1.
@@ -125,7 +125,7 @@ def test_the_pruners_of_the_files_give_up_the_worst(tmp_path: Path) -> None:
 
 
 def _made(node: dict[str, Any]) -> Any:
-    from src.trial import make
+    from src.run.trial import make
 
     return make("pruner", node)
 

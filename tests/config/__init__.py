@@ -1,1 +1,1 @@
-"""Tests of src.config and src.explain."""
+"""Tests of src.config.compose and src.config.explain."""

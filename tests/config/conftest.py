@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from src.config import entry
-from src.signature import parameters
+from src.config.compose import entry
+from src.config.signature import parameters
 from tests.config.tree import FILES, THING, Run
 
 

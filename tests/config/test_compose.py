@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from src.config import ConfigError, compose_train
+from src.config.compose import compose_train
+from src.config.errors import ConfigError
 
 
 def test_compose_train_needs_no_hydra_application(tmp_path: Path) -> None:

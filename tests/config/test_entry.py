@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import entry
+from src.config.compose import entry
 from tests.config.tree import Run
 
 

@@ -10,7 +10,8 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import CONF_DIR, ConfigError
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
 from tests.config.tree import FILES, Run, message
 
 ROOT = CONF_DIR.parent
@@ -164,7 +165,7 @@ def test_a_script_ends_with_status_1_and_imports_no_torch(tmp_path: Path) -> Non
     script.write_text(
         "import sys, atexit\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from src.config import entry\n"
+        "from src.config.compose import entry\n"
         "atexit.register(lambda: print('torch' in sys.modules))\n"
         "@entry('train')\n"
         "def main(cfg): ...\n"

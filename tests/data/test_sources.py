@@ -13,7 +13,7 @@ from src.data.base import InMemoryDataModule, Part
 from src.data.blobs import BlobsDataModule
 from src.data.circles import CirclesDataModule
 from src.data.line import LineDataModule
-from src.spec import DataSpec
+from src.data.spec import DataSpec
 from tests.tasks.runs import generator_states
 
 SPLIT = {"seed": 42, "test_size": 0.2, "split_seed": 42, "n_val": 200, "val_seed": 43}

@@ -13,9 +13,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from src.config import CONF_DIR
+from src.config.compose import CONF_DIR
+from src.config.origins import hydra_at
 from src.launch.job import Job, LostJobError, Sweep
-from src.origins import hydra_at
 
 
 @pytest.fixture

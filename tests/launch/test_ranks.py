@@ -9,9 +9,10 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import ConfigError, compose_train
+from src.config.compose import compose_train
+from src.config.errors import ConfigError
 from src.launch.ranks import check_processes, is_own_command, n_started, run_as_command, wants_many
-from src.run import is_first_process
+from src.run.directory import is_first_process
 from tests.launch.commands import QUIET, ROOT, Launcher, results
 from tests.tasks.runs import stored_weights
 

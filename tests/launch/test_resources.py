@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import ConfigError
+from src.config.errors import ConfigError
 from src.launch.resources import cap_threads, jobs_at_once, n_cores, share, visible_gpus
 
 

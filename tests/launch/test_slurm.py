@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hydra.core.utils import JobStatus
 
-from src.errors import ConfigError
+from src.config.errors import ConfigError
 from src.launch import slurm
 from src.launch.job import LostJobError
 from tests.launch.commands import ROOT

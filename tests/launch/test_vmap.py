@@ -15,8 +15,8 @@ from hydra.core.plugins import Plugins
 from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from omegaconf import OmegaConf
 
-from src.config import CONF_DIR
-from src.sweep.limits import cut
+from src.config.compose import CONF_DIR
+from src.vmap.limits import cut
 from tests.launch.commands import Launcher
 from tests.sweep.commands import ROOT, run, start
 

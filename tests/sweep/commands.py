@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _context = multiprocessing.get_context("forkserver")
 # what a run imports late; in a clean process, since threads of a used one would not survive the fork
-_context.set_forkserver_preload(["src.train", "src.build", "src.measure", "src.console", "src.sweep.summary"])
+_context.set_forkserver_preload(
+    ["src.train", "src.build", "src.measure", "src.console.results", "src.analysis.summary"]
+)
 
 
 def start(*arguments: str, output: Path) -> ForkServerProcess:

@@ -8,9 +8,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import CONF_DIR, ConfigError
-from src.origins import hydra_at
-from src.run import flatten
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
+from src.config.origins import hydra_at
+from src.run.directory import flatten
 from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives
 
 

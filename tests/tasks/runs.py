@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from src.build import Built, build
-from src.config import compose_train, override
+from src.config.compose import compose_train, override
 from src.data.base import InMemoryDataModule, Part, Parts
-from src.spec import DataSpec
+from src.data.spec import DataSpec
 
 QUIET = ("trainer=cpu", "callbacks=none", "logger=none")
 

@@ -12,8 +12,8 @@ from sklearn import metrics as sk
 from torch import Tensor, nn
 
 from src.data.base import Parts
+from src.data.spec import DataSpec
 from src.models.mlp import MLP
-from src.spec import DataSpec
 from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
 from src.tasks.multiclass import MulticlassClassification

@@ -1,0 +1,180 @@
+"""Jobs that differ in nothing but their seed belong together; each such group gets a short name."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from src.analysis.records import Job
+
+# Neither changes what a run computes, or a seed's run from another seed's.
+_APART = frozenset({"seed", "run_dir", "optimized_metric"})
+
+_ABSENT: Any = object()
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+_NO_WORDS = frozenset({"true", "false", "null", "none", "nan", "inf", "yes", "no", "on", "off", "default", "removed"})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs of one configuration under several seeds.
+
+    Attributes:
+        label: What tells it from the other groups, short.
+        values: The same in full: value by key, None where a job was not given one.
+        jobs: All its jobs, also those that have not completed.
+    """
+
+    label: str
+    values: Mapping[str, str | None]
+    jobs: tuple[Job, ...]
+
+    def by_seed(self, metric: str) -> dict[int, float]:
+        """Value per seed of the jobs that completed.
+
+        A seed that has run more than once, say in two sweeps, counts once, with the mean of its values: a repeated
+        run tells nothing new.
+        """
+        found: dict[int, list[float]] = {}
+        for job in self.jobs:
+            if job.status == "completed" and metric in job.metrics and job.seed is not None:
+                found.setdefault(job.seed, []).append(job.metrics[metric])
+        return {seed: sum(values) / len(values) for seed, values in sorted(found.items())}
+
+    @property
+    def n_repeated(self) -> int:
+        """Number of seeds with more than one completed job."""
+        seeds = Counter(job.seed for job in self.jobs if job.status == "completed")
+        return sum(count > 1 for count in seeds.values())
+
+
+def group_jobs(jobs: Sequence[Job]) -> list[Group]:
+    """Group by the stored configurations, apart from the seed; jobs whose configuration is lost are left out.
+
+    Configurations are compared as they were composed, so what follows the seed by ``${seed}`` is no difference, and
+    neither is whether a value was given or is the default.
+    """
+    known = [job for job in jobs if job.leaves]
+    differing = _differing(known)
+    members: dict[tuple[str, ...], list[Job]] = {}
+    for job in known:
+        members.setdefault(tuple(_text(_resolved(job.leaves, key)) for key in differing), []).append(job)
+    values = _naming([group[0] for group in members.values()], known, differing)
+    labels = _labels(values)
+    triples = zip(labels, values, members.values(), strict=True)
+    return [Group(label, named, tuple(group)) for label, named, group in triples]
+
+
+def naming_values(jobs: Sequence[Job]) -> list[dict[str, str | None]]:
+    """Per job the overrides it was given, or the values in their place, and what else tells configurations apart."""
+    named = {id(job): group.values for group in group_jobs(jobs) for job in group.jobs}
+    keys = dict.fromkeys(key for job in jobs for key in job.overrides)
+    own = {key for key in keys if _is_value(jobs, key)}
+    rows = []
+    for job in jobs:
+        row = {key: _shown(job, key, is_value=key in own) for key in keys}
+        rows.append({**row, **named.get(id(job), {})})
+    return rows
+
+
+def _differing(jobs: Sequence[Job]) -> list[str]:
+    """Keys whose values are not the same in all configurations, the outermost first."""
+    found: set[str] = set()
+    first = jobs[0].leaves if jobs else {}
+    for job in jobs:
+        for key in first.keys() | job.leaves.keys():
+            if first.get(key, _ABSENT) != job.leaves.get(key, _ABSENT):
+                found.add(key)
+    kept = [key for key in found if key not in _APART and not key.startswith("sweep.")]
+    return sorted(kept, key=lambda key: (key.count("."), key))
+
+
+def _resolved(leaves: Mapping[str, Any], key: str) -> Any:
+    """Value of a key; one that is another key's is looked up there, but what follows the seed stays a reference."""
+    value = leaves.get(key, _ABSENT)
+    for _ in leaves:
+        found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if found is None or found[1] in _APART or found[1] not in leaves:
+            break
+        value = leaves[found[1]]
+    return value
+
+
+def _text(value: Any) -> str:
+    """Write a value as one would on the command line; the empty text is no value."""
+    if value is _ABSENT:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _is_value(jobs: Iterable[Job], key: str) -> bool:
+    """Whether an override gives a value, and not the option of a group."""
+    return all(not isinstance(job.leaves.get(key, {}), dict) for job in jobs if key in job.overrides)
+
+
+def _shown(job: Job, key: str, *, is_value: bool) -> str | None:
+    if is_value and key in job.leaves:
+        return _text(_resolved(job.leaves, key))
+    return job.overrides.get(key)
+
+
+def _naming(firsts: Sequence[Job], jobs: Sequence[Job], differing: Sequence[str]) -> list[dict[str, str | None]]:
+    """Per group the values that tell it from all others: its overrides, and others if these are not enough."""
+    given = dict.fromkeys(key for job in jobs for key in job.overrides if key not in _APART)
+    columns: dict[str, list[str | None]] = {}
+    for key in given:
+        is_value = _is_value(jobs, key)
+        column = [_shown(job, key, is_value=is_value) for job in firsts]
+        if len(set(column)) > 1 and not key.startswith("sweep."):
+            columns[key] = column
+    for key in differing:
+        n_told_apart = len(set(zip(*columns.values(), strict=True))) if columns else 1
+        if n_told_apart == len(firsts):
+            break
+        column = [_text(_resolved(job.leaves, key)) or None for job in firsts]
+        if len(set(zip(*columns.values(), column, strict=True))) > n_told_apart:
+            columns[key] = column
+    return [{key: column[i] for key, column in columns.items()} for i in range(len(firsts))]
+
+
+def _labels(values: Sequence[Mapping[str, str | None]]) -> list[str]:
+    """Shortest clear names: a word stands for itself if no other key has it, a number behind the end of its key."""
+    keys = list(values[0]) if values else []
+    if not keys:
+        return ["all jobs"] * len(values)
+    short = {key: _ending(key, keys) for key in keys}
+    owners = Counter(text for key in keys for text in {row[key] for row in values} if text is not None)
+
+    def part(key: str, text: str, digits: int) -> str:
+        is_word = re.fullmatch(r"[A-Za-z][\w./-]*", text) and text.lower() not in _NO_WORDS
+        return text if is_word and owners[text] == 1 else f"{short[key]}={_rounded(text, digits)}"
+
+    labels: list[str] = []
+    # a search draws numbers with all digits that there are
+    for digits in (4, 6, 17):
+        parts = ([part(key, text, digits) for key, text in row.items() if text is not None] for row in values)
+        labels = [" ".join(row) or "as is" for row in parts]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
+
+
+def _rounded(text: str, digits: int) -> str:
+    """Shorten a number that is not a whole one."""
+    is_long = len(text.strip("-")) > digits + 1 and re.fullmatch(r"-?\d*\.\d+(e[-+]?\d+)?", text)
+    return f"{float(text):.{digits}g}" if is_long else text
+
+
+def _ending(key: str, keys: Sequence[str]) -> str:
+    parts = key.split(".")
+    for n in range(1, len(parts)):
+        ending = ".".join(parts[-n:])
+        if not any(other != key and f".{other}".endswith(f".{ending}") for other in keys):
+            return ending
+    return key

@@ -1,0 +1,150 @@
+"""Learning curves: per group the mean over its seeds, in a band from the lowest seed to the highest.
+
+Axes: `s` seeds, `e` epochs.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.analysis.page.series import Figure, Series, axis, layout, metric_axis, rounded, short
+from src.analysis.records import Job
+from src.analysis.scale import Scale
+
+N_SEEDS = 20  # per group: reading more takes long and moves the mean little
+_N_PLACES = 80  # along the epochs, as many as a small panel can show
+_N_METRICS = 2
+
+# Epochs and values of one run.
+_Curve: TypeAlias = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Mean, lowest and highest over seeds at some epochs, each (e,)."""
+
+    epochs: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+_Bands: TypeAlias = Sequence[tuple[Series, Band | None]]
+
+
+def curve_figures(series: Sequence[Series]) -> list[Figure]:
+    """A chart per metric that was measured while training; none where no job has left a metrics.csv."""
+    found = [(each, _read_group(each.ranked.group.jobs)) for each in series if each.is_own]
+    names = _metrics({name for _, curves in found for run in curves for name in run})
+    bands = {name: [(each, _band(name, curves)) for each, curves in found] for name in names}
+    return [_figure(name, bands[name], _axis(name, bands)) for name in names]
+
+
+def read_curves(path: Path) -> dict[str, _Curve]:
+    """Columns of a metrics.csv by name, without what is empty or not finite; empty if it cannot be read."""
+    curves: dict[str, _Curve] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            names = next(rows, [])
+            epoch = names.index("epoch")
+            columns = [(i, curves.setdefault(name, ([], []))) for i, name in enumerate(names) if "/" in name]
+            for row in rows:
+                # a job that runs may be writing the last one
+                for i, (epochs, values) in columns if len(row) == len(names) else ():
+                    if row[i] and row[epoch] and math.isfinite(value := float(row[i])):
+                        epochs.append(float(row[epoch]))
+                        values.append(value)
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {name: curve for name, curve in curves.items() if curve[0]}
+
+
+def band(curves: Sequence[_Curve]) -> Band | None:
+    """Mean and extremes of runs at common epochs, by the straight line between measured ones.
+
+    A run that ended early counts up to its end.
+    """
+    if not curves:
+        return None
+    first, last = min(epochs[0] for epochs, _ in curves), max(epochs[-1] for epochs, _ in curves)
+    longest = max(len(epochs) for epochs, _ in curves)
+    places = np.linspace(first, last, min(longest, _N_PLACES))
+    runs = np.array([np.interp(places, *curve, left=np.nan, right=np.nan) for curve in curves])  # (s, e)
+    known = ~np.isnan(runs)
+    kept = known.any(0)
+    places, runs, known = places[kept], runs[:, kept], known[:, kept]
+    mean = np.where(known, runs, 0.0).sum(0) / known.sum(0)
+    return Band(places, mean, np.where(known, runs, np.inf).min(0), np.where(known, runs, -np.inf).max(0))
+
+
+def _read_group(jobs: Sequence[Job]) -> list[Mapping[str, _Curve]]:
+    completed = [job for job in jobs if job.status == "completed"][:N_SEEDS]
+    return [curves for job in completed if (curves := read_curves(job.path / "metrics.csv"))]
+
+
+def _metrics(found: set[str]) -> list[str]:
+    """Training beside validation, the loss first."""
+    kinds = sorted({name.partition("/")[2] for name in found}, key=lambda kind: (kind != "loss", kind))[:_N_METRICS]
+    return [name for kind in kinds for split in ("train", "val") if (name := f"{split}/{kind}") in found]
+
+
+def _band(name: str, curves: Sequence[Mapping[str, _Curve]]) -> Band | None:
+    return band([run[name] for run in curves if name in run])
+
+
+def _axis(name: str, bands: Mapping[str, _Bands]) -> dict[str, Any]:
+    """The same vertical axis for training and validation."""
+    alike = [other for other in bands if other.partition("/")[2] == name.partition("/")[2]]
+    found = [each for other in alike for _, each in bands[other] if each is not None]
+    look = metric_axis(name, [float(value) for each in found for value in each.mean])
+    low, high = min(float(each.low.min()) for each in found), max(float(each.high.max()) for each in found)
+    if look.get("type") == "log":
+        # a lowest value of zero has no place there
+        low, high = math.log10(low if low > 0 else high / 1e6), math.log10(high)
+    margin = 0.04 * ((high - low) or abs(high) or 1.0)
+    return {**look, "title": {"text": ""}, "range": rounded([low - margin, high + margin])}
+
+
+def _figure(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Figure:
+    data: list[dict[str, Any]] = []
+    drawn = [(each, found) for each, found in bands if found is not None]
+    # the best group last, on top of the others
+    for each, found in reversed(drawn):
+        data += _traces(each, found)
+    figure = layout(
+        height=300,
+        title={"text": Scale.of(name).words, "font": {"size": 14}, "x": 0.02, "y": 0.98, "yanchor": "top"},
+        xaxis=axis("epoch"),
+        yaxis=dict(vertical),
+    )
+    return {"data": data, "layout": figure}
+
+
+def _traces(each: Series, found: Band) -> list[dict[str, Any]]:
+    epochs, name = rounded(found.epochs), short(each.label, 60)
+    around = {
+        "type": "scatter",
+        "x": [*epochs, *reversed(epochs)],
+        "y": [*rounded(found.high), *reversed(rounded(found.low))],
+        "fill": "toself",
+        "fillcolor": f"{each.color}2E",
+        "line": {"width": 0},
+        "mode": "lines",
+        "hoverinfo": "skip",
+    }
+    mean = {
+        "type": "scatter",
+        "x": epochs,
+        "y": rounded(found.mean),
+        "mode": "lines",
+        "line": {"color": each.color, "width": 2},
+        "hovertemplate": f"epoch %{{x:.0f}}: %{{y:.4g}}<extra>{name}</extra>",
+    }
+    return [around, mean]

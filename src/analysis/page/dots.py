@@ -1,0 +1,60 @@
+"""The answer as a picture: per group its mean with the interval, and every seed."""
+
+from collections.abc import Sequence
+
+from src.analysis.page.series import Figure, Series, layout, metric_axis, rounded, short, thinned
+from src.plots.palette import INK
+
+N_GROUPS = 20
+_N_SEEDS = 60  # points of a group that can be told apart in a row
+
+
+def dots(series: Sequence[Series], metric: str) -> Figure | None:
+    """Best groups from top to bottom; None where no group has the metric."""
+    shown = [each for each in series if metric in each.ranked.estimates][:N_GROUPS]
+    if not shown:
+        return None
+    rows = [thinned(list(each.ranked.group.by_seed(metric).values()), _N_SEEDS) for each in shown]
+    places = [-i for i, row in enumerate(rows) for _ in row]
+    owners = [each for each, row in zip(shown, rows, strict=True) for _ in row]
+    seeds = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": rounded(value for row in rows for value in row),
+        "y": places,
+        "marker": {
+            "color": [each.color for each in owners],
+            "symbol": [each.symbol for each in owners],
+            "size": 8,
+            "opacity": 0.5,
+        },
+        "hovertemplate": "%{x}<extra>one seed</extra>",
+    }
+    values = [value for row in rows for value in row]
+    figure = layout(
+        height=86 + 30 * len(shown),
+        margin={"l": 10, "r": 16, "t": 8, "b": 46},
+        xaxis=metric_axis(metric, values),
+        yaxis={
+            "tickvals": [-i for i in range(len(shown))],
+            "ticktext": [short(each.label, 36) for each in shown],
+            "range": [-len(shown) + 0.4, 0.6],
+            "automargin": True,
+            "showgrid": False,
+            "zeroline": False,
+        },
+    )
+    return {"data": [seeds, _means(shown, metric)], "layout": figure}
+
+
+def _means(shown: Sequence[Series], metric: str) -> Figure:
+    found = [each.ranked.estimates[metric] for each in shown]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": rounded(each.mean for each in found),
+        "y": [-i for i in range(len(found))],
+        "error_x": {"array": rounded(each.half_width or 0.0 for each in found), "color": INK, "thickness": 1.5},
+        "marker": {"color": INK, "symbol": "line-ns-open", "size": 16, "line": {"width": 3}},
+        "hovertemplate": "%{x}<extra>mean, 95 % interval</extra>",
+    }

@@ -1,0 +1,54 @@
+"""Where a sweep comes from: the command that started it, and what it ran with."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.analysis.records import Job
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def commands(sweep_dirs: Sequence[Path], jobs: Sequence[Job]) -> list[str]:
+    """Command lines to copy, one per sweep; that of its first job where the sweep's own is lost."""
+    found = []
+    for sweep_dir in sweep_dirs:
+        own = next((job for job in jobs if job.sweep_dir == sweep_dir), None)
+        command = _command(sweep_dir / "multirun.yaml")
+        if command is None and own is not None:
+            command = _command(own.path / ".hydra" / "hydra.yaml", of_job=True)
+        if command is not None:
+            found.append(command)
+    return found
+
+
+def made_with(jobs: Iterable[Job]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Packages, commit and device by name, each with its versions and the number of jobs that ran with it."""
+    counts: dict[str, Counter[str]] = {}
+    for job in jobs:
+        for name, value in job.made_with.items():
+            counts.setdefault(name, Counter())[value] += 1
+    return [(name, found.most_common()) for name, found in counts.items()]
+
+
+def _command(path: Path, *, of_job: bool = False) -> str | None:
+    """The command as Hydra has recorded it; None if it has not."""
+    try:
+        hydra = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        # a job's file has the node below its name, a sweep's is that of the sweep's configuration
+        hydra = hydra["hydra"]
+        overrides: Mapping[str, Any] = hydra["overrides"]
+        own, task = ([str(line) for line in overrides[key]] for key in ("hydra", "task"))
+        name = str(hydra["job"]["name"])
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return None
+    if of_job:
+        own = []
+    # Hydra's record of the flag -m; an experiment may set the mode itself
+    flag = ["-m"] if "hydra.mode=MULTIRUN" in own else []
+    words = [*flag, *(line for line in own if line != "hydra.mode=MULTIRUN"), *task]
+    return f"python -m src.{name} {shlex.join(words)}".strip()

@@ -1,0 +1,112 @@
+"""All swept values at once: a line per job through its values to its metrics.
+
+plotly draws parallel coordinates by WebGL alone, which browsers without a graphics card, or over a remote desktop, do
+not have. So parallel.js draws these, and the chosen lines are the chosen rows of the table.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from src.analysis.answer import Summary
+from src.analysis.page.series import number, spans
+from src.analysis.page.values import N_BOXES, N_KEYS, Swept, ordered
+from src.analysis.scale import Scale
+
+_N_WORDS = 40  # of one key, beyond which no axis can hold them
+_N_LETTERS = 14
+# Cividis from light to dark, Nuñez et al. (2018), https://doi.org/10.1371/journal.pone.0199239: in order for any
+# colour vision; without its lightest part, which is too weak on white.
+_COLORS = ("#E1CC55", "#C4B56C", "#A69D75", "#8A8779", "#6D7078", "#4F5A6C", "#2C456B", "#00204D")
+
+
+def parallel(swept: Swept, summary: Summary) -> dict[str, Any] | None:
+    """Axes with their ticks, and per job its place on each, 0 to 1; None where nothing but the seed was swept."""
+    keys = [key for key, column in swept.columns.items() if _fits(column)][:N_KEYS]
+    metrics = [name for name in summary.metrics if all(name in job.metrics for job in swept.jobs)]
+    if not keys or len(swept.jobs) < 2:
+        return None
+    found = [_axis(key, swept.columns[key]) for key in keys]
+    found += [_metric_axis(name, [job.metrics[name] for job in swept.jobs]) for name in metrics]
+    goodness = _places(*_logs(swept.y, is_log=_is_log(swept.metric, swept.y)))
+    if Scale.of(swept.metric).lower_is_better:
+        goodness = [1 - place for place in goodness]
+    rows = {id(job): i for i, job in enumerate(summary.jobs)}
+    jobs = [
+        {
+            "name": swept.names[i],
+            "row": rows[id(job)],
+            "color": _COLORS[min(int(goodness[i] * len(_COLORS)), len(_COLORS) - 1)],
+            "places": [round(places[i], 4) for _, places in found],
+        }
+        # the best ones last, on top of the others
+        for i, job in sorted(enumerate(swept.jobs), key=lambda item: goodness[item[0]])
+    ]
+    return {"axes": [axis for axis, _ in found], "jobs": jobs}
+
+
+def _fits(column: Sequence[str]) -> bool:
+    return len(set(column)) <= _N_WORDS or all(number(text) is not None for text in column)
+
+
+def _axis(key: str, column: Sequence[str]) -> tuple[dict[str, Any], list[float]]:
+    label = _cut(key.rpartition(".")[2] or key)
+    x = [value for text in column if (value := number(text)) is not None]
+    if len(x) == len(column) and len(set(x)) > N_BOXES:
+        return _numeric(label, x, is_log=spans(x, factor=20))
+    words = ordered(column)
+    place = {word: i / (len(words) - 1) for i, word in enumerate(words)}
+    ticks = [(round(place[word], 4), _cut(word)) for word in words]
+    # lines through the same values beside each other, so that one sees how many they are
+    jitter = random.Random(0)
+    return {"label": label, "ticks": ticks}, [place[word] + jitter.uniform(-0.012, 0.012) for word in column]
+
+
+def _metric_axis(metric: str, values: Sequence[float]) -> tuple[dict[str, Any], list[float]]:
+    scale = Scale.of(metric)
+    factor, unit = (100, ", %") if scale.is_share else (1, "")
+    scaled = [value * factor for value in values]
+    return _numeric(f"{scale.words}{unit}", scaled, is_log=_is_log(metric, values))
+
+
+def _is_log(metric: str, values: Sequence[float]) -> bool:
+    return not Scale.of(metric).is_share and spans(values, factor=50)
+
+
+def _numeric(label: str, values: Sequence[float], *, is_log: bool) -> tuple[dict[str, Any], list[float]]:
+    shown, low, high = _logs(values, is_log=is_log)
+    ticks = _decades(low, high) if is_log else _steps(low, high)
+    width = (high - low) or 1.0
+    return {"label": label, "ticks": [((at - low) / width, text) for at, text in ticks]}, _places(shown, low, high)
+
+
+def _logs(values: Sequence[float], *, is_log: bool) -> tuple[list[float], float, float]:
+    shown = [math.log10(value) for value in values] if is_log else list(values)
+    return shown, min(shown), max(shown)
+
+
+def _places(values: Sequence[float], low: float, high: float) -> list[float]:
+    """Places between the lowest and the highest value; the middle where all are the same."""
+    return [(value - low) / (high - low) if high > low else 0.5 for value in values]
+
+
+def _decades(low: float, high: float) -> list[tuple[float, str]]:
+    steps = (1, 2, 5) if high - low < 3 else (1,)
+    ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    return [(math.log10(tick), f"{tick:g}") for tick in ticks if low <= math.log10(tick) <= high]
+
+
+def _steps(low: float, high: float) -> list[tuple[float, str]]:
+    """Round numbers from low to high, about six."""
+    if high <= low:
+        return [(low, f"{low:.4g}")]
+    power = 10.0 ** math.floor(math.log10((high - low) / 5))
+    step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= 7)
+    first = math.ceil(low / step - 1e-9)
+    ticks = [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [(tick, f"{tick:.6g}") for tick in ticks]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _N_LETTERS else f"{text[: _N_LETTERS - 1]}…"

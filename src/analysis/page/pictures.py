@@ -1,0 +1,157 @@
+"""The pictures that jobs have drawn, side by side: linear beside ReLU, one job per group."""
+
+import base64
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from src.analysis.page.series import Series
+from src.analysis.records import Job
+
+# What a run may have drawn, the most telling first.
+KINDS = {"boundary.png": "Decision boundaries", "predictions.png": "Predictions", "confusion.png": "Confusion matrices"}
+N_COMPARED = 24  # in columns; each takes 40 kB and 40 ms
+N_PLAIN = 12
+_N_BYTES = 1_800_000  # of all together, beside 5 MB of plotly.js
+_MAX_COLUMNS = 4
+_WIDTH = 640  # pixels
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One job's picture.
+
+    Attributes:
+        series: The group that it stands for.
+        job: Whose it is.
+        path: Where the job has left it.
+        source: A smaller copy, as the address that holds it.
+    """
+
+    series: Series
+    job: Job
+    path: Path
+    source: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pictures in rows.
+
+    Attributes:
+        title: What they show.
+        key: The swept value that differs from column to column; None where rows are simply full.
+        columns: Its values.
+        cells: Pictures row by row; None is an empty place.
+        n_left_out: Groups whose picture has no place here.
+    """
+
+    title: str
+    key: str | None
+    columns: tuple[str, ...]
+    cells: tuple[Picture | None, ...]
+    n_left_out: int
+
+
+def picture_grid(series: Sequence[Series]) -> Grid | None:
+    """Choose a job per group, and a place for each; None where no job has left a picture."""
+    for name, title in KINDS.items():
+        found = {id(each): job for each in series if (job := _representative(each, name))}
+        drawn = [each for each in series if id(each) in found]
+        if not drawn:
+            continue
+        key = _column_key(drawn)
+        columns = tuple(dict.fromkeys(_value(each, key) for each in _as_asked(drawn))) if key else ()
+        places = _rows(drawn, key, columns) if key else drawn[:N_PLAIN]
+        cells = _filled(places, found, name)
+        return Grid(title, key, columns, cells, len(drawn) - sum(cell is not None for cell in cells))
+    return None
+
+
+def _filled(places: Sequence[Series | None], jobs: Mapping[int, Job], name: str) -> tuple[Picture | None, ...]:
+    """Read the pictures, until there are too many bytes of them."""
+    cells: list[Picture | None] = []
+    left = _N_BYTES
+    for each in places:
+        found = None if each is None or left <= 0 else _picture(each, jobs[id(each)], name)
+        left -= len(found.source) if found else 0
+        cells.append(found if left > 0 else None)
+    return tuple(cells)
+
+
+def _representative(each: Series, name: str) -> Job | None:
+    """Among the jobs that left such a picture the one in the middle of the group."""
+    metric = next(iter(each.ranked.estimates), None)
+    # looking for files takes time where there are thousands
+    jobs = [job for job in each.ranked.group.jobs if job.status == "completed"]
+    if metric is None or not jobs:
+        return next((job for job in jobs if _file(job, name).is_file()), None)
+    values = {id(job): job.metrics[metric] for job in jobs if metric in job.metrics}
+    middle = median(values.values())
+    nearest = sorted(jobs, key=lambda job: abs(values.get(id(job), float("inf")) - middle))
+    return next((job for job in nearest[:5] if _file(job, name).is_file()), None)
+
+
+def _file(job: Job, name: str) -> Path:
+    return job.path / "plots" / name
+
+
+def _column_key(drawn: Sequence[Series]) -> str | None:
+    """The key to compare from column to column: the activation or the network if it was swept, else the first small."""
+    values: Mapping[str, set[str]] = {
+        key: {_value(each, key) for each in drawn} for key in drawn[0].ranked.group.values
+    }
+    small = [key for key, found in values.items() if 1 < len(found) <= _MAX_COLUMNS]
+    return min(small, key=lambda key: not key.endswith(("activation", "model")), default=None)
+
+
+def _value(each: Series, key: str | None) -> str:
+    return (each.ranked.group.values.get(key) if key else None) or "-"
+
+
+def _as_asked(drawn: Sequence[Series]) -> list[Series]:
+    """Groups in the order of their first jobs; the summary's is by rank."""
+    return sorted(drawn, key=lambda each: _number(each.ranked.group.jobs[0].name))
+
+
+def _number(name: str) -> tuple[int, str]:
+    return int(name) if name.isdecimal() else 0, name
+
+
+def _rows(drawn: Sequence[Series], key: str, columns: Sequence[str]) -> list[Series | None]:
+    """Place groups that differ in nothing but the key in one row; if few do, the best of each column, and so on."""
+    rows: dict[tuple[str | None, ...], dict[str, Series]] = {}
+    for each in drawn:
+        rest = tuple(value for name, value in each.ranked.group.values.items() if name != key)
+        rows.setdefault(rest, {})[_value(each, key)] = each
+    n_rows = N_COMPARED // len(columns)
+    if len(drawn) > 0.6 * len(rows) * len(columns):
+        return [row.get(column) for row in list(rows.values())[:n_rows] for column in columns]
+    ranked = ([each for each in drawn if _value(each, key) == column] for column in columns)
+    by_rank = list(itertools.zip_longest(*ranked))[:n_rows]
+    return [each for row in by_rank for each in row]
+
+
+def _picture(each: Series, job: Job, name: str) -> Picture | None:
+    from PIL import Image
+
+    path = _file(job, name)
+    try:
+        return Picture(each, job, path, _smaller(path))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # what Pillow raises for a file that holds no picture, half of one, or far too much
+        return None
+
+
+def _smaller(path: Path) -> str:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        height = max(1, round(image.height * _WIDTH / image.width))
+        small = image.convert("RGB").resize((_WIDTH, height), Image.Resampling.LANCZOS, reducing_gap=2)
+    data = io.BytesIO()
+    small.save(data, "WEBP", quality=80, method=2)
+    return f"data:image/webp;base64,{base64.b64encode(data.getvalue()).decode()}"

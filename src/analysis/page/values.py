@@ -1,0 +1,106 @@
+"""The metric against each swept value."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from src.analysis.answer import Summary
+from src.analysis.page.series import (
+    OTHER,
+    Figure,
+    Series,
+    axis,
+    layout,
+    metric_axis,
+    number,
+    rounded,
+    short,
+    spans,
+)
+from src.analysis.tables import job_name
+
+N_KEYS = 8
+# More different numbers than this are points along an axis, fewer are boxes side by side.
+N_BOXES = 8
+
+
+class Swept:
+    """Jobs that have the metric, with the values that they were given."""
+
+    def __init__(self, summary: Summary, series: Sequence[Series]) -> None:
+        self.metric = summary.metrics[0] if summary.metrics else ""
+        owners = {id(job): each for each in series for job in each.ranked.group.jobs}
+        completed = (job for job in summary.jobs if job.status == "completed" and id(job) in owners)
+        self.jobs = [job for job in completed if self.metric in job.metrics]
+        self.names = [f"job {job_name(job, summary)}" for job in self.jobs]
+        self.series = [owners[id(job)] for job in self.jobs]
+        self.y = rounded(job.metrics[self.metric] for job in self.jobs)
+        self.columns = {key: column for key, column in self._columns().items() if len(set(column)) > 1}
+
+    def _columns(self) -> Mapping[str, list[str]]:
+        keys = dict.fromkeys(key for each in self.series for key in each.ranked.group.values)
+        return {key: [each.ranked.group.values.get(key) or "-" for each in self.series] for key in keys}
+
+
+def value_figures(swept: Swept) -> list[Figure]:
+    """A chart per swept value, of the first few."""
+    return [_figure(swept, key, column) for key, column in list(swept.columns.items())[:N_KEYS]]
+
+
+def _figure(swept: Swept, key: str, column: Sequence[str]) -> Figure:
+    numbers = [number(text) for text in column]
+    x = [value for value in numbers if value is not None]
+    if len(x) == len(column) and len(set(x)) > N_BOXES:
+        places, data = x, list[dict[str, Any]]()
+        across = axis(key, type="log" if spans(x, factor=20) else "linear")
+    else:
+        places, data, across = _boxes(swept, key, column)
+    data += _points(swept, places)
+    return {"data": data, "layout": layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))}
+
+
+def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], list[dict[str, Any]], dict[str, Any]]:
+    """Boxes at whole numbers, and places of the points around them."""
+    words = ordered(column)
+    rank = {word: i for i, word in enumerate(words)}
+    jitter = random.Random(0)
+    places = [rank[word] + jitter.uniform(-0.16, 0.16) for word in column]
+    box = {
+        "type": "box",
+        "x": [rank[word] for word in column],
+        "y": swept.y,
+        "boxpoints": False,
+        "width": 0.56,
+        "line": {"color": OTHER, "width": 1.2},
+        "fillcolor": "rgba(0,0,0,0)",
+        "hoverinfo": "skip",
+    }
+    ticks = {"tickvals": list(range(len(words))), "ticktext": [short(word, 16) for word in words]}
+    return places, [box], axis(key, **ticks, range=[-0.6, len(words) - 0.4], showgrid=False)
+
+
+def _points(swept: Swept, places: Sequence[float]) -> list[dict[str, Any]]:
+    """Every job, those of the best groups on top."""
+    names = [short(name, 40) for name in swept.names]
+    chosen = sorted(range(len(places)), key=lambda i: swept.series[i].is_own)
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": rounded(places[i] for i in chosen),
+            "y": [swept.y[i] for i in chosen],
+            "text": [names[i] for i in chosen],
+            "marker": {
+                "color": [swept.series[i].color for i in chosen],
+                "symbol": [swept.series[i].symbol for i in chosen],
+                "size": 7 if len(places) <= 200 else 5,
+                "opacity": 0.75,
+            },
+            "hovertemplate": "%{text}: %{y}<extra></extra>",
+        }
+    ]
+
+
+def ordered(column: Sequence[str]) -> list[str]:
+    """Different values, numbers by size and in front of words, words as they come."""
+    return sorted(dict.fromkeys(column), key=lambda text: (number(text) is None, number(text) or 0.0))

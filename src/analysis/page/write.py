@@ -1,0 +1,112 @@
+"""Put the page together: the answer, charts and tables into the template."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from src.analysis.advice import advice
+from src.analysis.answer import Summary
+from src.analysis.page.curves import N_SEEDS, curve_figures
+from src.analysis.page.dots import N_GROUPS, dots
+from src.analysis.page.failures import N_ERRORS, failures
+from src.analysis.page.job_table import job_table
+from src.analysis.page.origin import commands, made_with
+from src.analysis.page.parallel import parallel
+from src.analysis.page.pictures import picture_grid
+from src.analysis.page.sentences import lead, mean, sentences
+from src.analysis.page.series import OTHER, Figure, Series, all_series
+from src.analysis.page.values import N_KEYS, Swept, value_figures
+from src.analysis.scale import Scale
+from src.analysis.tables import job_name, p_text, plain, remarks
+from src.plots.palette import INK
+from src.run.files import write_atomically
+
+PAGE = "report.html"
+_HERE = Path(__file__).parent
+_OURS = {"css": "report.css", "parallel_js": "parallel.js", "js": "report.js"}
+_LIMITS = {"seeds": N_SEEDS, "dots": N_GROUPS, "errors": N_ERRORS, "keys": N_KEYS}
+
+
+def write_page(path: Path, summary: Summary) -> None:
+    """Write report.html in one step: all that is shown stands in it, nothing is fetched.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_atomically(path, page(summary, folder=path.parent).encode("utf-8", errors="replace"))
+
+
+def page(summary: Summary, *, folder: Path) -> str:
+    """The page as HTML.
+
+    Args:
+        summary: What the jobs have come to.
+        folder: Where the page will lie; links to jobs start there.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["plain"] = plain
+    environment.globals.update(
+        mean=mean, p_text=p_text, name=lambda job: job_name(job, summary), href=lambda target: _href(target, folder)
+    )
+    series = all_series(summary)
+    swept = Swept(summary, series)
+    figures = _figures(summary, series, swept)
+    lines = parallel(swept, summary)
+    ours = {name: Markup((_HERE / file).read_text(encoding="utf-8")) for name, file in _OURS.items()}
+    # 5 MB, for a page that has charts
+    library = Markup(_plotly() if any(figures.values()) else "")
+    template = environment.get_template("report.html.j2")
+    return template.render(**ours, plotly=library, figures=figures, lines=lines, **_texts(summary, series))
+
+
+def _figures(summary: Summary, series: list[Series], swept: Swept) -> dict[str, list[Figure]]:
+    """Charts by the section in which they stand."""
+    groups = dots(series, summary.metrics[0]) if summary.metrics else None
+    return {
+        "dots": [groups] if groups else [],
+        "curves": curve_figures(series),
+        "values": value_figures(swept),
+    }
+
+
+def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
+    failed = [job for job in summary.jobs if job.status == "failed"]
+    return {
+        "summary": summary,
+        "title": ", ".join(path.resolve().name for path in summary.sweep_dirs),
+        "written": datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+        "lead": lead(summary),
+        "sentences": sentences(summary),
+        "remarks": list(remarks(summary, failed))[:-1],  # the last one counts jobs, as the header does
+        "scales": [Scale.of(name) for name in summary.metrics],
+        "series": series,
+        "versus": {each.second: each for each in summary.comparisons if each.metric == summary.metrics[0]},
+        "grid": picture_grid(series),
+        "table": job_table(summary, series),
+        "failures": failures(summary.jobs),
+        "hints": advice(summary.jobs),
+        "commands": commands(summary.sweep_dirs, summary.jobs),
+        "made_with": made_with(summary.jobs),
+        "limits": _LIMITS,
+        "ink": INK,
+        "other": OTHER,
+    }
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def _href(target: Path, folder: Path) -> str:
+    """Address of a file or folder of the sweep, as seen from the page."""
+    return quote(os.path.relpath(target.resolve(), folder.resolve()).replace(os.sep, "/"))

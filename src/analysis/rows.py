@@ -1,0 +1,50 @@
+"""A row per job, for summary.csv and for whoever draws a table of jobs."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.analysis.groups import naming_values
+from src.analysis.records import Job
+from src.run.files import write_atomically
+
+# These have columns of their own, or say where and not what.
+_LEFT_OUT = frozenset({"seed", "run_dir"})
+
+
+def rows(jobs: Sequence[Job]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: job, status, duration, overrides and other differences, seed, metrics, directory, error.
+
+    A cell is empty where a job has no such value; a metric that was not finite is ``nan``.
+    """
+    named = naming_values(jobs)
+    keys = [key for key in dict.fromkeys(key for row in named for key in row) if key not in _LEFT_OUT]
+    metrics = list(dict.fromkeys(name for job in jobs for name in (*job.metrics, *job.lost_metrics)))
+    header = ["job", "status", "duration_s", *keys, "seed", *metrics, "directory", "error_type", "error_message"]
+    table = []
+    for job, values in zip(jobs, named, strict=True):
+        lost = dict.fromkeys(job.lost_metrics, "nan")
+        cells = [
+            job.name,
+            job.status,
+            None if job.duration_s is None else f"{job.duration_s:.3f}",
+            *(values.get(key) for key in keys),
+            job.seed,
+            *(job.metrics.get(name, lost.get(name)) for name in metrics),
+            job.path.resolve(),
+            job.error_type,
+            job.error_message,
+        ]
+        table.append(["" if cell is None else str(cell) for cell in cells])
+    return header, table
+
+
+def write_csv(path: Path, jobs: Sequence[Job]) -> None:
+    """Write summary.csv in one step."""
+    header, table = rows(jobs)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(table)
+    write_atomically(path, text.getvalue().encode("utf-8", errors="replace"))

@@ -1,0 +1,157 @@
+"""A sweep's answer as printed at its end: tables, sentences, failures and counts."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from src.analysis.advice import advice
+from src.analysis.answer import Ranked, Summary
+from src.analysis.records import Job
+from src.analysis.scale import Scale
+from src.analysis.stats import Comparison
+from src.analysis.words import sentence
+
+# More than this is for summary.csv.
+N_ROWS = 20
+N_SENTENCES = 10
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Print everything that there is to say."""
+    if summary.groups and summary.metrics:
+        first = Scale.of(summary.metrics[0])
+        best = "lowest" if first.lower_is_better else "highest"
+        _print(console, f"mean over seeds ± 95 % interval, {best} {first.metric} first", _groups_table(summary))
+        _and_more(console, len(summary.groups), N_ROWS, "groups")
+    for metric, found in groupby(summary.comparisons, key=lambda each: each.metric):
+        _print_comparisons(metric, list(found), console)
+    failed = [job for job in summary.jobs if job.status == "failed"]
+    if failed:
+        _print(console, "failed", _failures_table(summary, failed))
+        _and_more(console, len(failed), N_ROWS, "failed jobs")
+    for line in (*(each.line for each in advice(summary.jobs)), *remarks(summary, failed)):
+        # a path that is wrapped can neither be clicked nor copied
+        console.print(Text(plain(line)), soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """One line of printable characters: what jobs leave behind may hold anything."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _print(console: Console, title: str, table: Table) -> None:
+    # not the table's own title, which is folded to the table's width
+    console.print(Text(plain(title), style="italic"))
+    console.print(table)
+
+
+def _groups_table(summary: Summary) -> Table:
+    first = summary.metrics[0]
+    table = Table()
+    table.add_column("group", overflow="fold")
+    table.add_column("seeds", justify="right")
+    for metric in summary.metrics:
+        table.add_column(Scale.of(metric).heading, justify="right", no_wrap=True)
+    left_out = [status for status, n in summary.counts.items() if n and status != "completed"]
+    if left_out:
+        table.add_column("left out")
+    for ranked in summary.groups[:N_ROWS]:
+        found = ranked.estimates.get(first)
+        means = (_mean(ranked, metric) for metric in summary.metrics)
+        counts = ", ".join(f"{n} {status}" for status in left_out if (n := ranked.count(status)))
+        cells = (str(found.n if found else 0), *means, *([counts] if left_out else []))
+        table.add_row(Text(plain(ranked.group.label)), *cells)
+    return table
+
+
+def _mean(ranked: Ranked, metric: str) -> str:
+    found = ranked.estimates.get(metric)
+    return "-" if found is None else Scale.of(metric).text(found.mean, found.half_width)
+
+
+def _print_comparisons(metric: str, comparisons: Sequence[Comparison], console: Console) -> None:
+    if not any(each.p_value is not None for each in comparisons):
+        return
+    unit = ", points" if Scale.of(metric).is_share else ""
+    title = f"{metric}{unit}: {comparisons[0].first} minus each other group, seed by seed"
+    _print(console, title, _comparisons_table(metric, comparisons[:N_ROWS]))
+    _and_more(console, len(comparisons), N_ROWS, "groups")
+    for each in comparisons[:N_SENTENCES]:
+        console.print(Text(f"- {plain(sentence(each))}"))
+    console.print()
+
+
+def _comparisons_table(metric: str, comparisons: Sequence[Comparison]) -> Table:
+    scale, table = Scale.of(metric), Table()
+    table.add_column("group", overflow="fold")
+    for heading in ("difference", "wins/ties/losses", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in comparisons:
+        found = each.difference
+        difference = "-" if found is None else scale.text(found.mean, found.half_width)
+        score = f"{each.wins}/{each.ties}/{each.losses}"
+        table.add_row(Text(plain(each.second)), difference, score, p_text(each.p_value))
+    return table
+
+
+def p_text(value: float | None) -> str:
+    """Write a p value."""
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
+    labels = {id(job): ranked.group.label for ranked in summary.groups for job in ranked.group.jobs}
+    table = Table()
+    for heading in ("job", "what", "error", "message"):
+        table.add_column(heading, overflow="fold")
+    for job in failed[:N_ROWS]:
+        name = job_name(job, summary)
+        label = labels.get(id(job)) or " ".join(f"{key}={value}" for key, value in job.overrides.items())
+        what = f"{label} seed={job.seed}" if id(job) in labels else label
+        message = (job.error_message or "").strip().partition("\n")[0]
+        cells = (name, what, job.error_type or "", message[:300])
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def job_name(job: Job, summary: Summary) -> str:
+    """Name a job, together with its sweep where there are several."""
+    return job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
+
+
+def remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
+    """Yield what else a reader must know, and where things lie."""
+    for sweep_dir in dict.fromkeys(job.sweep_dir for job in failed):
+        yield f"logs of failed jobs: {sweep_dir}/<job>/train.log; tracebacks: result.json beside it"
+    for metric in summary.metrics:
+        lost = [job for job in summary.jobs if job.status == "completed" and metric not in job.metrics]
+        if lost:
+            yield f"no finite {metric}, so in no mean: {_names(lost)}"
+    repeated = sum(ranked.group.n_repeated for ranked in summary.groups)
+    if repeated:
+        were = "seed was" if repeated == 1 else "seeds of a group were"
+        yield f"{repeated} {were} run more than once; each counts once, with the mean of its values"
+    if len(summary.groups) > 1 and all(each.p_value is None for each in summary.comparisons) and summary.comparisons:
+        yield "too few seeds to compare groups: give each several, such as seed=0,1,2,3,4"
+    yield from (problem for job in summary.jobs for problem in job.problems)
+    counts = [f"{n} {status}" for status, n in summary.counts.items() if n or status == "completed"]
+    yield f"{_number(len(summary.jobs), 'job')}: {', '.join(counts)}"
+
+
+def _names(jobs: Sequence[Job]) -> str:
+    names = [f"job {job.name}" for job in jobs]
+    return ", ".join(names[:N_ROWS]) + (f" and {len(names) - N_ROWS} more" if len(names) > N_ROWS else "")
+
+
+def _and_more(console: Console, n: int, shown: int, what: str) -> None:
+    if n > shown:
+        console.print(f"and {n - shown} more {what}", highlight=False)
+
+
+def _number(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

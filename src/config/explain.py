@@ -1,0 +1,209 @@
+"""Composing the configuration of an entry point, and saying what a user has to mend where it fails."""
+
+import difflib
+import re
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
+
+from src.config.errors import ConfigError, suggest
+from src.config.origins import hydra_at
+from src.config.schema import check, unknown
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+    from hydra.errors import InstantiationException, MissingConfigException
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def parse(overrides: Sequence[str]) -> "list[Override]":
+    """Take the overrides of a command line apart.
+
+    Raises:
+        ConfigError: If one does not follow Hydra's grammar.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except OverrideParseException as error:
+        raise ConfigError(f"{error.override}: {_plain(error)}") from error
+
+
+@dataclass(frozen=True)
+class Source:
+    """A root file and the folder it lies in."""
+
+    name: str
+    conf_dir: Path
+    rest: str | None = None
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Compose with the `hydra` node."""
+        from hydra import compose
+
+        with hydra_at(self.conf_dir):
+            return compose(self.name, list(overrides), return_hydra_config=True)
+
+    def check(self, cfg: DictConfig, *, choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
+        """Check what is known about this root file: the schema of `train`, missing values of any other."""
+        if self.name == "train":
+            check(cfg, choices=choices, overrides=overrides, conf_dir=self.conf_dir)
+        given = {str(line).split("=")[0]: line for line in (cfg[self.rest] if self.rest else [])}
+        for key in map(str, cfg):
+            if OmegaConf.is_missing(cfg, key):
+                near = [given[name] for name in difflib.get_close_matches(key, given)]
+                raise ConfigError(f"{key}: no value; give {key}=..." + (f" (got {near[0]})" if near else ""))
+
+    def explain(self, error: Exception, overrides: Sequence[str]) -> str | None:
+        """Say what a user has to mend; None for an exception that is not a mistake in the configuration."""
+        from hydra.errors import (
+            HydraException,
+            InstantiationException,
+            MissingConfigException,
+            OverrideParseException,
+        )
+
+        if isinstance(error, ConfigError):
+            return str(error)
+        if isinstance(error, InstantiationException):
+            return _instantiation(error)
+        if isinstance(error, MissingConfigException):
+            return self._missing_option(error, overrides)
+        if isinstance(error, OverrideParseException):
+            return f"{error.override}: {_plain(error)}"
+        if isinstance(error, HydraException):
+            return self._unknown_keys(error, overrides) or self._unknown_group(error) or _plain(error)
+        if isinstance(error, InterpolationResolutionError | MissingMandatoryValue):
+            return " ".join([*([f"{error.full_key}:"] if error.full_key else []), str(error).splitlines()[0]])
+        if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+            return self._not_an_option(overrides)
+        return str(error) if isinstance(error, yaml.YAMLError) else None
+
+    def help(self, overrides: Sequence[str]) -> str:
+        """Usage, the groups with their options, and the configuration that these overrides give."""
+        cfg = self.compose(overrides)
+        chosen = sorted(group for group in cfg.hydra.runtime.choices if not group.startswith("hydra"))
+        groups = [f"  {group}: {', '.join(self._options(group))}" for group in chosen]
+        own: Any = OmegaConf.to_container(cfg)
+        del own["hydra"]
+        usage = [
+            f"python -m src.{self.name} [GROUP=OPTION ...] [KEY=VALUE ...] [-m for every combination of a,b,c]",
+            "  --cfg job shows the configuration, --info defaults where it comes from, --hydra-help Hydra's own flags.",
+        ]
+        parts = [usage, ["Groups:", *groups] if groups else [], ["Configuration:", "", OmegaConf.to_yaml(own)]]
+        return "\n\n".join("\n".join(part) for part in parts if part)
+
+    def _options(self, group: str) -> list[str]:
+        folder = self.conf_dir / group
+        return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml"))
+
+    def _groups(self) -> list[str]:
+        return sorted(folder.name for folder in self.conf_dir.iterdir() if folder.is_dir())
+
+    def _is_choice(self, parsed: "Override") -> bool:
+        """Tell whether an override chooses options of a group."""
+        is_group = "/" in parsed.key_or_group or (self.conf_dir / parsed.key_or_group).is_dir()
+        return is_group and not isinstance(parsed.value(), dict)
+
+    def _missing_option(self, error: "MissingConfigException", overrides: Sequence[str]) -> str:
+        group, _, option = (error.missing_cfg_file or "").rpartition("/")
+        options = list(error.options or self._options(group))
+        if not group:
+            return _plain(error)
+        lines = [f"command line: {line}" for line in overrides if re.match(rf"\+?{group}\b.*\b{option}\b", line)]
+        entry = re.compile(rf"\b{group}\b.*:.*\b{option}\b")
+        files = sorted(self.conf_dir.rglob("*.yaml"))
+        lines += [
+            str(file.relative_to(self.conf_dir.parent)) for file in files if entry.search(file.read_text("utf-8"))
+        ]
+        where = f" ({lines[0]})" if lines else ""
+        if not (options or (self.conf_dir / group).is_dir()):
+            return f"{group}={option}{where}: unknown group; {suggest(group, self._groups())}"
+        near = difflib.get_close_matches(option, options, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{group}={option}{where}: no such option; {hint}options of {group}: {', '.join(options) or 'none'}"
+
+    def _not_an_option(self, overrides: Sequence[str]) -> str | None:
+        for parsed in parse(overrides):
+            group = parsed.key_or_group
+            if self._is_choice(parsed) and not isinstance(parsed.value(), str | list):
+                options = ", ".join(self._options(group))
+                return f"{parsed.input_line}: not an option; options of {group}: {options}"
+        return None
+
+    def _unknown_group(self, error: Exception) -> str | None:
+        """Explain an `override` of a defaults list in a file."""
+        found = re.match(r"In '(.+)': Could not override '([^'@]+)", str(error))
+        if found is None:
+            return None
+        file = f"{self.conf_dir.name}/{found[1]}.yaml"
+        return f"override {found[2]} ({file}): unknown group; {suggest(found[2], self._groups())}"
+
+    def _unknown_keys(self, error: Exception, overrides: Sequence[str]) -> str | None:
+        """Find the overrides of keys that the chosen options do not have."""
+        parsed = parse(overrides)
+        choices = [each for each in parsed if self._is_choice(each)]
+        try:
+            cfg = _composed(error, parsed) or self.compose([line for each in choices if (line := _first(each))])
+        except Exception:  # its own mistake comes first
+            return None
+        lines = []
+        for each in parsed:
+            if each in choices or each.is_add() or each.is_force_add():
+                continue
+            if hint := unknown(cfg, each.key_or_group, groups=self._groups()):
+                lines.append(f"{each.key_or_group} (command line: {each.input_line}): unknown key; {hint}")
+        return "\n".join(lines) or None
+
+
+def _composed(error: Exception, overrides: "list[Override]") -> DictConfig | None:
+    """The configuration that Hydra had composed when it met an override that does not fit.
+
+    Hydra does not hand it out, but it is a local variable of the function that raised; composing it again would take
+    a fifth of a second. Where a version of Hydra names it otherwise, that is what happens.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        cfg = frame.f_locals.get("cfg")
+        if frame.f_code.co_name == "_apply_overrides_to_config" and isinstance(cfg, DictConfig):
+            parents = [each.key_or_group.rpartition(".")[0] for each in overrides]
+            # a value that was taken for a node is lost in it
+            return cfg if all(OmegaConf.select(cfg, parent) for parent in parents if parent) else None
+    return None
+
+
+def _first(choice: "Override") -> str | None:
+    """Give the override with the first value of a sweep."""
+    from hydra.core.override_parser.types import ValueType
+
+    if not choice.is_sweep_override():
+        return choice.input_line
+    if choice.value_type not in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP):
+        return None
+    return f"{choice.get_key_element()}={next(choice.sweep_string_iterator())}"
+
+
+def _instantiation(error: "InstantiationException") -> str:
+    """Name the key and the innermost cause."""
+    causes: list[BaseException] = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    keys = [found[1] for cause in causes if (found := re.search(r"full_key: (\S+)", str(cause)))]
+    cause = causes[-1]
+    kind = "" if isinstance(cause, ValueError | ConfigError) or cause is error else f"{type(cause).__name__}: "
+    text = " ".join(line for line in str(cause).splitlines() if not line.startswith("full_key"))
+    return f"{keys[-1] if keys else 'configuration'}: {kind}{text}\n{FULL_ERROR}=1 shows the whole traceback."
+
+
+def _plain(error: Exception) -> str:
+    """Join an exception's message and that of its cause."""
+    parts = [str(error), str(error.__cause__ or "")]
+    return "\n".join(part.strip() for part in parts if part)

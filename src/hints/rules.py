@@ -1,0 +1,217 @@
+"""What a run's own numbers say about what went wrong, and the command to try next.
+
+Pure functions over measured facts. Silence is the normal case: a threshold stands where healthy runs stay well clear of
+it, and each says why it is there. No torch here.
+"""
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from omegaconf import DictConfig
+
+from src.config.errors import ConfigError
+
+# A quarter of the way from guessing to all right. The best line across two rings gets a fifth of the way, by cutting
+# off a piece of the outer one.
+_NEAR_CHANCE = 0.25
+# A third of the units of a healthy network may never fire, and more than half where there is a single input: those that
+# are set in motion by values which do not occur.
+_DEAD_SHARE = 0.75
+# Before its first step a network guesses; twice that loss is worse than guessing, beyond the noise of small batches.
+_EXPLODED = 2.0
+# In accuracy, or in units of the targets' standard deviation.
+_GAP = 0.1
+# Standard errors of an accuracy of one half: what so few validation points cannot tell apart is no gap.
+_STANDARD_ERRORS = 3.0
+# Weights of a run that learns move by a tenth of their length or more, and its loss falls by more than this share.
+_MOVED = 0.01
+_FALLEN = 0.01
+# So few steps say nothing about a learning rate.
+_ENOUGH_STEPS = 100
+
+
+class Hint(NamedTuple):
+    """What to think about.
+
+    Attributes:
+        kind: A word that tells hints apart.
+        seen: What was measured, in a sentence.
+        changes: Overrides to try.
+    """
+
+    kind: str
+    seen: str
+    changes: tuple[str, ...]
+
+
+class ReluLayer(NamedTuple):
+    """A layer of ReLU units.
+
+    Attributes:
+        name: Of the module.
+        n_dead: How many never fire on the training data.
+        n_units: How many there are.
+    """
+
+    name: str
+    n_dead: int
+    n_units: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a run knows of itself when training ends, all of the last weights.
+
+    Attributes:
+        n_steps: Optimiser steps taken.
+        lr: Learning rate that the run was given.
+        suggested_lr: Learning rate that suits the data.
+        weight_decay: The optimiser's; None if it has none.
+        first_loss: Training loss before the first step, or of the first epoch.
+        last_loss: Training loss of the last epoch.
+        moved: Distance between the first and the last weights, over the length of the first.
+        train_score: Accuracy of the last epoch, or mean absolute error of a regression.
+        val_score: The same of validation; None if there is none.
+        n_val: Number of validation points.
+        guessing: Share of the most frequent training class; None for a regression.
+        line_accuracy: Share of the training points that the best line by least squares gets right; None unless the
+            network is linear.
+        target_std: Standard deviation of the training targets; None for a classification.
+        relus: Layers of ReLU units.
+        activation_is_a_key: Whether ``model.net.activation`` sets the network's activation.
+    """
+
+    n_steps: int
+    lr: float
+    suggested_lr: float
+    weight_decay: float | None
+    first_loss: float
+    last_loss: float
+    moved: float
+    train_score: float
+    val_score: float | None
+    n_val: int
+    guessing: float | None
+    line_accuracy: float | None
+    target_std: float | None
+    relus: tuple[ReluLayer, ...]
+    activation_is_a_key: bool
+
+
+def hints(facts: Facts) -> list[Hint]:
+    """All that the facts ask for; of a run that is fine nothing."""
+    if exploding := list(_exploding(facts)):
+        # whatever else is wrong comes from it
+        return exploding
+    found = [hint for check in (_dead_relus, _linear, _overfitting) for hint in check(facts)]
+    # a network that can do no better does not move either
+    return found or list(_too_slow(facts))
+
+
+def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
+    """What the failure of a run asks for.
+
+    Args:
+        error: What the run raised.
+        cfg: Its configuration.
+    """
+    if isinstance(error, (ConfigError, SystemExit)):
+        return []
+    # loaded by whatever trained
+    from src.tasks.finite import NonFiniteLossError
+
+    if not isinstance(error, NonFiniteLossError):
+        return []
+    change = _lower(cfg.optimizer.lr, cfg.suggested.lr) if "lr" in cfg.optimizer else "task.gradient_clip_val=1"
+    return [Hint("not_finite", str(error).split(". Try")[0], (change,))]
+
+
+def as_record(hint: Hint, overrides: Sequence[str]) -> dict[str, str]:
+    """How `result.json` holds a hint.
+
+    Args:
+        hint: The hint.
+        overrides: What the run was started with.
+    """
+    return {"kind": hint.kind, "seen": hint.seen, "try": command(overrides, hint.changes)}
+
+
+def command(overrides: Sequence[str], changes: Sequence[str]) -> str:
+    """The command that a run was started with, with some values changed."""
+    changed = {_key(change) for change in changes}
+    kept = [override for override in overrides if _key(override) not in changed]
+    return shlex.join(["python", "-m", "src.train", *kept, *changes])
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").split("=")[0].split("@")[0]
+
+
+def _exploding(facts: Facts) -> Iterator[Hint]:
+    if facts.last_loss > _EXPLODED * facts.first_loss:
+        seen = f"training loss grew from {facts.first_loss:.4g} to {facts.last_loss:.4g}: the steps are too large"
+        yield Hint("exploding", seen, (_lower(facts.lr, facts.suggested_lr),))
+
+
+def _dead_relus(facts: Facts) -> Iterator[Hint]:
+    dead, n = sum(layer.n_dead for layer in facts.relus), sum(layer.n_units for layer in facts.relus)
+    if n and (dead >= _DEAD_SHARE * n or any(layer.n_dead == layer.n_units for layer in facts.relus)):
+        layers = ", ".join(f"{layer.name}: {layer.n_dead} of {layer.n_units}" for layer in facts.relus)
+        seen = (
+            f"{dead} of {n} ReLU units ({dead / n:.0%}) never fire on the training data, so that no gradient reaches "
+            f"them ({layers})"
+        )
+        yield Hint("dead_relus", seen, (_lower(facts.lr, facts.suggested_lr),))
+
+
+def _linear(facts: Facts) -> Iterator[Hint]:
+    if facts.line_accuracy is None or facts.guessing is None or facts.relus:
+        return
+    near = facts.guessing + _NEAR_CHANCE * (1 - facts.guessing)
+    if max(facts.train_score, facts.line_accuracy) < near:
+        seen = (
+            f"the network is linear and gets {facts.train_score:.1%} of the training points right; guessing gets "
+            f"{facts.guessing:.1%}, and the best line by least squares {facts.line_accuracy:.1%}: no line separates "
+            "these classes, whatever the network's size"
+        )
+        relu = ("model.net.activation=relu",) if facts.activation_is_a_key else ("model=mlp",)
+        yield Hint("linear_at_chance", seen, relu)
+
+
+def _too_slow(facts: Facts) -> Iterator[Hint]:
+    fallen = 1 - facts.last_loss / facts.first_loss if facts.first_loss > 0 else 0.0
+    if facts.n_steps >= _ENOUGH_STEPS and facts.moved < _MOVED and abs(fallen) < _FALLEN:
+        seen = (
+            f"{facts.n_steps:,} steps moved the weights by {facts.moved:.2g} of their length and changed training loss "
+            f"from {facts.first_loss:.4g} to {facts.last_loss:.4g}: optimizer.lr={facts.lr:g} hardly moves anything"
+        )
+        # steps of one direction add up, so that a hundred times the rate goes about a hundred times as far
+        far_enough = facts.lr * 10 ** math.ceil(math.log10(0.3 / max(facts.moved, 1e-9)))
+        lr = min(far_enough, facts.suggested_lr) if facts.suggested_lr > facts.lr else 10 * facts.lr
+        yield Hint("too_slow", seen, (f"optimizer.lr={lr:g}",))
+
+
+def _overfitting(facts: Facts) -> Iterator[Hint]:
+    if facts.val_score is None:
+        return
+    if facts.target_std is None:
+        gap, unit = facts.train_score - facts.val_score, 1.0
+        least = max(_GAP, _STANDARD_ERRORS * 0.5 / math.sqrt(facts.n_val))
+        seen = f"accuracy is {facts.train_score:.1%} on the training points and {facts.val_score:.1%} on validation"
+    else:
+        gap, unit = facts.val_score - facts.train_score, facts.target_std
+        least = _GAP
+        seen = f"mean absolute error is {facts.train_score:.4g} in training and {facts.val_score:.4g} on validation"
+    if gap > least * unit:
+        decay = (
+            () if facts.weight_decay is None else (f"optimizer.weight_decay={max(0.01, 10 * facts.weight_decay):g}",)
+        )
+        why = f"{seen}: the network learns its training points by heart"
+        yield Hint("overfitting", why, ("callbacks=early_stopping", *decay))
+
+
+def _lower(lr: float, suggested_lr: float) -> str:
+    return f"optimizer.lr={min(lr / 10, suggested_lr):g}"

@@ -1,0 +1,250 @@
+"""All pictures of a run by name: what each needs, and how it is drawn from a network and its data.
+
+Axes: `n` samples, `f` features.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from src.config.errors import ConfigError, suggest
+from src.data.base import InMemoryDataModule, Part
+from src.models.activations import ACTIVATIONS, FOLDING
+from src.plots.activations import Curve, activations_figure
+from src.plots.boundary import boundary_figure
+from src.plots.confusion import confusion_figure
+from src.plots.curves import curves_figure
+from src.plots.folds import folds_figure
+from src.plots.hidden import Layer
+from src.plots.probabilities import probabilities_figure
+from src.plots.regression import predictions_figure, residuals_figure
+from src.plots.units import units_figure
+from src.run.directory import RunDir
+from src.tasks.base import Task
+
+Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is drawn.
+
+    Attributes:
+        task: The network.
+        datamodule: Its data.
+        title: What stands on top of every picture.
+        run: Where its metrics were written; None where they were not.
+    """
+
+    task: Task
+    datamodule: InMemoryDataModule
+    title: str
+    run: RunDir | None = None
+
+    @property
+    def train(self) -> Arrays:
+        """Inputs (n, f) and targets of the training part."""
+        return _arrays(self.datamodule.parts.train)
+
+    @property
+    def test(self) -> Arrays:
+        """Inputs (n, f) and targets of the test part."""
+        return _arrays(self.datamodule.parts.test)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Names and title of a picture of the plane."""
+        spec = self.task.spec
+        return {"class_names": spec.class_names, "feature_names": spec.feature_names, "title": self.title}
+
+    def predict(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities (n, k), or the numbers that a regression predicts (n, t)."""
+        probs: NDArray[np.float32] = self.task.predict_probs(torch.from_numpy(points)).numpy()
+        return probs
+
+    @torch.no_grad()
+    def hidden(self, points: NDArray[np.float32]) -> list[Layer]:
+        """Every hidden layer at points (n, f)."""
+        net: Any = self.task.net
+        parameter = next(net.parameters())
+        layers = net.hidden_layers(torch.from_numpy(points).to(parameter))
+        return [Layer(name, name in FOLDING, _numpy(before), _numpy(after)) for name, before, after in layers]
+
+
+class Picture(NamedTuple):
+    """A picture.
+
+    Attributes:
+        needs: What it can be drawn of, in words.
+        fits: Whether a subject is that.
+        draw: Draws it.
+    """
+
+    needs: str
+    fits: Callable[[Subject], bool]
+    draw: Callable[[Subject], Figure]
+
+
+def draw(subject: Subject, names: Iterable[str]) -> Iterator[tuple[str, Figure]]:
+    """Draw one after the other the pictures of these names that fit."""
+    for name in names:
+        if PICTURES[name].fits(subject):
+            yield name, PICTURES[name].draw(subject)
+
+
+def needs(name: str) -> str:
+    """What a picture can be drawn of, in words."""
+    return (
+        "frames in plots/frames, which callbacks.boundary_frames.save=true keeps"
+        if name == "gif"
+        else PICTURES[name].needs
+    )
+
+
+def check_names(key: str, names: str | Iterable[str], *more: str) -> list[str]:
+    """Read names of pictures, and refuse one that there is not.
+
+    Args:
+        key: The configuration key that holds them.
+        names: One or several.
+        *more: Names that are allowed beside those of all pictures.
+
+    Raises:
+        ConfigError: If a name is unknown.
+    """
+    allowed, given = [*PICTURES, *more], [names] if isinstance(names, str) else list(names)
+    for name in given:
+        if name not in allowed:
+            raise ConfigError(f"{key} holds {name!r}, which is no picture; {suggest(str(name), allowed)}")
+    return given
+
+
+def title_of(name: str, metrics: Mapping[str, Any]) -> str:
+    """Name of the model and what the test part says of it."""
+    if "test/accuracy" in metrics:
+        return f"{name}: test accuracy {metrics['test/accuracy']:.1%}"
+    return f"{name}: test mean absolute error {metrics['test/mae']:.4f}"
+
+
+def activation_sheet(*, title: str = "Activations, from PyTorch and written by hand") -> Figure:
+    """Draw every activation that a network can have, with the twins that are written by hand."""
+    x = torch.linspace(-4, 4, 321)
+    drawn = {name: _curve(make(), x) for name, make in ACTIVATIONS.items()}
+    twins = {name.removeprefix("handmade_"): drawn.pop(name) for name in list(drawn) if name.startswith("handmade_")}
+    return activations_figure(x.double().numpy(), drawn, twins, title=title)
+
+
+def _curve(function: Callable[[Tensor], Tensor], x: Tensor) -> Curve:
+    leaf = x.clone().requires_grad_()
+    value = function(leaf)
+    (slope,) = torch.autograd.grad(value.sum(), leaf)
+    return Curve(value.detach().double().numpy(), slope.double().numpy())
+
+
+def read_history(run: RunDir) -> dict[str, NDArray[np.float64]]:
+    """Columns of a run's ``metrics.csv``; NaN where a number is missing."""
+    lines = (run.path / "metrics.csv").read_text().splitlines(keepends=True)
+    # a kill can cut off the last line
+    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+
+
+def _predictions(subject: Subject) -> Figure:
+    (train_x, train_y), (test_x, test_y) = subject.train, subject.test
+    x = np.sort(np.concatenate([train_x, test_x]), axis=0)
+    return predictions_figure(
+        (train_x[:, 0], train_y[:, 0]),
+        (test_x[:, 0], test_y[:, 0]),
+        (x[:, 0], subject.predict(x)[:, 0]),
+        feature_name=subject.task.spec.feature_names[0],
+        target_name=subject.task.spec.class_names[0],
+        title=subject.title,
+    )
+
+
+def _residuals(subject: Subject) -> Figure:
+    spec = subject.task.spec
+    parts = []
+    for x, y in (subject.train, subject.test):
+        predicted = subject.predict(x)[:, 0]
+        parts.append((x[:, 0] if spec.n_features == 1 else predicted, y[:, 0] - predicted))
+    return residuals_figure(
+        *parts,
+        place_name=spec.feature_names[0] if spec.n_features == 1 else "prediction",
+        target_name=spec.class_names[0],
+        title=subject.title,
+    )
+
+
+def _confusion(subject: Subject) -> Figure:
+    counts = subject.task.confusion["test"]
+    assert counts is not None
+    return confusion_figure(counts.cpu().numpy(), subject.task.spec.class_names, title=subject.title)
+
+
+def _curves(subject: Subject) -> Figure:
+    assert subject.run is not None
+    return curves_figure(read_history(subject.run), title=subject.title)
+
+
+def _is_plane(subject: Subject) -> bool:
+    return subject.task.spec.task != "regression" and subject.task.spec.n_features == 2
+
+
+def _has_hidden(subject: Subject) -> bool:
+    return hasattr(subject.task.net, "hidden_layers")
+
+
+PICTURES: dict[str, Picture] = {
+    "boundary": Picture(
+        "a classification of two features",
+        _is_plane,
+        lambda it: boundary_figure(it.predict, it.train, it.test, **it.names),
+    ),
+    "predictions": Picture(
+        "a regression of one feature",
+        lambda it: it.task.spec.task == "regression" and it.task.spec.n_features == 1,
+        _predictions,
+    ),
+    "residuals": Picture("a regression", lambda it: it.task.spec.task == "regression", _residuals),
+    "confusion": Picture(
+        "a classification that has been tested", lambda it: it.task.confusion.get("test") is not None, _confusion
+    ),
+    "probabilities": Picture(
+        "a classification of two features",
+        _is_plane,
+        lambda it: probabilities_figure(it.predict, it.train, **it.names),
+    ),
+    "curves": Picture(
+        "the metrics.csv that logger=csv writes",
+        lambda it: it.run is not None and (it.run.path / "metrics.csv").is_file(),
+        _curves,
+    ),
+    "folds": Picture(
+        "a classification of two features by a network with a method hidden_layers, such as src.models.mlp.MLP",
+        lambda it: _is_plane(it) and _has_hidden(it),
+        lambda it: folds_figure(it.predict, it.hidden, it.train, **it.names),
+    ),
+    "units": Picture(
+        "two features, and a network with a method hidden_layers and a hidden layer, such as src.models.mlp.MLP",
+        lambda it: it.task.spec.n_features == 2 and _has_hidden(it) and bool(it.hidden(it.train[0][:1])),
+        lambda it: units_figure(it.hidden, it.train[0], feature_names=it.names["feature_names"], title=it.title),
+    ),
+    "activations": Picture("nothing", lambda _: True, lambda _: activation_sheet()),
+}
+
+
+def _arrays(part: Part) -> Arrays:
+    return part.x.float().cpu().numpy(), part.y.cpu().numpy()
+
+
+def _numpy(values: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.float().cpu().numpy()
+    return array

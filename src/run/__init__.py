@@ -1,0 +1,1 @@
+"""One run's directory: the only writer and reader of each of its files."""

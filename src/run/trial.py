@@ -1,0 +1,143 @@
+"""What a job knows of the search that it belongs to: a file in its run directory, written before it starts.
+
+It names the study, so that a job in another process or on another machine can report to it. It is no part of the
+configuration, so that the same run is the same run without a search. No torch here.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from src.config.errors import ConfigError, suggest
+from src.run.files import write_atomically
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+SQLITE, JOURNAL = "sqlite:///", "journal://"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialLink:
+    """The trial of a study that a run belongs to.
+
+    Attributes:
+        storage: URL of the storage.
+        study: Name of the study.
+        number: Number of the trial.
+        monitor: Metric that it reports.
+        pruner: `_target_` and arguments of Optuna's pruner.
+    """
+
+    storage: str
+    study: str
+    number: int
+    monitor: str
+    pruner: dict[str, Any]
+
+    def write(self, run_dir: Path) -> None:
+        """Leave it for the job that runs there."""
+        write_atomically(run_dir / "trial.json", json.dumps(asdict(self), indent=2).encode())
+
+    @classmethod
+    def read(cls, run_dir: Path) -> "TrialLink | None":
+        """What stands in a run directory; None where no search has written."""
+        try:
+            text = (run_dir / "trial.json").read_text()
+        except FileNotFoundError:
+            return None
+        return cls(**json.loads(text))
+
+
+def storage_url(given: str | None, *, default: Path) -> str:
+    """URL of a storage, the same for every process, whatever directory it works in.
+
+    Args:
+        given: URL, or path of a file that ends in .db (SQLite) or .log (journal).
+        default: File of the SQLite database that is meant by None.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if given is None:
+        return f"{SQLITE}{default.resolve()}"
+    text = str(given)
+    scheme = next((each for each in (SQLITE, JOURNAL) if text.startswith(each)), None)
+    if scheme is None:
+        scheme = {".db": SQLITE, ".log": JOURNAL}.get(Path(text).suffix)
+    is_path = text.startswith((SQLITE, JOURNAL)) or ":" not in text
+    path = text.removeprefix(SQLITE).removeprefix(JOURNAL)
+    if scheme is not None and is_path and path and path != ":memory:":
+        return f"{scheme}{Path(path).expanduser().resolve()}"
+    if "://" in text and not text.startswith(("sqlite:", "journal:")):
+        return text
+    raise ConfigError(
+        f"hydra.sweeper.storage: got {text}; allowed: a database, such as sqlite:///study.db or "
+        "postgresql://host/name, a journal, journal:///absolute/path.log, or a path that ends in .db or .log"
+    )
+
+
+def open_storage(url: str) -> "BaseStorage":
+    """Open the storage of a study; a file that is not there is made.
+
+    Raises:
+        ConfigError: If it cannot be opened.
+    """
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if url.startswith(JOURNAL):
+        path = Path(url.removeprefix(JOURNAL))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(path)))
+    wait: dict[str, Any] = {}
+    if url.startswith(SQLITE):
+        Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        # seconds for which a job waits for the others that report
+        wait = {"connect_args": {"timeout": 60}}
+    try:
+        return _patiently(lambda: RDBStorage(url, engine_kwargs=wait))
+    # whatever SQLAlchemy and the drivers of many databases raise: no such driver, no such host, no such password
+    except Exception as error:
+        raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {error}") from error
+
+
+def _patiently(connect: "Callable[[], BaseStorage]") -> "BaseStorage":
+    """Try again where two processes have made the tables of a new database at once, and got in each other's way."""
+    for seconds in (0.1, 0.5, 2):
+        try:
+            return connect()
+        except Exception as error:
+            if not re.search("already exists|UNIQUE|duplicate", str(error), re.IGNORECASE):
+                raise
+        time.sleep(seconds)
+    return connect()
+
+
+def make(kind: Literal["sampler", "pruner"], node: Mapping[str, Any], **more: Any) -> Any:
+    """Make a sampler or pruner of Optuna, and nothing else: a run directory may come from somebody else.
+
+    Args:
+        kind: What to make.
+        node: ``_target_`` in ``optuna.samplers`` or ``optuna.pruners``, and arguments.
+        **more: Further arguments.
+
+    Raises:
+        ConfigError: If there is no such class, or it does not take the arguments.
+    """
+    import optuna
+
+    name = str(node["_target_"]).removeprefix(f"optuna.{kind}s.")
+    classes = getattr(optuna, f"{kind}s")
+    if name not in classes.__all__:
+        raise ConfigError(f"hydra.sweeper.{kind}._target_: {suggest(name, classes.__all__, prefix=f'optuna.{kind}s.')}")
+    arguments = {**{key: value for key, value in node.items() if key != "_target_"}, **more}
+    try:
+        return getattr(classes, name)(**arguments)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value}" for key, value in node.items())
+        raise ConfigError(f"hydra.sweeper.{kind}: {error} (given: {given})") from error

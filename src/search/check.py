@@ -1,0 +1,39 @@
+"""Does a job of a search measure and report what the search needs?"""
+
+from omegaconf import DictConfig
+
+from src.config.errors import ConfigError
+from src.search.options import Options
+
+# What result.json holds beside the metrics.
+_RECORDED = ("n_parameters", "duration_s")
+_PRUNING = "src.callbacks.pruning.Pruning"
+
+
+def check_job(cfg: DictConfig, options: Options) -> None:
+    """Look at a job before any training.
+
+    Args:
+        cfg: Configuration of a job.
+        options: Options of the search.
+
+    Raises:
+        ConfigError: If an objective is not measured, or trials are to be pruned and no callback asks the pruner.
+    """
+    if options.prunes and not any(node and node._target_ == _PRUNING for node in cfg.callbacks.values()):
+        raise ConfigError(
+            "hydra/sweeper/pruner: pruning needs the callback callbacks.pruning, which callbacks=default has; "
+            f"add it with +callbacks.pruning._target_={_PRUNING}"
+        )
+    # torch and Lightning, which stay out of what composes only
+    from src.build import build_data, build_task
+
+    try:
+        names = build_task(cfg, build_data(cfg).spec).metric_names()
+    except Exception:  # whatever a network or data set of one's own raises on these values, its trial records
+        return
+    for name in options.objectives:
+        if name not in names and name not in _RECORDED:
+            raise ConfigError(
+                f"hydra.sweeper.objectives: {name} is not measured; allowed: {', '.join([*names, *_RECORDED])}"
+            )

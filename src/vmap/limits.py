@@ -1,0 +1,100 @@
+"""How many models are computed at once: what fits into a cache, what fits into memory."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from src.vmap.members import Member
+
+T = TypeVar("T")
+
+# Bytes of activations that a cohort may hold on a CPU: with less, calls take longer than arithmetic; with more, caches
+# no longer help.
+_CACHE = 8 << 20
+
+# Models of a shard. A CPU gains nothing from more; a GPU computes them side by side.
+_SHARD = {"cpu": 1024}
+_SHARD_ELSEWHERE = 16_384
+
+# Copies of an activation that training holds: itself, its gradient, and what lies between two operations.
+_COPIES = 4
+
+# Bytes of the configuration and the records of one job.
+_RECORDS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many models are trained at once.
+
+    Attributes:
+        cohort: Models that are computed by the same operations.
+        shard: Models that are trained before they are recorded.
+    """
+
+    cohort: int
+    shard: int
+
+    @classmethod
+    def of(
+        cls, member: Member, net: nn.Module, device: torch.device, *, memory_gb: float | None, cohort: int | None
+    ) -> "Limits":
+        """Choose for models like this one.
+
+        Args:
+            member: One of them.
+            net: Its network.
+            device: Where it is trained.
+            memory_gb: Memory to use; None for half of what is free.
+            cohort: Models of a cohort; None to choose.
+        """
+        memory = free_memory(device) // 2 if memory_gb is None else int(memory_gb * 2**30)
+        train = member.parts.train
+        work = _COPIES * activations(net, train.x[:1]) * len(train.x) * member.weights.element_size()
+        data = sum(tensor.nbytes for part in member.parts for tensor in part)
+        # weights, gradient and up to three tensors of an optimiser, now and at the best epoch
+        kept = 10 * member.weights.nbytes + data + _RECORDS
+        fitting = max(1, memory // 2 // work)
+        cached = max(1, _CACHE * _COPIES // work) if device.type == "cpu" else fitting
+        shard = min(_SHARD.get(device.type, _SHARD_ELSEWHERE), max(1, memory // 2 // kept))
+        return cls(min(cohort or cached, fitting, shard), shard)
+
+
+def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """Items in as few parts of at most ``size`` as there can be, of nearly the same length."""
+    n = -(-len(items) // size)
+    return [items[i * len(items) // n : (i + 1) * len(items) // n] for i in range(n)]
+
+
+@torch.no_grad()
+def activations(net: nn.Module, x: Tensor) -> int:
+    """Numbers that the layers of a network put out for one sample (1, f), and the sample itself."""
+    sizes = [x.numel()]
+
+    def count(_module: nn.Module, _inputs: object, output: object) -> None:
+        sizes.append(output.numel() if isinstance(output, Tensor) else 0)
+
+    leaves = [module for module in net.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(count) for module in leaves]
+    parameter = next(net.parameters())
+    net(x.to(parameter))
+    for hook in hooks:
+        hook.remove()
+    return sum(sizes)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device, as far as its system tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    info = Path("/proc/meminfo")
+    if info.is_file():
+        lines = dict(line.split(":", 1) for line in info.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) << 10
+    # where nobody tells what is free: a quarter of all there is
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4

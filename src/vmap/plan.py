@@ -1,0 +1,229 @@
+"""Which jobs of a sweep can train together, and why others cannot.
+
+Jobs share a bucket where all that decides the course of the arithmetic is equal: network structure, task, class of the
+optimiser, loss, epochs, batch size, sizes of the data. Seeds, the numbers of optimiser and scheduler, and the data
+themselves may differ.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.utils import get_class
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import RichModelSummary
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.optim import lr_scheduler
+
+from src.callbacks.checkpoint import BestAndLast
+from src.callbacks.frames import Frames
+from src.callbacks.graph import ModelGraph
+from src.callbacks.hints import Hints
+from src.callbacks.metrics_csv import MetricsCSV
+from src.callbacks.pictures import FinalPictures
+from src.callbacks.progress import EpochBar
+from src.callbacks.pruning import Pruning
+from src.callbacks.tensorboard import PrecisionRecallCurves
+from src.data.base import InMemoryDataModule
+from src.run.directory import RunDir, flatten
+from src.run.trial import TrialLink
+from src.sweep.jobs import Job
+from src.tasks.base import Task
+from src.vmap.members import BATCHING, Maker
+from src.vmap.optim import STACKED
+from src.vmap.probe import NotStackedError, first_line, obstacle_of
+from src.vmap.rates import NOT_STACKED
+
+# Keys of the trainer that an ensemble knows, and the values that it can follow; None for all.
+_TRAINER: dict[str, Collection[Any] | None] = {
+    "_target_": [f"{Trainer.__module__}.{Trainer.__qualname__}"],
+    "accelerator": None,
+    "deterministic": None,
+    "devices": [1, "1"],
+    "max_epochs": None,
+    "num_nodes": [1],
+    "precision": ["32-true", "32", 32, "64-true", "64", 64],
+    "strategy": ["auto"],
+}
+
+# What a task or a data module of one's own may say for itself; all else of its base is the loop that is replaced here.
+_TASK = ("targets", "score", "probs", "preds", "make_metrics", "task_name", "score_name", "losses")
+_DATA = ("spec", "make_parts")
+
+# What an ensemble does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
+_CALLBACKS = (
+    BestAndLast,
+    EpochBar,
+    FinalPictures,
+    Frames,
+    Hints,
+    ModelGraph,
+    PrecisionRecallCurves,
+    Pruning,
+    RichModelSummary,
+)
+_LOGGERS = (MetricsCSV, TensorBoardLogger)
+
+# Nodes of the configuration that may differ within a bucket, or that `_key` looks at more closely.
+_FREE = ("seed", "run_dir", "optimized_metric", "evaluate", "suggested", "sweep", "logger")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Jobs that train together.
+
+    Attributes:
+        jobs: At least two.
+        why: What they have in common and where they differ.
+    """
+
+    jobs: tuple[Job, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a sweep.
+
+    Attributes:
+        buckets: Those that train together.
+        alone: Those that do not, each with the reason.
+    """
+
+    buckets: tuple[Bucket, ...]
+    alone: tuple[tuple[Job, str], ...]
+
+
+def plan(jobs: Iterable[Job], maker: Maker | None = None) -> Plan:
+    """Put jobs into buckets.
+
+    Args:
+        jobs: All of them.
+        maker: Keeps what it has made, for their training.
+    """
+    maker = maker or Maker()
+    together: dict[str, list[Job]] = {}
+    alone: list[tuple[Job, str]] = []
+    for job in jobs:
+        key, reason = _place(job, maker)
+        if key is None:
+            alone.append((job, reason))
+        else:
+            together.setdefault(key, []).append(job)
+    buckets: list[Bucket] = []
+    for group in together.values():
+        obstacle = "no other job is like it" if len(group) == 1 else obstacle_of(group, maker)
+        if obstacle is None:
+            buckets.append(Bucket(tuple(group), _why([maker.plain(job) for job in group])))
+        else:
+            alone.extend((job, obstacle) for job in group)
+    return Plan(tuple(buckets), tuple(alone))
+
+
+def _place(job: Job, maker: Maker) -> tuple[str | None, str]:
+    """The key of a job's bucket, or None and the reason why it has none."""
+    try:
+        _check(maker.plain(job), job)
+        return _key(job, maker), ""
+    # a mistake in its configuration is told when it runs by itself, as in any sweep
+    except Exception as error:
+        return None, first_line(error)
+
+
+def _check(cfg: Mapping[str, Any], job: Job) -> None:
+    """Refuse what an ensemble does not do.
+
+    Raises:
+        NotStackedError: With the reason.
+    """
+    if RunDir(job.run_dir).result() is None and (RunDir(job.run_dir).checkpoints / "last.ckpt").is_file():
+        raise NotStackedError("it goes on from a checkpoint of its own")
+    if TrialLink.read(job.run_dir) is not None:
+        raise NotStackedError("its search may end it early")
+    if cfg["compile"]:
+        raise NotStackedError("compile=true")
+    for key, value in cfg["trainer"].items():
+        allowed = _TRAINER.get(key, ())
+        if allowed is not None and value not in allowed:
+            raise NotStackedError(f"trainer.{key}={value}")
+    if not isinstance(cfg["trainer"]["max_epochs"], int) or cfg["trainer"]["max_epochs"] < 1:
+        raise NotStackedError(f"trainer.max_epochs={cfg['trainer']['max_epochs']}")
+    for key, base, own in (("task", Task, _TASK), ("data", InMemoryDataModule, _DATA)):
+        if changed := _changed(get_class(cfg[key]["_target_"]), base, own):
+            raise NotStackedError(f"{cfg[key]['_target_']} has its own {', '.join(changed)}")
+    _check_optimizer(cfg)
+    for key, known in (("callbacks", _CALLBACKS), ("logger", _LOGGERS)):
+        for name, node in cfg[key].items():
+            if node is not None and get_class(node["_target_"]) not in known:
+                raise NotStackedError(f"{key}.{name} ({node['_target_']}) watches a single run")
+            if node is not None and node.get("save"):
+                raise NotStackedError(f"{key}.{name}.save={node['save']}")
+
+
+def _check_optimizer(cfg: Mapping[str, Any]) -> None:
+    optimizer = cfg["optimizer"]
+    if get_class(optimizer["_target_"]) not in STACKED:
+        known = ", ".join(kind.__name__ for kind in STACKED)
+        raise NotStackedError(f"{optimizer['_target_']} is not among the stacked optimisers, {known}")
+    for flag in ("capturable", "differentiable"):
+        if optimizer.get(flag):
+            raise NotStackedError(f"optimizer.{flag}={optimizer[flag]}")
+    if cfg["scheduler"]:
+        kind = get_class(cfg["scheduler"]["_target_"])
+        if kind.__module__ != lr_scheduler.__name__ or issubclass(kind, NOT_STACKED):
+            raise NotStackedError(f"{cfg['scheduler']['_target_']} may change more than the learning rate")
+
+
+def _changed(kind: type, base: type, own: Collection[str]) -> list[str]:
+    """What a class has put in the place of its base's methods, apart from what is its ``own`` to say."""
+    if not issubclass(kind, base):
+        return ["training loop"]
+    above = kind.__mro__[: kind.__mro__.index(base)]
+    names = {name for each in above for name in vars(each) if not name.startswith("__") and name != "_abc_impl"}
+    return sorted(name for name in names if name not in own and hasattr(base, name))
+
+
+def _key(job: Job, maker: Maker) -> str:
+    """Equal for jobs that share a bucket."""
+    cfg, datamodule = maker.plain(job), maker.datamodule(job)
+    n_train = len(datamodule.parts.train.x)
+    numbers = STACKED[get_class(cfg["optimizer"]["_target_"])].numbers
+    scheduler = cfg["scheduler"] or {}
+    plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
+    common = {name: node for name, node in cfg.items() if name not in _FREE}
+    common |= {
+        "model": {name: node for name, node in cfg["model"].items() if name != "name"},
+        "optimizer": {name: value for name, value in cfg["optimizer"].items() if name not in numbers},
+        "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
+        "callbacks": [_watch(node) for node in cfg["callbacks"].values() if node],
+        "data": [
+            str(datamodule.spec),
+            [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
+            min(maker.batch_size(job) or n_train, n_train),
+        ],
+    }
+    maker.recipe(job)
+    return json.dumps(common, sort_keys=True, default=str)
+
+
+def _watch(node: Mapping[str, Any]) -> list[Any]:
+    """What a callback looks at; only checkpoints decide anything."""
+    return [node["monitor"], node["mode"]] if get_class(node["_target_"]) is BestAndLast else []
+
+
+def _why(cfgs: Sequence[Mapping[str, Any]]) -> str:
+    """What the jobs of a bucket have in common and where they differ, in one line."""
+    first = cfgs[0]
+    leaves = [flatten(cfg) for cfg in cfgs]
+    ignored = ("run_dir", "logger.", "callbacks.", "suggested.", *(f"data.{name}" for name in BATCHING))
+    keys = [key for key in leaves[0] if not key.startswith(ignored)]
+    differing = [key for key in keys if any(each.get(key) != leaves[0][key] for each in leaves)]
+    names = "/".join(dict.fromkeys(str(cfg["model"]["name"]) for cfg in cfgs))
+    kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]
+    size = first["data"].get("batch_size")
+    batches = f"batches of {size}" if size else "one batch an epoch"
+    return (
+        f"{len(cfgs)} models {names} train together: the same network, {', '.join(kinds)}, "
+        f"{first['trainer']['max_epochs']} epochs, {batches}; they differ in {', '.join(differing) or 'nothing'}"
+    )

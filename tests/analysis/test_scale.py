@@ -1,0 +1,92 @@
+"""Which way a metric is better, and how many digits of it are shown."""
+
+import pytest
+import torch
+
+from src.analysis.scale import Scale
+from src.data.spec import DataSpec
+from src.tasks.base import Task
+from src.tasks.binary import BinaryClassification
+from src.tasks.multiclass import MulticlassClassification
+from src.tasks.regression import Regression
+
+
+def task_of(kind: type[Task]) -> Task:
+    spec = DataSpec(task="multiclass", n_features=2, n_outputs=3, feature_names=("a", "b"), class_names=("u", "v", "w"))
+    return kind(
+        net=torch.nn.Linear(2, 3),
+        loss=torch.nn.MSELoss(),
+        optimizer=lambda params: torch.optim.SGD(params, lr=0.1),
+        scheduler=None,
+        spec=spec,
+        log_every_n_epochs=None,
+        eval_every_n_epochs=None,
+        gradient_clip_val=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower", "shares"),
+    [
+        (BinaryClassification, set(), {"accuracy", "precision", "recall", "f1"}),
+        (MulticlassClassification, set(), {"accuracy", "precision", "recall", "f1"}),
+        (Regression, {"mae", "mse"}, set()),
+    ],
+)
+def test_every_metric_of_every_task_has_its_way(kind: type[Task], lower: set[str], shares: set[str]) -> None:
+    metrics = task_of(kind).make_metrics()
+    ways = {str(name): metric.higher_is_better for name, metric in metrics.items() if name != "confusion"}
+    assert {name for name in ways if Scale.of(f"test/{name}").lower_is_better} == lower
+    assert {name for name in ways if Scale.of(f"test/{name}").is_share} == shares
+    # what torchmetrics says is independent of us
+    assert all(way is not Scale.of(name).lower_is_better for name, way in ways.items())
+
+
+def test_a_loss_is_better_low() -> None:
+    assert Scale.of("val/loss").lower_is_better
+    assert not Scale.of("val/loss").is_share
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [("test/accuracy", "test accuracy"), ("val/loss", "validation loss"), ("train/f1", "training f1"), ("x", "x")],
+)
+def test_names_as_one_says_them(metric: str, words: str) -> None:
+    assert Scale.of(metric).words == words
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (0.381, 0.0123, "38.1 ± 1.2"),
+        (0.995, None, "99.5"),
+        (1.0, 0.0, "100.0 ± 0.0"),
+        (0.9995, 0.0004, "99.95 ± 0.04"),
+        (0.5, 0.246, "50.0 ± 24.6"),
+        (-0.0001, 0.02, "0.0 ± 2.0"),
+    ],
+)
+def test_shares_are_shown_in_per_cent(value: float, half: float | None, text: str) -> None:
+    assert Scale.of("test/accuracy").text(value, half) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (0.12345, 0.0123, "0.123 ± 0.012"),
+        (0.12344, None, "0.1234"),
+        (12.3, 4.0, "12.3 ± 4.0"),
+        (1234.5, 56.0, "1234 ± 56"),
+        (0.25, 0.0, "0.2500 ± 0.0000"),
+        (1.5e9, 2e7, "1.5e+09 ± 2e+07"),
+        (2.5e-7, None, "2.5e-07"),
+        (2.5e-7, 1e-8, "2.5e-07 ± 1e-08"),
+        (0.0, 0.0, "0.0000 ± 0.0000"),
+        (-0.027, 0.02661, "-0.027 ± 0.027"),
+        (5.0, 1e-12, "5.000000 ± 0.000000"),
+    ],
+)
+def test_other_numbers_keep_the_digits_that_their_interval_supports(
+    value: float, half: float | None, text: str
+) -> None:
+    assert Scale.of("test/loss").text(value, half) == text

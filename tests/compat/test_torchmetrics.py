@@ -1,0 +1,55 @@
+"""What is kept from being imported, and that nothing is missing afterwards."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LEAN = """
+import sys
+from src.compat.torchmetrics import without_scipy_signal
+with without_scipy_signal():
+    import src.build
+assert "scipy.signal._signaltools" not in sys.modules
+import scipy.signal
+assert abs(scipy.signal.convolve([1, 2], [1, 2])[1] - 4) < 1e-9
+"""
+
+LOADED = """
+import scipy.signal
+from src.compat.torchmetrics import without_scipy_signal
+before = scipy.signal
+with without_scipy_signal():
+    import scipy.signal
+    assert scipy.signal is before
+"""
+
+
+def run(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_lightning_is_imported_without_scipy_signal_which_works_afterwards() -> None:
+    run(LEAN)
+
+
+def test_scipy_signal_that_is_there_already_stays() -> None:
+    run(LOADED)
+
+
+def test_commands_that_train_nothing_load_no_torch() -> None:
+    for arguments in (["--help"], ["--cfg", "job"], ["--info", "defaults"], ["optimizer.lrr=1"]):
+        code = (
+            "import sys\n"
+            f"sys.argv = ['src.train', *{arguments!r}]\n"
+            "import runpy\n"
+            "try:\n    runpy.run_module('src.train', run_name='__main__')\n"
+            "except SystemExit:\n    pass\n"
+            "loaded = {'torch', 'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
+            "assert not loaded, loaded\n"
+        )
+        run(code)

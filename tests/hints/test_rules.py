@@ -1,0 +1,157 @@
+"""Hints: which facts ask for one, what it says, and the command that it gives."""
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from src.config.errors import ConfigError
+from src.hints.rules import Facts, ReluLayer, as_record, command, hints, of_error
+from src.tasks.finite import NonFiniteLossError
+
+FINE = Facts(
+    n_steps=1000,
+    lr=0.1,
+    suggested_lr=0.1,
+    weight_decay=0.0,
+    first_loss=0.7,
+    last_loss=0.1,
+    moved=0.9,
+    train_score=0.98,
+    val_score=0.97,
+    n_val=200,
+    guessing=0.5,
+    line_accuracy=None,
+    target_std=None,
+    relus=(ReluLayer("layers.1", 5, 16),),
+    activation_is_a_key=True,
+)
+LINEAR: dict[str, Any] = {
+    "relus": (),
+    "line_accuracy": 0.51,
+    "train_score": 0.52,
+    "val_score": 0.5,
+    "last_loss": 0.69,
+    "moved": 0.04,
+}
+SLOW: dict[str, Any] = {"last_loss": 0.6999, "moved": 3e-5, "train_score": 0.5, "val_score": 0.5, "lr": 1e-6}
+REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "seen", "tried"),
+    [
+        ("exploding", {"last_loss": 1.5}, "from 0.7 to 1.5", ("optimizer.lr=0.01",)),
+        ("exploding", {"last_loss": 1e30, "lr": 50.0}, "from 0.7 to 1e+30", ("optimizer.lr=0.1",)),
+        (
+            "dead_relus",
+            {"relus": (ReluLayer("a", 15, 16), ReluLayer("b", 9, 16))},
+            "24 of 32 ReLU units (75%) never fire on the training data, so that no gradient reaches them "
+            "(a: 15 of 16, b: 9 of 16)",
+            ("optimizer.lr=0.01",),
+        ),
+        ("dead_relus", {"relus": (ReluLayer("a", 0, 16), ReluLayer("b", 2, 2))}, "2 of 18", ("optimizer.lr=0.01",)),
+        ("linear_at_chance", LINEAR, "gets 52.0%", ("model.net.activation=relu",)),
+        ("linear_at_chance", {**LINEAR, "activation_is_a_key": False}, "least squares 51.0%", ("model=mlp",)),
+        ("too_slow", SLOW, "1,000 steps moved the weights by 3e-05", ("optimizer.lr=0.01",)),
+        ("too_slow", {**SLOW, "moved": 1e-9}, "optimizer.lr=1e-06 hardly moves anything", ("optimizer.lr=0.1",)),
+        ("too_slow", {**SLOW, "lr": 0.2}, "optimizer.lr=0.2", ("optimizer.lr=2",)),
+        (
+            "overfitting",
+            {"val_score": 0.8},
+            "98.0% on the training points and 80.0%",
+            ("callbacks=early_stopping", "optimizer.weight_decay=0.01"),
+        ),
+        (
+            "overfitting",
+            {**REGRESSION, "val_score": 0.4, "weight_decay": 0.02},
+            "0.1 in training and 0.4 on validation",
+            ("callbacks=early_stopping", "optimizer.weight_decay=0.2"),
+        ),
+        ("overfitting", {"val_score": 0.8, "weight_decay": None}, "by heart", ("callbacks=early_stopping",)),
+    ],
+)
+def test_each_asks_for_its_own_change(kind: str, changes: dict[str, Any], seen: str, tried: tuple[str, ...]) -> None:
+    (hint,) = hints(replace(FINE, **changes))
+    assert hint.kind == kind
+    assert seen in hint.seen
+    assert hint.changes == tried
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        # worse than at the beginning, but no worse than the noise of a batch
+        {"last_loss": 1.3},
+        {"relus": (ReluLayer("a", 10, 16), ReluLayer("b", 9, 16))},
+        {"relus": ()},
+        # a linear network that is good enough, and one that could be but has not learnt long enough
+        {**LINEAR, "train_score": 0.98, "val_score": 0.97, "line_accuracy": 0.97},
+        {**LINEAR, "line_accuracy": 0.9},
+        # two classes, of which one is rare: 0.9 is what guessing gets, and 0.94 is better
+        {**LINEAR, "guessing": 0.9, "train_score": 0.94, "val_score": 0.94, "line_accuracy": 0.94},
+        # at chance, but not linear
+        {"train_score": 0.5, "val_score": 0.5},
+        # hardly a step, and one that stands still since it has arrived
+        {**SLOW, "n_steps": 50},
+        {"moved": 0.003, "last_loss": 0.3},
+        # ten of a hundred points are noise where there are twenty
+        {"val_score": 0.8, "n_val": 20},
+        {"val_score": None},
+        {**REGRESSION, "val_score": 0.25},
+    ],
+)
+def test_what_is_fine_is_passed_over_in_silence(changes: dict[str, Any]) -> None:
+    assert hints(replace(FINE, **changes)) == []
+
+
+def test_a_linear_network_that_has_arrived_is_not_called_slow() -> None:
+    assert [hint.kind for hint in hints(replace(FINE, **LINEAR, n_steps=1001))] == ["linear_at_chance"]
+    assert [hint.kind for hint in hints(replace(FINE, **{**LINEAR, "moved": 1e-4}))] == ["linear_at_chance"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes", "expected"),
+    [
+        ([], ["optimizer.lr=0.1"], "optimizer.lr=0.1"),
+        (["model=mlp", "optimizer.lr=1", "seed=3"], ["optimizer.lr=0.1"], "model=mlp seed=3 optimizer.lr=0.1"),
+        (["+optimizer.lr=1", "callbacks=none"], ["optimizer.lr=2", "callbacks=a"], "optimizer.lr=2 callbacks=a"),
+        (["model.net.hidden=[8, 8]"], ["model=mlp"], "'model.net.hidden=[8, 8]' model=mlp"),
+    ],
+)
+def test_the_command_is_the_runs_own_with_some_values_changed(
+    overrides: list[str], changes: list[str], expected: str
+) -> None:
+    line = command(overrides, changes)
+    assert line == f"python -m src.train {expected}"
+    assert len(shlex.split(line)) == 3 + len(shlex.split(expected))
+
+
+def test_a_record_holds_the_kind_what_was_seen_and_what_to_try() -> None:
+    (hint,) = hints(replace(FINE, val_score=0.7))
+    assert as_record(hint, ["seed=1"]) == {
+        "kind": "overfitting",
+        "seen": hint.seen,
+        "try": "python -m src.train seed=1 callbacks=early_stopping optimizer.weight_decay=0.01",
+    }
+
+
+CFG = OmegaConf.create({"optimizer": {"lr": 3.0}, "suggested": {"lr": 0.1}})
+LOST = NonFiniteLossError("train/loss is nan at epoch 3; last finite value: 7.1 at epoch 2. Try a smaller optimizer.lr")
+
+
+def test_a_loss_that_is_not_finite_asks_for_smaller_steps() -> None:
+    (hint,) = of_error(LOST, CFG)
+    assert hint.kind == "not_finite"
+    assert hint.seen == "train/loss is nan at epoch 3; last finite value: 7.1 at epoch 2"
+    assert hint.changes == ("optimizer.lr=0.1",)
+    (hint,) = of_error(LOST, OmegaConf.create({"optimizer": {}, "suggested": {"lr": 0.1}}))
+    assert hint.changes == ("task.gradient_clip_val=1",)
+
+
+@pytest.mark.parametrize("error", [ConfigError("a typo"), SystemExit(1), ZeroDivisionError()])
+def test_other_errors_speak_for_themselves(error: BaseException) -> None:
+    assert of_error(error, CFG) == []

@@ -1,0 +1,131 @@
+"""Which picture fits which run, and what is handed over to it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from src.config.errors import ConfigError
+from src.data.base import InMemoryDataModule
+from src.models.activations import ACTIVATIONS
+from src.models.mlp import MLP
+from src.pictures.catalogue import PICTURES, Subject, activation_sheet, check_names, draw, needs, read_history, title_of
+from src.run.directory import RunDir
+from tests.data.test_sources import blobs, circles, line
+from tests.plots.seen import contours, vertices, width
+from tests.tasks.runs import GivenData, numbers_spec, random_parts
+from tests.tasks.test_metrics import make
+
+
+def subject(data: InMemoryDataModule, *, run: RunDir | None = None, net: nn.Module | None = None) -> Subject:
+    torch.manual_seed(0)
+    task = make(data.spec)
+    if net is not None:
+        task.net = net
+    return Subject(task, data, "a title", run)
+
+
+def fitting(given: Subject) -> set[str]:
+    return {name for name, picture in PICTURES.items() if picture.fits(given)}
+
+
+def relu(**changes: int) -> MLP:
+    return MLP(**({"in_features": 2, "out_features": 1} | changes), hidden=[4], activation="relu")
+
+
+def test_what_fits_depends_on_data_and_network(tmp_path: Path) -> None:
+    plane = {"boundary", "probabilities", "activations"}
+    inner = {"folds", "units"}
+    numbers = GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2))
+    assert fitting(subject(circles(n_samples=50), net=relu())) == plane | inner
+    assert fitting(subject(circles(n_samples=50), net=nn.Linear(2, 1))) == plane
+    no_hidden = MLP(in_features=2, hidden=[], out_features=1, activation="relu")
+    assert fitting(subject(circles(n_samples=50), net=no_hidden)) == plane | {"folds"}
+    assert fitting(subject(blobs(n_samples=50, n_features=3), net=relu(in_features=3, out_features=4))) == {
+        "activations"
+    }
+    assert fitting(subject(line(), net=relu(in_features=1))) == {"predictions", "residuals", "activations"}
+    assert fitting(subject(numbers, net=relu())) == {"residuals", "units", "activations"}
+    (tmp_path / "metrics.csv").touch()
+    assert "curves" in fitting(subject(line(), net=relu(in_features=1), run=RunDir(tmp_path)))
+
+
+def test_only_what_fits_is_drawn_in_the_order_that_was_asked_for() -> None:
+    given = subject(circles(n_samples=50), net=relu())
+    asked = ["units", "predictions", "probabilities", "curves", "folds", "boundary"]
+    assert [name for name, _ in draw(given, asked)] == ["units", "probabilities", "folds", "boundary"]
+
+
+def test_hidden_units_are_those_of_the_network_in_its_own_precision() -> None:
+    given = subject(circles(n_samples=50), net=relu().double())
+    points = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
+    (layer,) = given.hidden(points)
+    expected = given.task.net.get_submodule("layers.0")(torch.from_numpy(points).double())
+    assert layer.before == pytest.approx(expected.detach().float().numpy())
+    assert np.array_equal(layer.after, np.maximum(layer.before, 0))
+    assert layer.before.dtype == np.float32
+    assert (layer.name, layer.folds) == ("relu", True)
+
+
+def test_only_layers_with_a_corner_fold() -> None:
+    net = MLP(in_features=2, hidden=[4, 4, 4], out_features=1, activation=["identity", "handmade_relu", "tanh"])
+    layers = subject(circles(n_samples=50), net=net).hidden(np.zeros((1, 2), dtype=np.float32))
+    assert [layer.folds for layer in layers] == [False, True, False]
+
+
+def test_fold_lines_of_a_real_network_are_those_of_its_weights() -> None:
+    net = relu()
+    ax = dict(draw(subject(circles(n_samples=50), net=net), ["folds"]))["folds"].axes[0]
+    weight, bias = (p.detach().numpy() for p in list(net.parameters())[:2])
+    folds = [vertices(fold) for fold in contours(ax) if width(fold) < 2]
+    assert folds
+    for fold in folds:
+        off = np.abs(fold @ weight.T + bias).max(0)
+        assert off.min() < 1e-5
+
+
+def test_residuals_are_target_minus_prediction_over_the_feature_or_the_prediction() -> None:
+    numbers = GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2))
+    for data, net in ((line(), relu(in_features=1)), (numbers, relu())):
+        given = subject(data, net=net)
+        ax = dict(draw(given, ["residuals"]))["residuals"].axes[0]
+        x, y = given.train
+        predicted = given.predict(x)
+        place = x if data.spec.n_features == 1 else predicted
+        assert np.asarray(ax.lines[1].get_xydata()) == pytest.approx(np.concatenate([place, y - predicted], 1))
+        assert ax.get_xlabel() == (data.spec.feature_names[0] if data.spec.n_features == 1 else "prediction")
+
+
+def test_the_sheet_shows_every_activation_and_twins_over_what_they_stand_for() -> None:
+    figure = activation_sheet()
+    shown = [ax.get_title().splitlines()[0] for ax in figure.axes]
+    assert sorted([*shown, "handmade_relu", "handmade_sigmoid"]) == sorted(ACTIVATIONS)
+    twins = {ax.get_title().splitlines()[0] for ax in figure.axes if len(ax.lines) == 4}
+    assert twins == {"relu", "sigmoid"}
+
+
+def test_history_is_the_table_without_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("epoch,train/loss,val/loss\n0,0.5,\n10,0.25,0.75\n20,0.1")
+    history = read_history(RunDir(tmp_path))
+    assert list(history) == ["epoch", "train/loss", "val/loss"]
+    assert history["epoch"].tolist() == [0, 10]
+    assert history["train/loss"].tolist() == [0.5, 0.25]
+    assert np.array_equal(history["val/loss"], [np.nan, 0.75], equal_nan=True)
+
+
+def test_titles_say_what_the_test_part_says() -> None:
+    assert title_of("blob", {"test/accuracy": torch.tensor(0.875), "test/f1": 0.5}) == "blob: test accuracy 87.5%"
+    assert title_of("line", {"test/mae": 0.25}) == "line: test mean absolute error 0.2500"
+
+
+def test_unknown_names_are_refused_with_the_nearest_one() -> None:
+    assert check_names("pictures", "gif", "gif") == ["gif"]
+    assert check_names("pictures", ("units", "folds")) == ["units", "folds"]
+    with pytest.raises(ConfigError, match=r"pictures holds 'gif', which is no picture; allowed: activations, boundary"):
+        check_names("pictures", ["gif"])
+
+
+def test_every_picture_says_what_it_needs() -> None:
+    assert all(needs(name) for name in (*PICTURES, "gif"))

@@ -1,0 +1,243 @@
+"""The run directory: who may use it, and what it holds at the end."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.errors import ConfigError
+from src.run.directory import RunDir, flatten
+from src.run.files import write_atomically
+from src.run.versions import git_state
+from src.train import train
+from tests.tasks.runs import listing, small
+
+SHORT = ("data.n_samples=50", "data.n_val=30", "trainer.max_epochs=2")
+
+
+def config(**changes: Any) -> DictConfig:
+    given: dict[str, Any] = {
+        "seed": 42,
+        "model": {"net": {"hidden": [10, 10]}},
+        "optimizer": {"lr": "${suggested.lr}", "weight_decay": 1e-5},
+        "suggested": {"lr": 0.1},
+        "scheduler": {},
+        "run_dir": "somewhere",
+    }
+    return OmegaConf.create(given | changes)
+
+
+# Taking a directory
+
+
+def test_a_new_directory_is_fresh_and_gets_what_was_asked(tmp_path: Path) -> None:
+    run, hydra = RunDir(tmp_path / "new" / "run"), OmegaConf.create({"job": {"name": "train"}})
+    assert run.claim(config(), overrides=["seed=42"], hydra_cfg=hydra) == "fresh"
+    assert listing(run.path) == [".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml"]
+    assert OmegaConf.load(run.config_file) == config()
+    assert OmegaConf.load(run.config_file.with_name("overrides.yaml")) == ["seed=42"]
+    assert OmegaConf.load(run.config_file.with_name("hydra.yaml")) == {"hydra": hydra}
+
+
+def test_outside_a_hydra_application_there_is_no_hydra_yaml(tmp_path: Path) -> None:
+    RunDir(tmp_path).claim(config())
+    assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml"]
+
+
+def test_the_stored_configuration_keeps_references_unresolved(tmp_path: Path) -> None:
+    RunDir(tmp_path).claim(config())
+    assert "${suggested.lr}" in (tmp_path / ".hydra" / "config.yaml").read_text()
+
+
+def test_a_directory_with_neither_checkpoint_nor_result_is_fresh_again(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert [run.claim(config()), run.claim(config())] == ["fresh", "fresh"]
+
+
+def test_a_directory_with_a_last_checkpoint_is_resumed(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    write_atomically(run.checkpoints / "last.ckpt", b"weights")
+    assert run.claim(config()) == "resume"
+    assert (run.checkpoints / "last.ckpt").read_bytes() == b"weights"
+
+
+def test_a_completed_run_stays_as_it_is(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config(), overrides=["seed=42"])
+    write_atomically(run.checkpoints / "last.ckpt", b"weights")
+    run.finish(metrics={})
+    before = {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)}
+    assert run.claim(config(), overrides=["other=1"]) == "completed"
+    assert {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)} == before
+
+
+def test_what_a_failed_run_has_left_is_removed_but_its_log(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    for name in ("checkpoints/last.ckpt", "tensorboard/events", "plots/boundary.png", "metrics.csv", "train.log"):
+        write_atomically(tmp_path / name, b"old")
+    run.fail(RuntimeError("out of order"))
+    assert run.claim(config(), overrides=["new=1"]) == "fresh"
+    assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml", "train.log"]
+    assert run.result() is None
+
+
+@pytest.mark.parametrize("status", ["nothing", "resume", "failed", "completed"])
+def test_another_configuration_is_refused_with_the_keys_that_differ(status: str, tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    if status == "resume":
+        write_atomically(run.checkpoints / "last.ckpt", b"weights")
+    elif status == "failed":
+        run.fail(RuntimeError())
+    elif status == "completed":
+        run.finish()
+    before = listing(tmp_path)
+    other = config(seed=0, model={"net": {"hidden": [16]}}, extra={"key": 1})
+    message = (
+        r"holds a run of another configuration:\n  extra\.key: absent there, 1 now\n"
+        r"  model\.net\.hidden: \[10, 10\] there, \[16\] now\n  seed: 42 there, 0 now\n"
+    )
+    with pytest.raises(ConfigError, match=message):
+        run.claim(other)
+    assert listing(tmp_path) == before
+
+
+def test_a_key_that_is_gone_is_a_difference(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config(extra=1))
+    with pytest.raises(ConfigError, match="extra: 1 there, absent now"):
+        run.claim(config())
+
+
+def test_null_differs_from_a_key_that_is_absent(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    with pytest.raises(ConfigError, match="extra: absent there, None now"):
+        run.claim(config(extra=None))
+
+
+def test_a_directory_that_was_moved_is_still_the_same_run(tmp_path: Path) -> None:
+    RunDir(tmp_path / "old").claim(config(run_dir=str(tmp_path / "old")))
+    RunDir(tmp_path / "old").finish()
+    moved = RunDir((tmp_path / "old").rename(tmp_path / "new"))
+    assert moved.claim(config(run_dir=str(tmp_path / "new"))) == "completed"
+    assert moved.config().run_dir == str(tmp_path / "new")
+    assert moved.config().seed == 42
+
+
+def test_values_come_back_from_yaml_as_they_were(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    values = {
+        "text": ["1e3", "yes", "0x10", "null", "", "a: b", "ü", "line\nbreak", "1_000", "2026-01-01", "~", "1e-5"],
+        "numbers": [1e-5, 1e3, 1e300, 0.1 + 0.2, -0.0, math.inf, 10**12, True, None],
+        "betas": (0.9, 0.999),
+        "empty": {"list": [], "map": {}},
+    }
+    run.claim(config(values=values))
+    run.finish()
+    assert run.claim(config(values=values)) == "completed"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is not a run directory: it holds no \.hydra/config\.yaml"):
+        RunDir(tmp_path).config()
+
+
+# The result
+
+
+def test_a_run_without_a_result_has_none(tmp_path: Path) -> None:
+    assert RunDir(tmp_path).result() is None
+
+
+def test_result_says_what_code_has_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.finish(metrics={"val/loss": 0.5}, seed=0, overrides=["seed=0"])
+    result = run.result()
+    assert result is not None
+    assert list(result) == ["status", "metrics", "seed", "overrides", "versions", "git"]
+    assert (result["status"], result["metrics"], result["seed"]) == ("completed", {"val/loss": 0.5}, 0)
+    assert result["versions"]["torch"] == torch.__version__
+    assert result["git"] == git_state()
+
+
+def test_numbers_that_json_does_not_know_become_null_at_any_depth(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.finish(metrics={"a": math.nan, "b": [math.inf, 1.0, (-math.inf,)]}, value=math.nan, n=3, ok=True, none=None)
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is not JSON")
+
+    result = json.loads(run.result_file.read_text(), parse_constant=refuse)
+    assert result["metrics"] == {"a": None, "b": [None, 1.0, [None]]}
+    assert (result["value"], result["n"], result["ok"], result["none"]) == (None, 3, True, None)
+
+
+def test_a_failed_run_tells_its_error(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    with pytest.raises(ValueError, match="no such thing") as caught:
+        raise ValueError("no such thing")
+    run.fail(caught.value, seed=1, duration_s=2.5)
+    result = run.result()
+    assert result is not None
+    assert (result["status"], result["seed"], result["duration_s"]) == ("failed", 1, 2.5)
+    assert (result["error"]["type"], result["error"]["message"]) == ("ValueError", "no such thing")
+    assert "test_directory.py" in result["error"]["traceback"]
+    assert "Traceback (most recent call last)" in result["error"]["traceback"]
+
+
+def test_a_trained_run_leaves_a_whole_result_and_returns_at_once_the_second_time(tmp_path: Path) -> None:
+    cfg = small(*SHORT, run_dir=tmp_path)
+    value = train(cfg)
+    result = RunDir(tmp_path).result()
+    assert result is not None
+    assert result["status"] == "completed"
+    assert result["optimized_metric"] == {"name": "val/loss", "value": value}
+    assert result["metrics"]["val/loss"] == value
+    assert {name.split("/")[0] for name in result["metrics"]} == {"train", "val", "test"}
+    assert (result["seed"], result["overrides"], result["device"]) == (42, [], "cpu")
+    assert result["n_parameters"] == 2 * 10 + 10 + 10 * 10 + 10 + 10 + 1
+    assert 0 < result["duration_s"] < 60
+    assert [row["class"] for row in result["per_class"]] == ["outer", "inner"]
+    written_at = RunDir(tmp_path).result_file.stat().st_mtime_ns
+    assert train(cfg) == value
+    assert RunDir(tmp_path).result_file.stat().st_mtime_ns == written_at
+
+
+def test_a_run_that_raises_is_recorded_and_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = small(*SHORT, "logger=csv", run_dir=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("src.measure.measure", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(cfg)
+    result = RunDir(tmp_path).result()
+    assert result is not None
+    assert (result["status"], result["error"]["type"]) == ("failed", "ZeroDivisionError")
+    assert train(cfg) is not None
+    result = RunDir(tmp_path).result()
+    assert result is not None
+    assert result["status"] == "completed"
+    assert "error" not in result
+
+
+# Small things
+
+
+def test_flatten_gives_leaves_by_dotted_key() -> None:
+    assert flatten(config()) == {
+        "seed": 42,
+        "model.net.hidden": [10, 10],
+        "optimizer.lr": "${suggested.lr}",
+        "optimizer.weight_decay": 1e-5,
+        "suggested.lr": 0.1,
+        "scheduler": {},
+        "run_dir": "somewhere",
+    }
+    assert flatten(config(), resolve=True)["optimizer.lr"] == 0.1
+    assert flatten({"a": {"b": {"c": 1}}, 3: 4}) == {"a.b.c": 1, "3": 4}

@@ -1,0 +1,49 @@
+"""A directory that one process at a time writes to."""
+
+import fcntl
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.config.errors import ConfigError
+from src.run.lock import held
+
+
+def test_nobody_else_writes_there_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "there"
+    with held(path, key="run_dir"), pytest.raises(ConfigError) as refused, held(path, key="run_dir"):
+        pytest.fail("both write")
+    assert str(refused.value).startswith(f"run_dir={path}: another command is writing there")
+    assert not list(path.iterdir())
+    with held(path, key="run_dir"):
+        pass
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from src.run.lock import held\n"
+        "with held(Path(sys.argv[1]), key='run_dir'): print('holds', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "holds\n"
+    with pytest.raises(ConfigError, match="another command"), held(tmp_path, key="run_dir"):
+        pytest.fail("both write")
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    with held(tmp_path, key="run_dir"):
+        pass
+
+
+def test_a_file_system_that_cannot_lock_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError("Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with held(tmp_path, key="run_dir"):
+        (tmp_path / "file").touch()

@@ -1,0 +1,98 @@
+"""Storages by URL, and what a job knows of its search."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from src.config.errors import ConfigError
+from src.run.trial import TrialLink, make, open_storage, storage_url
+
+HERE = Path.cwd()
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        (None, "sqlite:////default/study.db"),
+        ("sqlite:///study.db", f"sqlite:///{HERE}/study.db"),
+        ("sqlite:////abs/study.db", "sqlite:////abs/study.db"),
+        ("journal:///abs/study.log", "journal:///abs/study.log"),
+        ("journal://study.log", f"journal://{HERE}/study.log"),
+        ("some/study.db", f"sqlite:///{HERE}/some/study.db"),
+        ("/abs/study.log", "journal:///abs/study.log"),
+        ("postgresql://host/name", "postgresql://host/name"),
+    ],
+)
+def test_a_storage_is_named_by_url_or_path_and_is_the_same_in_every_directory(given: str | None, url: str) -> None:
+    assert storage_url(given, default=Path("/default/study.db")) == url
+    assert storage_url(url, default=Path("/default/study.db")) == url
+
+
+@pytest.mark.parametrize(
+    "given", ["study", "study.csv", "sqlite://", "sqlite:///:memory:", "journal://", "sqlite:a.db"]
+)
+def test_anything_else_is_no_storage(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage: got"):
+        storage_url(given, default=Path("study.db"))
+
+
+@pytest.mark.parametrize("name", ["new/study.db", "new/study.log"])
+def test_what_is_stored_is_there_for_the_next_one_who_opens_it(name: str, tmp_path: Path) -> None:
+    url = storage_url(str(tmp_path / name), default=tmp_path)
+    study = optuna.create_study(storage=open_storage(url), study_name="mine")
+    study.tell(study.ask(), 1.5)
+    again = optuna.load_study(storage=open_storage(url), study_name="mine")
+    assert [trial.value for trial in again.trials] == [1.5]
+
+
+def test_a_database_that_cannot_be_opened_is_told_with_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage=nosuchbase://host/x cannot be opened"):
+        open_storage("nosuchbase://host/x")
+    (tmp_path / "text.db").write_text("no database" * 100)
+    with pytest.raises(ConfigError, match=r"text\.db cannot be opened: .*not a database"):
+        open_storage(f"sqlite:///{tmp_path}/text.db")
+
+
+def test_tables_that_two_processes_make_at_once_are_opened_at_the_second_try(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real, calls = optuna.storages.RDBStorage, []
+
+    def clumsy(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) < 3:
+            raise RuntimeError("table studies already exists")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", clumsy)
+    monkeypatch.setattr("src.run.trial.time.sleep", lambda _: None)
+    assert isinstance(open_storage(f"sqlite:///{tmp_path}/study.db"), real)
+    assert len(calls) == 3
+
+
+def test_a_link_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    link = TrialLink(storage="sqlite:////a.db", study="s", number=3, monitor="val/loss", pruner={"_target_": "x"})
+    assert TrialLink.read(tmp_path) is None
+    link.write(tmp_path)
+    assert TrialLink.read(tmp_path) == link
+
+
+def test_samplers_and_pruners_are_made_from_their_nodes() -> None:
+    pruner = make("pruner", {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 3})
+    assert isinstance(pruner, optuna.pruners.MedianPruner)
+    assert isinstance(make("sampler", {"_target_": "optuna.samplers.TPESampler"}, seed=1), optuna.samplers.TPESampler)
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"_target_": "optuna.samplers.TPESample"}, r"_target_: did you mean optuna\.samplers\.TPESampler\?"),
+        ({"_target_": "os.system"}, r"hydra\.sweeper\.sampler\._target_"),
+        ({"_target_": "optuna.samplers.NSGAIISampler", "population_size": 1}, "population_size.*given: _target_="),
+    ],
+)
+def test_nothing_else_is_made(node: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make("sampler", node)

@@ -1,0 +1,55 @@
+"""How many models are computed at once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.models.mlp import MLP
+from src.vmap.limits import Limits, activations, free_memory
+from src.vmap.members import Maker, Member
+from tests.vmap.members import make_jobs
+
+CPU = torch.device("cpu")
+
+
+def member(tmp_path: Path, *overrides: str) -> Member:
+    return Maker().member(make_jobs(list(overrides), [()], tmp_path)[0])
+
+
+def net() -> MLP:
+    return MLP(in_features=2, hidden=[10, 10], out_features=1, activation=["identity", "relu"])
+
+
+def test_activations_are_what_the_layers_put_out() -> None:
+    assert activations(net(), torch.zeros(1, 2)) == 2 + 10 + 10 + 10 + 1
+
+
+def test_more_samples_mean_fewer_models_in_a_cache(tmp_path: Path) -> None:
+    few = Limits.of(member(tmp_path, "data.n_samples=100"), net(), CPU, memory_gb=4, cohort=None)
+    usual = Limits.of(member(tmp_path), net(), CPU, memory_gb=4, cohort=None)
+    many = Limits.of(member(tmp_path, "data.n_samples=1000000"), net(), CPU, memory_gb=4, cohort=None)
+    assert few.cohort > usual.cohort > many.cohort == 1
+    assert 16 <= usual.cohort <= 256
+
+
+def test_memory_bounds_cohorts_and_shards(tmp_path: Path) -> None:
+    one = member(tmp_path)
+    for memory in (0.5, 0.05, 0.005):
+        limits = Limits.of(one, net(), CPU, memory_gb=memory, cohort=1000)
+        held = limits.shard * 10 * one.weights.nbytes + limits.cohort * 4 * 33 * 800 * 4
+        assert held <= memory * 2**30
+        assert 1 <= limits.cohort <= limits.shard
+
+
+def test_the_least_is_one_model(tmp_path: Path) -> None:
+    assert Limits.of(member(tmp_path), net(), CPU, memory_gb=1e-9, cohort=None) == Limits(cohort=1, shard=1)
+
+
+def test_the_machine_has_memory() -> None:
+    assert 2**24 < free_memory(CPU) < 2**50
+
+
+def test_a_gpu_tells_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (123, 456))
+    assert free_memory(torch.device("cuda")) == 123

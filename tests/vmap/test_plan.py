@@ -1,0 +1,293 @@
+"""Which jobs train together."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from src.data.base import Part, Parts
+from src.data.circles import CirclesDataModule
+from src.sweep.jobs import Job
+from src.tasks.binary import BinaryClassification
+from src.vmap.bucket import Options, train_bucket
+from src.vmap.plan import plan
+from tests.vmap.members import assert_near, make_jobs, result_of, rows_of, train_alone
+
+
+def together(jobs: list[Job]) -> list[list[int]]:
+    """Numbers of the jobs of each bucket."""
+    return [[job.number for job in bucket.jobs] for bucket in plan(jobs).buckets]
+
+
+def reasons(jobs: list[Job]) -> list[str]:
+    found = plan(jobs)
+    assert not found.buckets
+    return [reason for _, reason in found.alone]
+
+
+@pytest.mark.parametrize(
+    ("common", "each"),
+    [
+        ([], [("seed=1",), ("seed=2",), ("data.batch_seed=5",)]),
+        ([], [("optimizer.lr=1",), ("optimizer.momentum=0.5",), ("optimizer.weight_decay=1",)]),
+        (["optimizer=adam"], [("optimizer.betas=[0.1,0.2]",), ("optimizer.lr=1",)]),
+        ([], [("data.noise=0.3",), ("data.factor=0.2",), ("data.seed=7",), ("data.split_seed=1",)]),
+        (["scheduler=step"], [("scheduler.gamma=0.3",), ("scheduler.step_size=3",)]),
+        (["scheduler=plateau"], [("scheduler.patience=3",), ("scheduler.factor=0.3",)]),
+        ([], [("evaluate=last",), ("optimized_metric=test/f1",), ("model.name=mine",)]),
+        ([], [("data.batch_size=800",), ("data.batch_size=null",)]),
+    ],
+)
+def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_path: Path) -> None:
+    assert together(make_jobs(common, each, tmp_path)) == [list(range(len(each)))]
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        "data.n_samples=500",
+        "data.n_val=100",
+        "data.test_size=0.5",
+        "data.batch_size=10",
+        "model.net.hidden=[10,11]",
+        "model.net.activation=relu",
+        "optimizer.nesterov=true",
+        "task.eval_every_n_epochs=1",
+        "task.gradient_clip_val=1",
+        "trainer.max_epochs=7",
+        "trainer.precision=64-true",
+        "callbacks.checkpoint.mode=max",
+    ],
+)
+def test_these_must_be_equal(different: str, tmp_path: Path) -> None:
+    jobs = make_jobs(["optimizer.momentum=0.9"], [("seed=1",), ("seed=2",), (different,)], tmp_path)
+    found = plan(jobs)
+    assert [[job.number for job in bucket.jobs] for bucket in found.buckets] == [[0, 1]]
+    assert found.alone == ((jobs[2], "no other job is like it"),)
+
+
+def test_jobs_of_several_options_have_a_bucket_each(tmp_path: Path) -> None:
+    jobs: list[Job] = []
+    for i, choice in enumerate(["model=circle_v1", "model=circle_v2", "optimizer=adam"]):
+        made = make_jobs([choice], [("seed=1",), ("seed=2",)], tmp_path / str(i))
+        jobs += [Job(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
+    assert together(jobs) == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_schedulers_that_follow_the_epoch_share_a_bucket(tmp_path: Path) -> None:
+    jobs = make_jobs(["scheduler=step"], [("seed=1",)], tmp_path) + [
+        Job(1, job.overrides, job.cfg, job.hydra_cfg) for job in make_jobs(["scheduler=none"], [("seed=1",)], tmp_path)
+    ]
+    assert together(jobs) == [[0, 1]]
+
+
+def test_a_bucket_says_why(tmp_path: Path) -> None:
+    jobs = make_jobs(["model=circle_v1"], [("seed=1",), ("optimizer.lr=0.3", "data.batch_seed=5")], tmp_path)
+    (bucket,) = plan(jobs).buckets
+    assert bucket.why == (
+        "2 models circle_v1 train together: the same network, BinaryClassification, SGD, BCEWithLogitsLoss, "
+        "1000 epochs, one batch an epoch; they differ in seed, optimizer.lr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "reason"),
+    [
+        ([], "compile=true", "compile=true"),
+        ([], "trainer.devices=2", "trainer.devices=2"),
+        (["trainer=ddp"], "trainer.devices=1", "trainer.strategy=ddp"),
+        ([], "trainer.precision=16-mixed", "trainer.precision=16-mixed"),
+        ([], "trainer.max_epochs=-1", "trainer.max_epochs=-1"),
+        ([], "trainer.limit_val_batches=0", "trainer.limit_val_batches=0"),
+        (["callbacks=early_stopping"], "seed=1", "callbacks.early_stopping .*EarlyStopping.* watches a single run"),
+        (
+            [],
+            "optimizer._target_=torch.optim.adagrad.Adagrad",
+            "Adagrad is not among the stacked optimisers, SGD, Adam",
+        ),
+        ([], "callbacks.checkpoint.monitor=val/f1", "callbacks.checkpoint.monitor=val/f1 is not measured"),
+        ([], "optimized_metric=val/acc", "optimized_metric=val/acc is not measured"),
+        ([], "optimizer.lr=-1", "Invalid learning rate: -1"),
+        ([], "data.noise=-1", "data.noise must be at least 0, got -1"),
+        ([], "model.net.in_features=3", "does not fit data=circles"),
+        (["optimizer=adam"], "+optimizer.capturable=true", "optimizer.capturable=True"),
+    ],
+)
+def test_what_runs_by_itself_says_why(common: list[str], own: str, reason: str, tmp_path: Path) -> None:
+    if own.startswith("+") or "Adagrad" in own:
+        jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
+        for job in jobs:
+            if "Adagrad" in own:
+                job.cfg.optimizer = {"_target_": "torch.optim.adagrad.Adagrad", "_partial_": True, "lr": 0.1}
+            else:
+                OmegaConf.update(job.cfg, "optimizer.capturable", value=True, force_add=True)
+    else:
+        jobs = make_jobs(common, [(own, "seed=1"), (own, "seed=2")], tmp_path)
+    for found in reasons(jobs):
+        with pytest.raises(AssertionError, match=reason):
+            raise AssertionError(found)
+
+
+def test_a_job_with_a_checkpoint_goes_on_by_itself(tmp_path: Path) -> None:
+    jobs = make_jobs([], [("seed=1",), ("seed=2",), ("seed=3",)], tmp_path)
+    (jobs[1].run_dir / "checkpoints").mkdir(parents=True)
+    (jobs[1].run_dir / "checkpoints" / "last.ckpt").touch()
+    found = plan(jobs)
+    assert [job.number for job in found.buckets[0].jobs] == [0, 2]
+    assert found.alone == ((jobs[1], "it goes on from a checkpoint of its own"),)
+
+
+# Code of one's own
+
+
+class Net(nn.Module):
+    """A plain network that knows nothing of this project."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(2, width), nn.Linear(width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.outer(torch.sin(self.inner(x)))
+        return outputs
+
+
+class Dropping(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(nn.functional.dropout(x, training=self.training))
+
+
+class Normed(Net):
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.norm = nn.BatchNorm1d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.norm(x))
+
+
+class Branching(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = super().forward(x)
+        return outputs if outputs.sum() > 0 else -outputs
+
+
+class Frozen(Net):
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.inner.weight.requires_grad = False
+
+
+class Counting(Net):
+    """Gives something else at every call."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * self.calls
+
+
+class Projecting(Net):
+    """Looks at features that its seed has drawn, and keeps them nowhere."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.directions = torch.randn(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x @ self.directions)
+
+
+class Buffered(Projecting):
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        drawn = self.directions
+        del self.directions
+        self.register_buffer("directions", drawn, persistent=False)
+
+
+class OwnStep(BinaryClassification):
+    def training_step(self, batch: object, batch_idx: int) -> None:
+        super().training_step(batch, batch_idx)
+
+
+class OwnScore(BinaryClassification):
+    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return ((outputs > 1) == (targets > 0)).float().mean()
+
+
+class OwnSetup(CirclesDataModule):
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+
+
+class Drawn(CirclesDataModule):
+    """Noise that the seed of the run decides."""
+
+    def make_parts(self) -> Parts:
+        parts = super().make_parts()
+        return parts._replace(train=Part(parts.train.x + 0.1 * torch.randn_like(parts.train.x), parts.train.y))
+
+
+def own_net(kind: type[nn.Module], folder: Path) -> list[Job]:
+    jobs = make_jobs(["logger=csv", "trainer.max_epochs=5"], [("seed=1",), ("seed=2", "optimizer.lr=0.3")], folder)
+    for job in jobs:
+        job.cfg.model = {"name": "own", "task": None, "net": {"_target_": f"{__name__}.{kind.__name__}", "width": 6}}
+    return jobs
+
+
+def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
+    jobs = own_net(Net, tmp_path / "together")
+    (bucket,) = plan(jobs).buckets
+    train_bucket(bucket.jobs, Options())
+    train_alone(jobs, tmp_path / "alone")
+    for job in jobs:
+        alone = tmp_path / "alone" / str(job.number)
+        assert_near(rows_of(job.run_dir), rows_of(alone), atol=1e-5)
+        assert_near(result_of(job.run_dir)["metrics"], result_of(alone)["metrics"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Dropping, "torch.func.vmap cannot run it: .*random operation"),
+        (Normed, "keeps more than its parameters: buffers"),
+        (Branching, "torch.func.vmap cannot run it: .*data-dependent control flow"),
+        (Frozen, "has parameters that are not trained"),
+        (Counting, "outputs differ from those of the network by itself"),
+        (Projecting, "draws more from its seed than its parameters"),
+        (Buffered, "keeps more than its parameters: buffers"),
+    ],
+)
+def test_a_network_that_cannot_be_stacked_runs_by_itself(kind: type[nn.Module], reason: str, tmp_path: Path) -> None:
+    for found in reasons(own_net(kind, tmp_path)):
+        with pytest.raises(AssertionError, match=reason):
+            raise AssertionError(found)
+
+
+def test_data_that_depend_on_more_than_their_values_are_not_shared(tmp_path: Path) -> None:
+    jobs = make_jobs([], [("seed=1",), ("seed=2",), ("seed=3",)], tmp_path)
+    for job in jobs:
+        job.cfg.data._target_ = f"{__name__}.Drawn"
+    assert all("its data draw from a global generator" in reason for reason in reasons(jobs))
+
+
+@pytest.mark.parametrize(("key", "kind", "method"), [("task", OwnStep, "training_step"), ("data", OwnSetup, "setup")])
+def test_a_loop_of_ones_own_runs_by_itself(key: str, kind: type, method: str, tmp_path: Path) -> None:
+    jobs = make_jobs([], [("seed=1",), ("seed=2",)], tmp_path)
+    for job in jobs:
+        job.cfg[key]._target_ = f"{__name__}.{kind.__name__}"
+    assert reasons(jobs) == [f"{__name__}.{kind.__name__} has its own {method}"] * 2
+
+
+def test_a_score_of_ones_own_is_measured(tmp_path: Path) -> None:
+    jobs = make_jobs(["logger=csv", "trainer.max_epochs=3"], [("seed=1",), ("seed=2",)], tmp_path / "together")
+    for job in jobs:
+        job.cfg.task._target_ = f"{__name__}.{OwnScore.__name__}"
+    (bucket,) = plan(jobs).buckets
+    train_bucket(bucket.jobs, Options())
+    train_alone(jobs, tmp_path / "alone")
+    assert_near(rows_of(jobs[0].run_dir), rows_of(tmp_path / "alone" / "0"), atol=1e-5)

@@ -1,0 +1,100 @@
+"""Learning rates of many models against torch's schedulers, one each."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn, optim
+from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from src.vmap.rates import PlateauRates, Rates, Recipe, rates_of
+
+N_EPOCHS = 40
+
+Make = Callable[[optim.Optimizer], Any]
+
+
+def recipe(lr: float, scheduler: Make | None) -> Recipe:
+    return Recipe(partial(optim.SGD, lr=lr), scheduler)
+
+
+def torch_rates(lr: float, scheduler: Make | None, losses: list[float]) -> tuple[list[float], dict[str, Any] | None]:
+    """Rates of all epochs by torch's own scheduler, and its state at the end."""
+    optimizer = optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+    made = None if scheduler is None else scheduler(optimizer)
+    rates: list[float] = []
+    for loss in losses:
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if isinstance(made, ReduceLROnPlateau):
+            made.step(loss)
+        elif made is not None:
+            made.step()
+    return rates, None if made is None else made.state_dict()
+
+
+WALKING: list[tuple[float, Make | None]] = [
+    (0.1, None),
+    (0.3, partial(lr_scheduler.StepLR, step_size=7, gamma=0.5)),
+    (0.2, partial(lr_scheduler.StepLR, step_size=3, gamma=0.9)),
+    (0.1, partial(lr_scheduler.CosineAnnealingLR, T_max=N_EPOCHS)),
+    (0.4, partial(lr_scheduler.ExponentialLR, gamma=0.97)),
+]
+
+
+def test_rates_are_those_of_torchs_schedulers_to_the_bit() -> None:
+    made = [recipe(lr, scheduler) for lr, scheduler in WALKING]
+    # many models share a recipe
+    order = [0, 1, 1, 2, 4, 3, 0]
+    rates = rates_of([made[i] for i in order])
+    assert type(rates) is Rates
+    seen: list[torch.Tensor] = []
+    for _ in range(N_EPOCHS):
+        seen.append(rates.lr)
+        rates.step(None)
+    for i, which in enumerate(order):
+        expected, state = torch_rates(*WALKING[which], [0.0] * N_EPOCHS)
+        assert [lr[i].item() for lr in seen] == expected
+        assert rates.state_dict(i) == state
+
+
+@pytest.mark.parametrize(
+    "common",
+    [{}, {"threshold_mode": "abs"}, {"mode": "max"}, {"mode": "max", "threshold_mode": "abs"}],
+    ids=lambda common: "-".join(common.values()) or "default",
+)
+def test_a_plateau_is_each_models_own(common: dict[str, Any]) -> None:
+    numbers: list[dict[str, Any]] = [
+        {"factor": 0.5, "patience": 2},
+        {"factor": 0.1, "patience": 0, "cooldown": 3, "min_lr": 1e-3},
+        {"factor": 0.9, "patience": 1, "threshold": 0.05},
+        {"factor": 0.5, "patience": 0, "eps": 0.04},
+    ]
+    rates = rates_of(
+        [recipe(0.1 * (i + 1), partial(ReduceLROnPlateau, **common, **each)) for i, each in enumerate(numbers)]
+    )
+    assert type(rates) is PlateauRates
+    generator = torch.Generator().manual_seed(0)
+    losses = 1 / torch.arange(1, N_EPOCHS + 1)[:, None] + 0.1 * torch.rand(N_EPOCHS, len(numbers), generator=generator)
+    losses[20, 1] = torch.nan
+    seen: list[torch.Tensor] = []
+    for row in losses:
+        seen.append(rates.lr)
+        rates.step(row)
+    assert len({tuple(lr.flatten().tolist()) for lr in seen}) > 5
+    for i, each in enumerate(numbers):
+        expected, state = torch_rates(
+            0.1 * (i + 1), partial(ReduceLROnPlateau, **common, **each), losses[:, i].tolist()
+        )
+        assert [lr[i].item() for lr in seen] == expected
+        assert rates.state_dict(i) == state
+
+
+def test_groups_hold_the_numbers_of_each_model() -> None:
+    rates = rates_of([recipe(0.1, None), recipe(0.2, None)])
+    assert [group["lr"] for group in rates.groups] == [0.1, 0.2]
+    assert all("params" not in group for group in rates.groups)
+    assert recipe(0.1, None).kind is optim.SGD

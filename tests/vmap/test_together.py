@@ -1,0 +1,118 @@
+"""A sweep whose jobs train together."""
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.compose import CONF_DIR
+from src.config.origins import hydra_at
+from src.run.directory import OtherRunError, RunDir
+from src.sweep.jobs import Job, expand
+from src.vmap.bucket import Options
+from src.vmap.together import run_together
+from tests.sweep.commands import run
+from tests.tasks.runs import QUIET
+from tests.vmap.members import result_of, rows_of
+
+SMALL = (*QUIET, "model=circle_v1", "trainer.max_epochs=3")
+
+
+@pytest.fixture(autouse=True)
+def hydra() -> Iterator[None]:
+    with hydra_at(CONF_DIR):
+        yield
+
+
+def sweep(*overrides: str, sweep_dir: Path) -> tuple[list[JobReturn], list[int]]:
+    """Run a sweep; what became of its jobs, and which of them ran by themselves."""
+    typed = [*SMALL, *overrides, f"hydra.sweep.dir={sweep_dir}"]
+    config: DictConfig = GlobalHydra.instance().hydra.compose_config("train", typed, run_mode=RunMode.MULTIRUN)  # type: ignore[union-attr] # initialised
+    jobs = expand(config)
+    assert jobs is not None
+    by_themselves: list[int] = []
+
+    def alone(jobs: Sequence[Job]) -> dict[int, JobReturn]:
+        by_themselves.extend(job.number for job in jobs)
+        done = JobReturn(status=JobStatus.COMPLETED, _return_value=-1.0)
+        return {job.number: done for job in jobs}
+
+    return run_together(config, jobs, first=0, options=Options(), alone=alone), by_themselves
+
+
+def test_each_job_has_a_directory_with_what_it_was_asked(tmp_path: Path) -> None:
+    returns, alone = sweep("seed=5,6", "optimizer.lr=0.1,0.2", sweep_dir=tmp_path)
+    assert not alone
+    for number, (done, (seed, lr)) in enumerate(zip(returns, [(5, 0.1), (5, 0.2), (6, 0.1), (6, 0.2)], strict=True)):
+        run_dir = RunDir(tmp_path / str(number))
+        cfg = run_dir.config()
+        assert (cfg.seed, cfg.optimizer.lr, cfg.data.batch_seed) == (seed, lr, seed)
+        assert f"optimizer.lr={lr}" in OmegaConf.load(run_dir.path / ".hydra" / "overrides.yaml")
+        assert OmegaConf.load(run_dir.path / ".hydra" / "hydra.yaml").hydra.job.num == number
+        assert done.return_value == result_of(run_dir.path)["optimized_metric"]["value"]
+        assert done.status == JobStatus.COMPLETED
+
+
+def test_reasons_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        returns, alone = sweep("compile=false,true", "seed=1,2", sweep_dir=tmp_path)
+    assert alone == [2, 3]
+    assert [done.return_value for done in returns[2:]] == [-1.0, -1.0]
+    assert "2 models circle_v1 train together" in caplog.text
+    assert "2 by themselves (job 2, 3): compile=true" in caplog.text
+    assert "2 models in " in caplog.text
+
+
+def test_a_lost_model_is_a_failed_job_and_another_configuration_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    common = ("data=line", "model=line", "loss=mse", "trainer.max_epochs=20")
+    returns, _ = sweep(*common, "optimizer.lr=0.01,1e12", sweep_dir=tmp_path)
+    assert returns[0].return_value > 0
+    assert math.isnan(returns[1].return_value)
+    assert "job 1 failed: train/loss is" in caplog.text
+    again, _ = sweep(*common, "optimizer.lr=0.01,0.02", sweep_dir=tmp_path)
+    assert again[0].return_value == returns[0].return_value
+    assert again[1].status == JobStatus.FAILED
+    with pytest.raises(OtherRunError, match=r"optimizer.lr: 1000000000000.0 there, 0.02 now"):
+        _ = again[1].return_value
+
+
+def test_a_bucket_that_fails_runs_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr("src.vmap.together.train_bucket", full)
+    returns, alone = sweep("seed=1,2", sweep_dir=tmp_path)
+    assert alone == [0, 1]
+    assert len(returns) == 2
+    assert "no memory left" in caplog.text
+
+
+@pytest.mark.slow
+def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = (
+        *("-m", "hydra/launcher=vmap", *SMALL, "logger=default", "seed=1,2", "compile=false"),
+        *("optimizer=sgd,adam", "optimizer.lr=0.1", f"hydra.sweep.dir={tmp_path / 'sweep'}"),
+    )
+    assert run(*command, output=log) == 0
+    text = log.read_text()
+    assert text.count("train together") == 2
+    assert "4 jobs: 4 completed" in text
+    for number in range(4):
+        assert len(rows_of(tmp_path / "sweep" / str(number))) == 3
+        assert list((tmp_path / "sweep" / str(number) / "tensorboard").glob("events.*"))
+    (tmp_path / "sweep" / "3" / "result.json").unlink()
+    # what one has begun, its own run ends
+    assert run(*command, output=log) == 0
+    assert "1 by itself (job 3)" in log.read_text()
+    assert log.read_text().count("4 jobs: 4 completed") == 2

@@ -1,0 +1,126 @@
+"""A shard that something has ended goes on, and ends as if nothing had."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from src.sweep.jobs import Job
+from src.vmap.bucket import Options, train_bucket
+from src.vmap.members import Maker
+from src.vmap.progress import Unseen
+from src.vmap.unfinished import find
+from tests.vmap.members import assert_near, checkpoint_of, make_jobs, result_of
+
+# two cohorts, so that one model stands by itself
+TWO = Options(cohort=2)
+N_EPOCHS = 12
+
+SEEDS: list[tuple[str, ...]] = [("seed=0",), ("seed=1",), ("seed=2",)]
+CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
+    "sgd, cosine": (["scheduler=cosine"], [("optimizer.momentum=0.9",), ("seed=1",), ("seed=2",)]),
+    "adam, step": (
+        ["optimizer=adam", "scheduler=step", "scheduler.step_size=3"],
+        [("seed=0",), ("seed=1",), ("seed=2",)],
+    ),
+    "adamw, plateau": (
+        ["optimizer=adamw", "scheduler=plateau"],
+        [("scheduler.patience=0",), ("optimizer.lr=0.1",), ("scheduler.factor=0.1",)],
+    ),
+    "rmsprop, batches": (
+        ["optimizer=rmsprop", "data.batch_size=150", "optimizer.lr=0.001"],
+        [("seed=0",), ("seed=1", "optimizer.momentum=0.5"), ("data.batch_seed=3",)],
+    ),
+    "a model that is lost": (["model=line", "data=line"], [("seed=0",), ("optimizer.lr=1e30",), ("seed=2",)]),
+}
+
+
+class StoppedError(Exception):
+    """What ends a command."""
+
+
+class Stop(Unseen):
+    """Counts what it is told, and ends the command."""
+
+    def __init__(self, *, epochs: int | None = None, records: int | None = None) -> None:
+        self.epochs_left, self.records_left = epochs, records
+        self.n_trained: list[int] = []
+
+    def trained(self, n: int) -> None:
+        self.n_trained.append(n)
+        if self.epochs_left is not None and len(self.n_trained) > self.epochs_left:
+            raise StoppedError
+
+    def recorded(self, n: int) -> None:
+        if n and self.records_left is not None:
+            self.records_left -= n
+            if self.records_left == 0:
+                raise StoppedError
+
+
+def jobs_of(case: str, folder: Path) -> list[Job]:
+    common, each = CASES[case]
+    always = [f"trainer.max_epochs={N_EPOCHS}", "model=circle_v2", "logger=csv", "callbacks.checkpoint.every_s=0"]
+    return make_jobs([*always, *common], each, folder)
+
+
+def assert_same(jobs: Sequence[Job], others: Sequence[Job]) -> None:
+    """Bit for bit."""
+    for job, other in zip(jobs, others, strict=True):
+        assert (job.run_dir / "metrics.csv").read_bytes() == (other.run_dir / "metrics.csv").read_bytes()
+        found, expected = result_of(job.run_dir), result_of(other.run_dir)
+        assert found["status"] == expected["status"]
+        assert found.get("metrics") == expected.get("metrics")
+        for name in ("best", "last") if found["status"] == "completed" else ():
+            assert_near(checkpoint_of(job.run_dir, name), checkpoint_of(other.run_dir, name), atol=0, where=name)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_shard_that_was_ended_in_the_middle_goes_on(case: str, tmp_path: Path) -> None:
+    options = replace(TWO, folder=tmp_path / "unfinished")
+    jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
+    # two cohorts report each epoch: the seventh is half trained
+    with pytest.raises(StoppedError):
+        train_bucket(jobs, options, progress=Stop(epochs=13))
+    assert not list((tmp_path / "jobs").glob("*/result.json"))
+    rest = Stop()
+    train_bucket(jobs, options, progress=rest)
+    train_bucket(others, TWO)
+    assert_same(jobs, others)
+    # at once, what was trained before, then six epochs of each cohort
+    assert sorted(rest.n_trained, reverse=True)[:2] == [6 * 2, 6 * 1]
+    assert sum(rest.n_trained) == N_EPOCHS * len(jobs)
+    assert not list((tmp_path / "unfinished").iterdir())
+
+
+def test_a_shard_that_was_ended_while_it_was_recorded_trains_no_more(tmp_path: Path) -> None:
+    options = replace(TWO, folder=tmp_path / "unfinished")
+    jobs, others = jobs_of("sgd, cosine", tmp_path / "jobs"), jobs_of("sgd, cosine", tmp_path / "others")
+    with pytest.raises(StoppedError):
+        train_bucket(jobs, options, progress=Stop(records=2))
+    first = jobs[0].run_dir / "result.json"
+    written = first.stat().st_mtime_ns
+    rest = Stop()
+    train_bucket(jobs, options, progress=rest)
+    train_bucket(others, TWO)
+    assert_same(jobs, others)
+    assert first.stat().st_mtime_ns == written
+    # nobody that stands outside the shard, then both cohorts at once
+    assert rest.n_trained[0] == 0
+    assert sorted(rest.n_trained[1:]) == [N_EPOCHS, 2 * N_EPOCHS]
+
+
+def test_what_belongs_to_other_jobs_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "unfinished"
+    jobs = jobs_of("sgd, cosine", tmp_path / "jobs")
+    with pytest.raises(StoppedError):
+        train_bucket(jobs, replace(TWO, folder=folder), progress=Stop(epochs=3))
+    assert [len(shard.jobs) for shard in find(folder, jobs, Maker())] == [3]
+    assert not list(find(folder, jobs[:2], Maker()))
+    jobs[2].cfg.optimizer.lr = 0.5
+    assert not list(find(folder, jobs, Maker()))
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert not list(find(folder, jobs, Maker()))
+    assert f"{path} cannot be read as a checkpoint" in caplog.text
