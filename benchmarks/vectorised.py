@@ -18,12 +18,12 @@ from benchmarks.problem import circle_net, circles, plain_loop
 from benchmarks.timing import Claim, command, in_turn, scratch
 from src.build import build_task, build_trainer
 from src.config.compose import compose_train
+from src.console.sweep import NoProgress
 from src.plots.style import color
 from src.sweep.jobs import Job
-from src.vmap.ensemble import Ensemble
 from src.vmap.limits import Limits
-from src.vmap.members import Maker
-from src.vmap.progress import Unseen
+from src.vmap.models import ModelFactory
+from src.vmap.module import StackedModule
 
 EPOCHS = 1000
 # Enough of what is a hundred times slower; the rest is scaled.
@@ -48,17 +48,17 @@ def jobs(n: int, epochs: int, *overrides: str) -> list[Job]:
 
 def together(made: list[Job]) -> float:
     """Seconds of training and evaluating models every epoch, without what stands around it."""
-    maker = Maker()
+    factory = ModelFactory()
     cfg = made[0].cfg
-    task = build_task(cfg, maker.datamodule(made[0]).spec)
+    task = build_task(cfg, factory.datamodule(made[0]).spec)
     trainer = build_trainer(cfg, [], [])
-    members = [maker.member(job) for job in made]
-    limits = Limits.of(members[0], task.net, torch.device("cpu"), memory_gb=None, cohort=None)
-    ensemble = Ensemble(
-        members, task=task, batch_size=maker.batch_size(made[0]), watch=None, size=limits.cohort, progress=Unseen()
+    models = [factory.model(job) for job in made]
+    limits = Limits.of(models[0], task.net, torch.device("cpu"), memory_gb=None, tile=None)
+    module = StackedModule(
+        models, task=task, batch_size=factory.batch_size(made[0]), monitor=None, tile=limits.tile, progress=NoProgress()
     )
     start = time.perf_counter()
-    trainer.fit(ensemble, train_dataloaders=[0])
+    trainer.fit(module, train_dataloaders=[0])
     return time.perf_counter() - start
 
 

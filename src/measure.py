@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from src.build import Built
-from src.callbacks.checkpoint import load_checkpoint
 from src.config.errors import ConfigError
+from src.tasks.checkpoint import load_checkpoint
 
 
 @dataclass(frozen=True)

@@ -112,10 +112,10 @@ def _is_job(hydra_cfg: DictConfig | None) -> bool:
 def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> dict[str, Any]:
     with without_scipy_signal():
         from src.build import build
-        from src.callbacks.checkpoint import load_checkpoint
         from src.callbacks.final import tell_loggers
         from src.callbacks.hints import found_by
         from src.measure import describe_device, measure
+        from src.tasks.checkpoint import load_checkpoint
 
     from src.console.results import print_config
 

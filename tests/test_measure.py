@@ -8,9 +8,9 @@ import torch
 from sklearn.metrics import classification_report
 
 from src.build import build
-from src.callbacks.checkpoint import load_checkpoint
 from src.config.errors import ConfigError
 from src.measure import class_report, describe_device, load_weights, measure
+from src.tasks.checkpoint import load_checkpoint
 from tests.tasks.runs import fit, small, validate_and_test
 
 SHORT = ("data.n_samples=50", "data.n_val=30", "trainer.max_epochs=3")

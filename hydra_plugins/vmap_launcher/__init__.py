@@ -1,1 +1,1 @@
-"""Jobs of a sweep that train together."""
+"""Jobs of a sweep trained as one batch."""

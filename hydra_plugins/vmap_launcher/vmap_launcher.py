@@ -1,4 +1,4 @@
-"""What Hydra sees of sweeps that train together. It imports this at every start, so src.sweep is imported late."""
+"""What Hydra sees of stacked sweeps. It imports this at every start, so src.vmap is imported late."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ if TYPE_CHECKING:
 
     from src.launch.job import Sweep
     from src.sweep.jobs import Job
-    from src.vmap.plan import Bucket
+    from src.vmap.plan import Stack
 
 _LOCAL = "local"
 
+# Keys of earlier versions, and what they are called now.
+_RENAMED = {"shard": "models_per_process", "cohort": "models_per_step"}
+
 
 class VmapLauncher(Launcher):
-    """Trains jobs that differ in seeds and numbers as one batch, and any other job by itself.
+    """Trains jobs that differ in seeds and numbers as one batch, and any other job as a single run.
 
     Args:
         executor: Who trains: `local`, this process, or a name of ``engines``.
-        engines: Launchers that can run a shard as they run a job.
-        shard: Most models that an engine gets at once.
+        engines: Launchers that can run many models as they run a job.
+        models_per_process: Most models that an engine gets at once.
         memory_gb: Memory to use; None for half of what is free.
-        cohort: Models that are computed by the same operations; None to choose.
-        tensorboard: Whether loggers of TensorBoard are told.
+        models_per_step: Models that one step computes; None to choose.
+        tensorboard: Whether loggers of TensorBoard write their files.
         pictures: Whether the pictures of each run are drawn.
+        **unknown: Refused when the sweep starts.
     """
 
     def __init__(
@@ -40,14 +44,16 @@ class VmapLauncher(Launcher):
         *,
         executor: str,
         engines: Mapping[str, Any],
-        shard: int,
+        models_per_process: int,
         memory_gb: float | None,
-        cohort: int | None,
+        models_per_step: int | None,
         tensorboard: bool,
         pictures: bool,
+        **unknown: Any,
     ) -> None:
-        self.executor, self.engines, self.shard = executor, engines, shard
-        self.memory_gb, self.cohort, self.tensorboard, self.pictures = memory_gb, cohort, tensorboard, pictures
+        self.executor, self.engines, self.unknown = executor, engines, unknown
+        self.models_per_process, self.memory_gb, self.models_per_step = models_per_process, memory_gb, models_per_step
+        self.tensorboard, self.pictures = tensorboard, pictures
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over before the first launch."""
@@ -71,56 +77,60 @@ class VmapLauncher(Launcher):
         if len(job_overrides) <= 20:
             sweep.announce(job_overrides, first=initial_job_idx)
         with without_scipy_signal():
-            from src.vmap.bucket import Options
-            from src.vmap.shards import train_elsewhere
-            from src.vmap.together import run_together
+            from src.vmap.remote import train_remotely
+            from src.vmap.run import run_stacked
+            from src.vmap.train import StackOptions
 
         folder = Path(self.config.hydra.sweep.dir).absolute() / ".unfinished"
-        options = Options(
+        options = StackOptions(
             memory_gb=self.memory_gb,
-            cohort=self.cohort,
+            models_per_step=self.models_per_step,
             tensorboard=self.tensorboard,
             pictures=self.pictures,
             folder=folder,
         )
-        elsewhere: Callable[[Sequence[Bucket]], dict[int, JobReturn]] | None = None
+        remotely: Callable[[Sequence[Stack]], dict[int, JobReturn]] | None = None
         if self.executor != _LOCAL:
-            elsewhere = functools.partial(
-                train_elsewhere, sweep, engine=self.engines[self.executor], size=self.shard, options=options
-            )
-        returns = run_together(
+            executor, size = self.engines[self.executor], self.models_per_process
+            remotely = functools.partial(train_remotely, sweep, executor=executor, size=size, options=options)
+        returns = run_stacked(
             self.config,
             job_overrides,
             first=initial_job_idx,
             options=options,
-            alone=functools.partial(self._alone, sweep),
-            elsewhere=elsewhere,
+            run_single=functools.partial(self._run_single, sweep),
+            train_remotely=remotely,
         )
-        # where no shard was lost, those that are left were cut in another way
+        # where no chunk was lost, those that are left were cut in another way
         if all(one.status == JobStatus.COMPLETED for one in returns):
             shutil.rmtree(folder, ignore_errors=True)
         return returns
 
     def _check(self) -> None:
-        from src.config.errors import ConfigError
+        from src.config.errors import ConfigError, suggest
 
+        keys = ("executor", "engines", "models_per_process", "memory_gb", "models_per_step", "tensorboard", "pictures")
+        for key in self.unknown:
+            if key in _RENAMED:
+                raise ConfigError(f"hydra.launcher.{key} is called hydra.launcher.{_RENAMED[key]} now")
+            raise ConfigError(f"hydra.launcher.{key}: unknown key; {suggest(key, keys, prefix='hydra.launcher.')}")
         known = [_LOCAL, *self.engines]
         if self.executor not in known:
             raise ConfigError(f"hydra.launcher.executor: got {self.executor}; allowed: {', '.join(known)}")
-        for key in ("shard", "memory_gb", "cohort"):
+        for key in ("models_per_process", "memory_gb", "models_per_step"):
             value = getattr(self, key)
             if value is not None and not value > 0:
                 raise ConfigError(f"hydra.launcher.{key}: got {value}; allowed: a number greater than 0")
 
-    def _alone(self, sweep: Sweep, jobs: Sequence[Job]) -> dict[int, JobReturn]:
+    def _run_single(self, sweep: Sweep, jobs: Sequence[Job]) -> dict[int, JobReturn]:
         """Run jobs as the engine does, or as Hydra's own launcher."""
         from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
-        from src.launch.job import Job as Handed
+        from src.launch.job import Job as LaunchedJob
 
         if self.executor != _LOCAL:
-            handed = [Handed(job.number, job.overrides) for job in jobs]
-            done = self.engines[self.executor].run(sweep, handed) if handed else []
+            launched = [LaunchedJob(job.number, job.overrides) for job in jobs]
+            done = self.engines[self.executor].run(sweep, launched) if launched else []
             return {job.number: one for job, one in zip(jobs, done, strict=True)}
         launcher = BasicLauncher()
         launcher.setup(hydra_context=self.hydra_context, task_function=self.task_function, config=self.config)

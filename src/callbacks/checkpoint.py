@@ -1,20 +1,17 @@
 """The best and the last weights of a run, on disk."""
 
 import copy
-import io
 import math
 import time
 from pathlib import Path
 from typing import Any
 
-import lightning
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
-from src.run.files import write_atomically
+from src.tasks.checkpoint import checkpoint_of, run_checkpoint, save_checkpoint
 
 
 class BestAndLast(Checkpoint):
@@ -62,7 +59,12 @@ class BestAndLast(Checkpoint):
         score = self._sign * trainer.callback_metrics[self.monitor].item()
         if score < self._score:
             self._score = score
-            self._best = _snapshot(trainer, pl_module)
+            self._best = run_checkpoint(
+                epoch=trainer.current_epoch,
+                n_steps=trainer.global_step,
+                weights={name: tensor.clone() for name, tensor in pl_module.state_dict().items()},
+                optimizers=[copy.deepcopy(optimizer.state_dict()) for optimizer in trainer.optimizers],
+            )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write both files."""
@@ -70,49 +72,24 @@ class BestAndLast(Checkpoint):
 
     def _write(self, trainer: pl.Trainer) -> None:
         run = RunDir(Path(trainer.default_root_dir))
-        if self._best is not None and trainer.is_global_zero:
-            data = io.BytesIO()
-            torch.save(self._best, data)
-            write_atomically(run.checkpoints / "best.ckpt", data.getvalue())
-        # after best.ckpt: what last.ckpt continues from is never ahead of it
-        trainer.save_checkpoint(run.checkpoints / "last.ckpt")
+        if trainer.is_global_zero:
+            if self._best is not None:
+                save_checkpoint(run.checkpoints / "best.ckpt", self._best)
+            # after best.ckpt: what last.ckpt continues from is never ahead of it
+            save_checkpoint(run.checkpoints / "last.ckpt", checkpoint_of(trainer))
+        # the other processes read these files
+        trainer.strategy.barrier()
         self._written_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights and their score, for ``last.ckpt``."""
-        return {"score": self._score, "best": self._best}
+        return self.state(score=self._score, best=self._best)
+
+    @staticmethod
+    def state(*, score: float, best: dict[str, Any] | None) -> dict[str, Any]:
+        """What `state_dict` gives when these are the best score, with its sign, and a checkpoint of its weights."""
+        return {"score": score, "best": best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from ``last.ckpt``."""
         self._score, self._best = state_dict["score"], state_dict["best"]
-
-
-def _snapshot(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-    """Weights and optimiser state as they are now, in the layout of Lightning's checkpoints."""
-    return {
-        "epoch": trainer.current_epoch,
-        "global_step": trainer.global_step,
-        "pytorch-lightning_version": lightning.__version__,
-        "state_dict": {name: tensor.clone() for name, tensor in pl_module.state_dict().items()},
-        "optimizer_states": [copy.deepcopy(optimizer.state_dict()) for optimizer in trainer.optimizers],
-    }
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU, without running code that it may hold.
-
-    Raises:
-        ConfigError: If there is no such file, or it is not a whole checkpoint.
-    """
-    if not path.is_file():
-        raise ConfigError(f"there is no checkpoint {path}: training has not come far enough to write it")
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint["state_dict"]
-    # torch.load raises whatever its parsers meet: EOFError, RuntimeError, UnpicklingError, KeyError, ...
-    except Exception as error:
-        raise ConfigError(
-            f"{path} cannot be read as a checkpoint ({path.stat().st_size} bytes; it may be cut off): {error}. "
-            "Take the run's other checkpoint (checkpoint=best or checkpoint=last), or train again"
-        ) from error
-    return checkpoint

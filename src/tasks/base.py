@@ -1,20 +1,20 @@
-"""The training loop that all tasks share, and their evaluation.
+"""What every task is: a network with its loss and its metrics, as a LightningModule.
 
 Trainers cost a fixed time per call, which is more than a small network needs for an epoch. So one ``training_step``
 runs a block of epochs, from one logged epoch to the next, keeps their measurements on the device, and hands them over
 once. Epochs stay what everybody else sees: `trainer.current_epoch`, ``max_epochs``, metrics files, checkpoints.
 
-Axes: ``n`` samples, ``f`` features, ``o`` outputs, ``k`` classes.
+Axes: ``n`` samples, ``f`` features, ``o`` outputs, ``k`` classes, ``t`` targets; ``...`` stands for the axis of models
+where many are stacked, and for nothing where there is one.
 """
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -26,19 +26,13 @@ from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
 from src.tasks.epochs import skip_epochs
 from src.tasks.finite import NonFiniteLossError
+from src.tasks.loop import Measured, columns_of, train_block
 from src.tasks.meters import Meters
+from src.tasks.network import OneNetwork, steps_left
 from src.tasks.schedule import Schedule
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
-
-
-class Measured(NamedTuple):
-    """What is known of one epoch: its learning rate, and mean loss and score of train and of val, on the device."""
-
-    epoch: int
-    lr: float
-    means: tuple[Tensor, ...]
 
 
 class Task(pl.LightningModule, ABC):
@@ -108,7 +102,7 @@ class Task(pl.LightningModule, ABC):
 
     @abstractmethod
     def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean over samples of the score that is measured beside the loss; a scalar."""
+        """Score of each sample (..., n), float, of outputs (..., n, o): its mean is measured beside the loss."""
 
     @abstractmethod
     def probs(self, outputs: Tensor) -> Tensor:
@@ -179,81 +173,46 @@ class Task(pl.LightningModule, ABC):
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Train a block of epochs, then log their measurements."""
         block = self.schedule.block(self.trainer.current_epoch)
-        optimizer, scheduler = self.optimizers(), self.lr_schedulers()
-        assert isinstance(optimizer, LightningOptimizer)
-        measured: list[Measured] = []
-        for epoch in block:
-            # past nn.Module's own setter, which looks for parameters and takes longer than a layer
-            object.__setattr__(self, "epoch", epoch)
-            steps_left = self._steps_left()
-            measure = self.schedule.is_measured(self.epoch) or steps_left <= len(self._train_batches)
-            lr = optimizer.param_groups[0]["lr"]
-            sums = self._train_epoch(optimizer, measure=measure)
-            if measure:
-                measured.append(Measured(self.epoch, lr, (*sums, *self._evaluate())))
-            if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(measured[-1].means[2].item())
-            elif isinstance(scheduler, LRScheduler):
-                scheduler.step()
-            if steps_left <= len(self._train_batches):
-                break
-        skip_epochs(self.trainer, self.epoch - block.start)
+        # trainer.max_steps may come first
+        block = block[: math.ceil(min(steps_left(self.trainer) / len(self._train_batches), len(block)))]
+        is_end = block.start + len(block) < self.schedule.block(block.start).stop
+        measured = train_block(
+            OneNetwork(
+                self,
+                net=self.net,
+                loss=self.loss,
+                score=self.score,
+                clip=self.clip,
+                train=self._train_batches,
+                val=self._val_batches,
+            ),
+            block,
+            lambda epoch: self.schedule.is_measured(epoch) or (is_end and epoch == block[-1]),
+        )
+        skip_epochs(self.trainer, len(block) - 1)
         self._log(measured)
 
-    def _steps_left(self) -> float:
-        """Steps until ``trainer.max_steps``."""
-        max_steps = self.trainer.max_steps
-        return math.inf if max_steps == -1 else max_steps - self.trainer.global_step
-
-    def _train_epoch(self, optimizer: LightningOptimizer, *, measure: bool) -> list[Tensor]:
-        """One pass over the training batches; mean loss and score, each batch's from before its step, if asked for."""
-        self.net.train()
-        self._train_batches.set_epoch(self.epoch)
-        sums: list[Tensor] = []
-        for x, y, share, scale in self._train_batches.first(self._steps_left()):
-            outputs = self.net(x)
-            loss = self.loss(outputs, y)
-            if measure:
-                sums = _add(sums, loss.detach(), self.score(outputs.detach(), y), share)
-            optimizer.zero_grad()
-            self.manual_backward(loss if scale == 1 else loss * scale)
-            if self.clip is not None:
-                self.clip_gradients(optimizer.optimizer, gradient_clip_val=self.clip, gradient_clip_algorithm="norm")
-            optimizer.step()
-        return sums
-
-    @torch.no_grad()
-    def _evaluate(self) -> list[Tensor]:
-        """Mean loss and score of the validation part."""
-        self.net.eval()
-        sums: list[Tensor] = []
-        for x, y, share, _ in self._val_batches:
-            outputs = self.net(x)
-            sums = _add(sums, self.loss(outputs, y), self.score(outputs, y), share)
-        return sums
-
-    def _log(self, measured: list[Measured]) -> None:
+    def _log(self, measured: Sequence[Measured]) -> None:
         """Bring a block's measurements to the host at once, and give each logger the rows that it wants."""
-        means = torch.stack([mean.float() for m in measured for mean in m.means]).view(len(measured), -1)
+        # each process holds its share of the training samples, and the same validation samples
+        reduce_train = None
         if self.trainer.world_size > 1:
-            # each process holds its share of the training samples, and the same validation samples
-            means[:, :2] = self.trainer.strategy.reduce(means[:, :2], reduce_op="sum")
-        rows = means.tolist()
-        names = [f"{split}/{name}" for split in ("train", "val") for name in ("loss", self.score_name)]
-        # without validation there are two columns less
-        names = names[: means.shape[1]]
-        for (epoch, lr, _), values in zip(measured, rows, strict=True):
-            is_logged = self.schedule.is_logged(epoch) or epoch == self.epoch
-            row = {**dict(zip(names, values, strict=True)), "lr": lr}
+            reduce_train = lambda means: self.trainer.strategy.reduce(means, reduce_op="sum")  # noqa: E731
+        columns = columns_of(measured, self.score_name, reduce_train=reduce_train)
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        for (epoch, lr, _, _), values in zip(measured, rows, strict=True):
+            row = {**dict(zip(columns, values, strict=True)), "lr": lr}
             self._check_finite(epoch, row["train/loss"])
+            is_logged = self.schedule.is_logged(epoch) or epoch == self.epoch
             for logger in self.loggers:
                 if getattr(logger, "keeps_every_row", False):
                     logger.log_metrics({"step": (epoch + 1) * len(self._train_batches), **row}, step=epoch)
                 elif is_logged:
                     logger.log_metrics(row, step=epoch)
-        self.fitted = {name: value for name, value in zip(names, rows[-1], strict=True) if name.startswith("train/")}
+        last = {name: column[-1] for name, column in columns.items()}
+        self.fitted = {name: value.item() for name, value in last.items() if name.startswith("train/")}
         # What callbacks monitor. self.log would do the same, at about half a millisecond per name.
-        self.trainer.callback_metrics.update(zip(names, means[-1].cpu(), strict=True))
+        self.trainer.callback_metrics.update(last)
 
     def _check_finite(self, epoch: int, loss: float) -> None:
         if math.isfinite(loss):
@@ -273,8 +232,7 @@ class Task(pl.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the global generator, which a network with dropout draws from, and what is measured in training only."""
-        checkpoint["rng_state"] = torch.get_rng_state()
-        checkpoint["fitted"] = self.fitted
+        checkpoint.update(task_state(rng_state=torch.get_rng_state(), fitted=self.fitted))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on drawing where the checkpoint stopped."""
@@ -349,9 +307,11 @@ class Task(pl.LightningModule, ABC):
         return probs
 
 
-def _add(sums: list[Tensor], loss: Tensor, score: Tensor, share: float) -> list[Tensor]:
-    """Add a batch's means to an epoch's, weighted by its share of the samples."""
-    if share == 1:
-        return [loss, score]
-    pair = [loss * share, score * share]
-    return [a + b for a, b in zip(sums, pair, strict=True)] if sums else pair
+def task_state(*, rng_state: Tensor, fitted: Mapping[str, float]) -> dict[str, Any]:
+    """What a task adds to a checkpoint.
+
+    Args:
+        rng_state: Of the global generator.
+        fitted: Loss and score of the training part, as the last measured epoch found them.
+    """
+    return {"rng_state": rng_state, "fitted": dict(fitted)}

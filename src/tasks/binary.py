@@ -36,8 +36,8 @@ class BinaryClassification(Task):
         return y.float().unsqueeze(1)
 
     def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Share of the samples whose logit has the right sign."""
-        return ((outputs > 0) == (targets > 0)).float().mean()
+        """1 where the logit has the right sign, else 0: (..., n)."""
+        return ((outputs > 0) == (targets > 0)).squeeze(-1).float()
 
     def probs(self, outputs: Tensor) -> Tensor:
         """Probabilities (n, 2) of both classes."""

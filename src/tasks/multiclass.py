@@ -36,8 +36,8 @@ class MulticlassClassification(Task):
         return y
 
     def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Share of the samples whose largest logit is that of the right class."""
-        return (outputs.argmax(dim=1) == targets).float().mean()
+        """1 where the largest logit is that of the right class, else 0: (..., n)."""
+        return (outputs.argmax(dim=-1) == targets).float()
 
     def probs(self, outputs: Tensor) -> Tensor:
         """Probabilities (n, k)."""

@@ -19,8 +19,8 @@ class Regression(Task):
         return y
 
     def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean absolute error."""
-        return (outputs - targets).abs().mean()
+        """Absolute error, averaged over targets: (..., n)."""
+        return (outputs - targets).abs().mean(dim=-1)
 
     def probs(self, outputs: Tensor) -> Tensor:
         """The outputs: a regression has no probabilities."""

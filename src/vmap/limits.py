@@ -1,4 +1,4 @@
-"""How many models are computed at once: what fits into a cache, what fits into memory."""
+"""How many models are computed at once: what fits into a cache, and what fits into memory."""
 
 import os
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from src.vmap.members import Member
+from src.vmap.models import Model
 
 T = TypeVar("T")
 
-# Bytes of activations that a cohort may hold on a CPU: with less, calls take longer than arithmetic; with more, caches
+# Bytes of activations that a tile may hold on a CPU: with less, calls take longer than arithmetic; with more, caches
 # no longer help.
 _CACHE = 8 << 20
 
-# Models of a shard. A CPU gains nothing from more; a GPU computes them side by side.
-_SHARD = {"cpu": 1024}
-_SHARD_ELSEWHERE = 16_384
+# Models of a chunk. A CPU gains nothing from more; a GPU computes them side by side.
+_CHUNK = {"cpu": 1024}
+_CHUNK_ON_GPU = 16_384
 
 # Copies of an activation that training holds: itself, its gradient, and what lies between two operations.
 _COPIES = 4
@@ -33,36 +33,36 @@ class Limits:
     """How many models are trained at once.
 
     Attributes:
-        cohort: Models that are computed by the same operations.
-        shard: Models that are trained before they are recorded.
+        tile: Models that one step computes.
+        chunk: Models that are trained before they are recorded.
     """
 
-    cohort: int
-    shard: int
+    tile: int
+    chunk: int
 
     @classmethod
     def of(
-        cls, member: Member, net: nn.Module, device: torch.device, *, memory_gb: float | None, cohort: int | None
+        cls, model: Model, net: nn.Module, device: torch.device, *, memory_gb: float | None, tile: int | None
     ) -> "Limits":
         """Choose for models like this one.
 
         Args:
-            member: One of them.
+            model: One of them.
             net: Its network.
             device: Where it is trained.
             memory_gb: Memory to use; None for half of what is free.
-            cohort: Models of a cohort; None to choose.
+            tile: Models that one step computes; None to choose.
         """
         memory = free_memory(device) // 2 if memory_gb is None else int(memory_gb * 2**30)
-        train = member.parts.train
-        work = _COPIES * activations(net, train.x[:1]) * len(train.x) * member.weights.element_size()
-        data = sum(tensor.nbytes for part in member.parts for tensor in part)
+        train = model.parts.train
+        work = _COPIES * activations(net, train.x[:1]) * len(train.x) * model.weights.element_size()
+        data = sum(tensor.nbytes for part in model.parts for tensor in part)
         # weights, gradient and up to three tensors of an optimiser, now and at the best epoch
-        kept = 10 * member.weights.nbytes + data + _RECORDS
+        kept = 10 * model.weights.nbytes + data + _RECORDS
         fitting = max(1, memory // 2 // work)
         cached = max(1, _CACHE * _COPIES // work) if device.type == "cpu" else fitting
-        shard = min(_SHARD.get(device.type, _SHARD_ELSEWHERE), max(1, memory // 2 // kept))
-        return cls(min(cohort or cached, fitting, shard), shard)
+        chunk = min(_CHUNK.get(device.type, _CHUNK_ON_GPU), max(1, memory // 2 // kept))
+        return cls(min(tile or cached, fitting, chunk), chunk)
 
 
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -1,6 +1,6 @@
-"""Which jobs of a sweep can train together, and why others cannot.
+"""Which jobs of a sweep are stacked, and why others are not.
 
-Jobs share a bucket where all that decides the course of the arithmetic is equal: network structure, task, class of the
+Jobs share a stack where all that decides the course of the arithmetic is equal: network structure, task, class of the
 optimiser, loss, epochs, batch size, sizes of the data. Seeds, the numbers of optimiser and scheduler, and the data
 themselves may differ.
 """
@@ -30,12 +30,12 @@ from src.run.directory import RunDir, flatten
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
 from src.tasks.base import Task
-from src.vmap.members import BATCHING, Maker
-from src.vmap.optim import STACKED
+from src.vmap.models import BATCHING, ModelFactory
 from src.vmap.probe import NotStackedError, first_line, obstacle_of
-from src.vmap.rates import NOT_STACKED
+from src.vmap.stacked.optimizers import STACKED
+from src.vmap.stacked.schedulers import CHANGE_MORE
 
-# Keys of the trainer that an ensemble knows, and the values that it can follow; None for all.
+# Keys of the trainer that a stack knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {
     "_target_": [f"{Trainer.__module__}.{Trainer.__qualname__}"],
     "accelerator": None,
@@ -51,7 +51,7 @@ _TRAINER: dict[str, Collection[Any] | None] = {
 _TASK = ("targets", "score", "probs", "preds", "make_metrics", "task_name", "score_name", "losses")
 _DATA = ("spec", "make_parts")
 
-# What an ensemble does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
+# What a stack does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
 _CALLBACKS = (
     BestAndLast,
     EpochBar,
@@ -65,21 +65,21 @@ _CALLBACKS = (
 )
 _LOGGERS = (MetricsCSV, TensorBoardLogger)
 
-# Nodes of the configuration that may differ within a bucket, or that `_key` looks at more closely.
+# Nodes of the configuration that may differ within a stack, or that `_key` looks at more closely.
 _FREE = ("seed", "run_dir", "optimized_metric", "evaluate", "suggested", "sweep", "logger")
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """Jobs that train together.
+class Stack:
+    """Jobs whose models train as one batch.
 
     Attributes:
         jobs: At least two.
-        why: What they have in common and where they differ.
+        description: What they have in common and where they differ, in a line.
     """
 
     jobs: tuple[Job, ...]
-    why: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -87,52 +87,52 @@ class Plan:
     """All jobs of a sweep.
 
     Attributes:
-        buckets: Those that train together.
-        alone: Those that do not, each with the reason.
+        stacks: Those that are stacked.
+        single: Those that run one by one, each with the reason.
     """
 
-    buckets: tuple[Bucket, ...]
-    alone: tuple[tuple[Job, str], ...]
+    stacks: tuple[Stack, ...]
+    single: tuple[tuple[Job, str], ...]
 
 
-def plan(jobs: Iterable[Job], maker: Maker | None = None) -> Plan:
-    """Put jobs into buckets.
+def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
+    """Put jobs into stacks.
 
     Args:
         jobs: All of them.
-        maker: Keeps what it has made, for their training.
+        factory: Keeps what it has made, for their training.
     """
-    maker = maker or Maker()
-    together: dict[str, list[Job]] = {}
-    alone: list[tuple[Job, str]] = []
+    factory = factory or ModelFactory()
+    alike: dict[str, list[Job]] = {}
+    single: list[tuple[Job, str]] = []
     for job in jobs:
-        key, reason = _place(job, maker)
+        key, reason = _place(job, factory)
         if key is None:
-            alone.append((job, reason))
+            single.append((job, reason))
         else:
-            together.setdefault(key, []).append(job)
-    buckets: list[Bucket] = []
-    for group in together.values():
-        obstacle = "no other job is like it" if len(group) == 1 else obstacle_of(group, maker)
+            alike.setdefault(key, []).append(job)
+    stacks: list[Stack] = []
+    for group in alike.values():
+        obstacle = "no other job is like it" if len(group) == 1 else obstacle_of(group, factory)
         if obstacle is None:
-            buckets.append(Bucket(tuple(group), _why([maker.plain(job) for job in group])))
+            stacks.append(Stack(tuple(group), _describe([factory.config(job) for job in group])))
         else:
-            alone.extend((job, obstacle) for job in group)
-    return Plan(tuple(buckets), tuple(alone))
+            single.extend((job, obstacle) for job in group)
+    return Plan(tuple(stacks), tuple(single))
 
 
-def _place(job: Job, maker: Maker) -> tuple[str | None, str]:
-    """The key of a job's bucket, or None and the reason why it has none."""
+def _place(job: Job, factory: ModelFactory) -> tuple[str | None, str]:
+    """The key of a job's stack, or None and the reason why it has none."""
     try:
-        _check(maker.plain(job), job)
-        return _key(job, maker), ""
-    # a mistake in its configuration is told when it runs by itself, as in any sweep
+        _check(factory.config(job), job)
+        return _key(job, factory), ""
+    # a mistake in its configuration is told when it runs as a single run, as in any sweep
     except Exception as error:
         return None, first_line(error)
 
 
 def _check(cfg: Mapping[str, Any], job: Job) -> None:
-    """Refuse what an ensemble does not do.
+    """Refuse what a stack does not do.
 
     Raises:
         NotStackedError: With the reason.
@@ -171,7 +171,7 @@ def _check_optimizer(cfg: Mapping[str, Any]) -> None:
             raise NotStackedError(f"optimizer.{flag}={optimizer[flag]}")
     if cfg["scheduler"]:
         kind = get_class(cfg["scheduler"]["_target_"])
-        if kind.__module__ != lr_scheduler.__name__ or issubclass(kind, NOT_STACKED):
+        if kind.__module__ != lr_scheduler.__name__ or issubclass(kind, CHANGE_MORE):
             raise NotStackedError(f"{cfg['scheduler']['_target_']} may change more than the learning rate")
 
 
@@ -184,9 +184,9 @@ def _changed(kind: type, base: type, own: Collection[str]) -> list[str]:
     return sorted(name for name in names if name not in own and hasattr(base, name))
 
 
-def _key(job: Job, maker: Maker) -> str:
-    """Equal for jobs that share a bucket."""
-    cfg, datamodule = maker.plain(job), maker.datamodule(job)
+def _key(job: Job, factory: ModelFactory) -> str:
+    """Equal for jobs that share a stack."""
+    cfg, datamodule = factory.config(job), factory.datamodule(job)
     n_train = len(datamodule.parts.train.x)
     numbers = STACKED[get_class(cfg["optimizer"]["_target_"])].numbers
     scheduler = cfg["scheduler"] or {}
@@ -196,24 +196,24 @@ def _key(job: Job, maker: Maker) -> str:
         "model": {name: node for name, node in cfg["model"].items() if name != "name"},
         "optimizer": {name: value for name, value in cfg["optimizer"].items() if name not in numbers},
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
-        "callbacks": [_watch(node) for node in cfg["callbacks"].values() if node],
+        "callbacks": [_monitored(node) for node in cfg["callbacks"].values() if node],
         "data": [
             str(datamodule.spec),
             [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
-            min(maker.batch_size(job) or n_train, n_train),
+            min(factory.batch_size(job) or n_train, n_train),
         ],
     }
-    maker.recipe(job)
+    factory.recipe(job)
     return json.dumps(common, sort_keys=True, default=str)
 
 
-def _watch(node: Mapping[str, Any]) -> list[Any]:
+def _monitored(node: Mapping[str, Any]) -> list[Any]:
     """What a callback looks at; only checkpoints decide anything."""
     return [node["monitor"], node["mode"]] if get_class(node["_target_"]) is BestAndLast else []
 
 
-def _why(cfgs: Sequence[Mapping[str, Any]]) -> str:
-    """What the jobs of a bucket have in common and where they differ, in one line."""
+def _describe(cfgs: Sequence[Mapping[str, Any]]) -> str:
+    """What the jobs of a stack have in common and where they differ, in one line."""
     first = cfgs[0]
     leaves = [flatten(cfg) for cfg in cfgs]
     ignored = ("run_dir", "logger.", "callbacks.", "suggested.", *(f"data.{name}" for name in BATCHING))
@@ -224,6 +224,6 @@ def _why(cfgs: Sequence[Mapping[str, Any]]) -> str:
     size = first["data"].get("batch_size")
     batches = f"batches of {size}" if size else "one batch an epoch"
     return (
-        f"{len(cfgs)} models {names} train together: the same network, {', '.join(kinds)}, "
+        f"{len(cfgs)} models {names} are stacked: the same network, {', '.join(kinds)}, "
         f"{first['trainer']['max_epochs']} epochs, {batches}; they differ in {', '.join(differing) or 'nothing'}"
     )

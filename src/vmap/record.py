@@ -1,12 +1,10 @@
-"""The run directory of each model of an ensemble, as its single run would have left it."""
+"""The run directory of each stacked model, as its single run would have left it."""
 
-import io
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import lightning.pytorch as pl
-import torch
 from hydra.utils import get_class
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
@@ -25,13 +23,13 @@ from src.measure import class_report
 from src.pictures.catalogue import Subject, draw, title_of
 from src.plots.style import save
 from src.run.directory import RunDir
-from src.run.files import write_atomically
 from src.sweep.jobs import Job
-from src.tasks.base import Task
+from src.tasks.base import Task, task_state
+from src.tasks.checkpoint import loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
-from src.vmap.cohort import Cohort
-from src.vmap.members import Maker, Member
-from src.vmap.trained import Trained, trained
+from src.vmap.models import Model, ModelFactory
+from src.vmap.tile import Tile
+from src.vmap.trained import TrainedModel, trained_models
 
 # Records of TensorBoard that may wait to be written.
 _ALL = 1_000_000
@@ -56,56 +54,54 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes the run directories of a shard that has been trained.
+    """Writes the run directories of a chunk that has been trained.
 
     Attributes:
-        task: The bucket's task; its network receives the weights of one model after the other.
-        maker: What has made the models.
-        trainer: What has trained the shard.
+        task: The stack's task; its network receives the weights of one model after the other.
+        factory: What has made the models.
+        trainer: What has trained the chunk.
         schedule: Which epochs were measured and logged.
-        shell: A checkpoint of the trainer, for the state of its loops.
         tensorboard: Whether loggers of TensorBoard are told.
         pictures: Whether pictures are drawn where a configuration asks for them.
         duration_s: Seconds of training for each model.
     """
 
     task: Task
-    maker: Maker
+    factory: ModelFactory
     trainer: pl.Trainer
     schedule: Schedule
-    shell: Mapping[str, Any]
     tensorboard: bool
     pictures: bool
     duration_s: float
 
-    def record(self, cohort: Cohort, wanted: Container[int]) -> Iterator[Outcome]:
-        """Write what each model of a cohort leaves whose number is wanted."""
+    def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
+        """Write what each model of a tile leaves whose job has one of these numbers."""
         self.task.cpu()
-        for model in trained(cohort, n_epochs=self.trainer.current_epoch):
-            if model.member.job.number in wanted:
-                yield self._record(model)
+        for trained in trained_models(tile, n_epochs=self.trainer.current_epoch):
+            if trained.model.job.number in numbers:
+                yield self._record(trained)
 
-    def _record(self, model: Trained) -> Outcome:
-        job, cfg, run = model.member.job, model.member.job.cfg, RunDir(model.member.job.run_dir)
-        loggers = self._log(job, model.rows)
+    def _record(self, trained: TrainedModel) -> Outcome:
+        job, cfg, run = trained.model.job, trained.model.job.cfg, RunDir(trained.model.job.run_dir)
+        loggers = self._log(job, trained.rows)
         # a job of a sweep is tried again by itself
         overrides = job.own_overrides
         command = [*overrides, "hydra.mode=RUN"]
         about = {"seed": cfg.seed, "overrides": overrides, "duration_s": self.duration_s}
-        if model.error is not None:
-            found = [as_record(hint, command) for hint in of_error(model.error, cfg)]
-            run.fail(model.error, **about, hints=found)
-            return Outcome(job, "failed", error=model.error)
-        fitted = {name: value for name, value in model.rows[-1].items() if name.startswith("train/")}
-        found = [as_record(hint, command) for hint in self._hints(model)]
-        chosen = model.best_weights if cfg.evaluate == "best" else None
-        metrics = {**fitted, **self._measure(model.weights if chosen is None else chosen, model.member)}
+        if trained.error is not None:
+            found = [as_record(hint, command) for hint in of_error(trained.error, cfg)]
+            run.fail(trained.error, **about, hints=found)
+            return Outcome(job, "failed", error=trained.error)
+        fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
+        found = [as_record(hint, command) for hint in self._hints(trained)]
+        chosen = trained.best_weights if cfg.evaluate == "best" else None
+        metrics = {**fitted, **self._measure(trained.weights if chosen is None else chosen, trained.model)}
         self._draw(run, job, metrics)
-        tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.maker.plain(job))
+        tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.factory.config(job))
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
         # last: a checkpoint without a result is a run that goes on by itself
-        self._save(run, model, fitted)
+        self._save(run, trained, fitted)
         run.finish(
             **about,
             optimized_metric={"name": cfg.optimized_metric, "value": value},
@@ -113,19 +109,19 @@ class Recorder:
             per_class=[] if confusion is None else class_report(confusion, self.task.spec.class_names),
             hints=found,
             device=str(self.trainer.strategy.root_device),
-            n_parameters=len(model.weights),
+            n_parameters=len(trained.weights),
         )
         return Outcome(job, "completed", value)
 
     def _callback(self, job: Job, kind: type) -> dict[str, Any] | None:
         """Configuration of a callback of this class, if the job has one."""
-        nodes = [node for node in self.maker.plain(job)["callbacks"].values() if node is not None]
+        nodes = [node for node in self.factory.config(job)["callbacks"].values() if node is not None]
         return next((node for node in nodes if get_class(node["_target_"]) is kind), None)
 
     def _log(self, job: Job, rows: Sequence[Mapping[str, float]]) -> list[Logger]:
         """Give each logger the rows that it wants, all at once."""
         loggers: list[Logger] = []
-        for node in self.maker.plain(job)["logger"].values():
+        for node in self.factory.config(job)["logger"].values():
             kind = None if node is None else get_class(node["_target_"])
             if kind is not None and (self.tensorboard or kind is not TensorBoardLogger):
                 given = {name: value for name, value in node.items() if name != "_target_"}
@@ -142,51 +138,47 @@ class Recorder:
                         writer.add_summary(_summary(row), int(row["epoch"]))
         return loggers
 
-    def _save(self, run: RunDir, model: Trained, fitted: Mapping[str, float]) -> None:
+    def _save(self, run: RunDir, trained: TrainedModel, fitted: Mapping[str, float]) -> None:
         """Write the files of `BestAndLast`."""
-        if self._callback(model.member.job, BestAndLast) is None:
+        job = trained.model.job
+        if self._callback(job, BestAndLast) is None:
             return
-        if model.best_state is not None:
-            write_atomically(run.checkpoints / "best.ckpt", _bytes(model.best_state))
-        callbacks: dict[str, Any] = {BestAndLast.__qualname__: {"score": model.best_score, "best": model.best_state}}
-        if self._callback(model.member.job, Hints) is not None:
-            first = {"first_weights": model.first_weights, "first_loss": model.rows[0]["train/loss"]}
-            callbacks[Hints.__qualname__] = first
-        state = {
-            **self.shell,
-            **model.state,
-            "callbacks": callbacks,
-            "lr_schedulers": [] if model.scheduler is None else [model.scheduler],
-            "rng_state": model.member.rng_state,
-            "fitted": fitted,
-        }
-        write_atomically(run.checkpoints / "last.ckpt", _bytes(state))
+        callbacks = {BestAndLast.__qualname__: BestAndLast.state(score=trained.best_score, best=trained.best)}
+        if self._callback(job, Hints) is not None:
+            first_loss = trained.rows[0]["train/loss"]
+            callbacks[Hints.__qualname__] = {"first_weights": trained.first_weights, "first_loss": first_loss}
+        last = run_checkpoint(**trained.state, callbacks=callbacks, loops=loops_of(self.trainer))
+        if trained.best is not None:
+            save_checkpoint(run.checkpoints / "best.ckpt", trained.best)
+        save_checkpoint(
+            run.checkpoints / "last.ckpt", {**last, **task_state(rng_state=trained.model.rng_state, fitted=fitted)}
+        )
 
-    def _hints(self, model: Trained) -> list[Hint]:
+    def _hints(self, trained: TrainedModel) -> list[Hint]:
         """What the callback of hints would find."""
-        node = self._callback(model.member.job, Hints)
+        node = self._callback(trained.model.job, Hints)
         if node is None:
             return []
-        vector_to_parameters(model.weights, self.task.net.parameters())
+        vector_to_parameters(trained.weights, self.task.net.parameters())
         facts = facts_of(
             self.task,
-            model.member.parts,
-            first_weights=model.first_weights,
-            first_loss=model.rows[0]["train/loss"],
-            metrics=model.rows[-1],
-            n_steps=model.n_steps,
-            numbers=model.numbers,
+            trained.model.parts,
+            first_weights=trained.first_weights,
+            first_loss=trained.rows[0]["train/loss"],
+            metrics=trained.rows[-1],
+            n_steps=trained.n_steps,
+            numbers=trained.numbers,
             suggested_lr=node["suggested_lr"],
         )
         return hints(facts)
 
-    def _measure(self, weights: Tensor, member: Member) -> dict[str, float]:
+    def _measure(self, weights: Tensor, model: Model) -> dict[str, float]:
         """Validation and test of one model, by the network and the metrics of its single run."""
         vector_to_parameters(weights, self.task.net.parameters())
         precision = self.trainer.precision_plugin
         metrics: dict[str, float] = {}
         with precision.forward_context():
-            for split, part in (("val", member.parts.val), ("test", member.parts.test)):
+            for split, part in (("val", model.parts.val), ("test", model.parts.test)):
                 ready = Part(*(precision.convert_input(tensor) for tensor in part))
                 metrics |= self.task.measure(split, Batches(ready, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE))
         return metrics
@@ -196,7 +188,7 @@ class Recorder:
         node = self._callback(job, FinalPictures)
         if node is None or not self.pictures:
             return
-        subject = Subject(self.task, self.maker.datamodule(job), title_of(node["name"], metrics), run)
+        subject = Subject(self.task, self.factory.datamodule(job), title_of(node["name"], metrics), run)
         for name, figure in draw(subject, FinalPictures(name=node["name"], draw=node["draw"]).draw):
             save(figure, run.plots / f"{name}.png")
 
@@ -205,9 +197,3 @@ def _summary(row: Mapping[str, float]) -> Summary:
     """All scalars of an epoch in one record; one record each takes five times as long."""
     names = [name for name in row if name not in ("epoch", "step")]
     return Summary(value=[Summary.Value(tag=name, simple_value=row[name]) for name in names])
-
-
-def _bytes(state: Mapping[str, Any]) -> bytes:
-    data = io.BytesIO()
-    torch.save(state, data)
-    return data.getvalue()

@@ -1,6 +1,6 @@
-"""Models of a cohort, one by one, once they are trained: their rows and their states, as a single run has them.
+"""Models of a tile, one by one, once they are trained: their rows and their states, as a single run has them.
 
-Axes: ``p`` weights of one model, ``e`` measured epochs.
+Axes: ``m`` models, ``p`` weights of one model, ``e`` measured epochs.
 """
 
 import math
@@ -8,88 +8,81 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lightning
-import torch
 from torch import Tensor
 
-from src.tasks.base import Task
+from src.tasks.checkpoint import run_checkpoint
 from src.tasks.finite import NonFiniteLossError
-from src.vmap.cohort import Cohort, Snapshot
-from src.vmap.members import Member
+from src.vmap.models import Model
+from src.vmap.tile import Snapshot, Tile
 
 Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A model after its training.
 
     Attributes:
-        member: What it began with.
-        rows: Epoch, step, losses, scores and learning rate of the measured epochs, up to the one that has lost it.
+        model: What it started with.
+        rows: Epoch, step, losses, scores and learning rate of the measured epochs, up to the one whose loss was lost.
         error: Why it has failed; None if it has not.
-        first_weights: The parameters that it began with.
+        first_weights: The parameters that it started with.
         weights: The last weights (p,).
         best_weights: Those of the best epoch; None if no epoch had a finite score.
-        state: Weights and optimiser as in a checkpoint of the last epoch.
-        best_state: As in one of the best epoch.
         best_score: What the best weights were chosen by.
-        scheduler: State of the scheduler; None without one.
+        best: Checkpoint of the best epoch; None if there is none.
+        state: Of its last epoch, as `src.tasks.checkpoint.run_checkpoint` takes it.
         numbers: Of the optimiser, as the configuration sets them.
         n_steps: Steps of the optimiser.
     """
 
-    member: Member
+    model: Model
     rows: list[Row]
     error: NonFiniteLossError | None
     first_weights: list[Tensor]
     weights: Tensor
     best_weights: Tensor | None
-    state: dict[str, Any]
-    best_state: dict[str, Any] | None
     best_score: float
-    scheduler: dict[str, Any] | None
+    best: dict[str, Any] | None
+    state: dict[str, Any]
     numbers: dict[str, Any]
     n_steps: int
 
 
-def trained(cohort: Cohort, *, n_epochs: int) -> Iterator[Trained]:
-    """All models of a cohort that has trained so many epochs."""
-    last = _to_cpu(cohort.snapshot(n_epochs))
-    best = None if cohort.best is None else _to_cpu(cohort.best)
-    means, lrs = cohort.means, cohort.lrs
-    for i, member in enumerate(cohort.members):
-        rows, error = _until_lost(_rows(cohort, means[:, :, i], lrs[:, i]))
-        best_score = float(cohort.best_score[i])
+def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
+    """All models of a tile that has trained so many epochs."""
+    last = _to_cpu(tile.snapshot(n_epochs))
+    best = None if tile.best is None else _to_cpu(tile.best)
+    columns, lrs = tile.columns, tile.lrs
+    for i, model in enumerate(tile.models):
+        rows, error = _until_lost(_rows(tile, {name: means[:, i] for name, means in columns.items()}, lrs[:, i]))
+        best_score = float(tile.best_score[i])
         own_best = best if best_score < math.inf else None
-        group = cohort.optimizer.groups[i]
-        yield Trained(
-            member=member,
+        scheduler, group = tile.scheduler.state_dict_of(i), tile.optimizer.groups[i]
+        yield TrainedModel(
+            model=model,
             rows=rows,
             error=error,
-            first_weights=_copies(cohort.net.split(member.weights.to(last.weights))),
+            first_weights=_copies(tile.network.split(model.weights.to(last.weights))),
             weights=last.weights[i],
             best_weights=None if own_best is None else own_best.weights[i],
-            state=_state(cohort, i, last, n_epochs=n_epochs),
-            best_state=None if own_best is None else _state(cohort, i, own_best, n_epochs=n_epochs),
             best_score=best_score,
-            scheduler=cohort.rates.state_dict(i),
+            best=None if own_best is None else run_checkpoint(**_state(tile, i, own_best, n_epochs=n_epochs)),
+            state={
+                **_state(tile, i, last, n_epochs=n_epochs),
+                "schedulers": [] if scheduler is None else [scheduler],
+            },
             numbers={**group, "lr": group.get("initial_lr", group["lr"])},
-            n_steps=n_epochs * cohort.n_batches,
+            n_steps=n_epochs * tile.n_batches,
         )
 
 
-def score_names(task: Task) -> list[str]:
-    """What a cohort measures, in its order."""
-    return [f"{split}/{name}" for split in ("train", "val") for name in ("loss", task.score_name)]
-
-
-def _rows(cohort: Cohort, means: Tensor, lrs: Tensor) -> list[Row]:
-    """Rows of one model from its means (e, 4) and learning rates (e,)."""
-    names = score_names(cohort.task)
+def _rows(tile: Tile, columns: Mapping[str, Tensor], lrs: Tensor) -> list[Row]:
+    """Rows of one model from its measurements by name and its learning rates, (e,) each."""
+    lists = {name: column.tolist() for name, column in columns.items()}
     return [
-        {"epoch": epoch, "step": (epoch + 1) * cohort.n_batches, **dict(zip(names, values, strict=True)), "lr": lr}
-        for epoch, values, lr in zip(cohort.epochs, means.tolist(), lrs.tolist(), strict=True)
+        {"epoch": epoch, "step": (epoch + 1) * tile.n_batches, **dict(zip(lists, values, strict=True)), "lr": lr}
+        for epoch, lr, *values in zip(tile.epochs, lrs.tolist(), *lists.values(), strict=True)
     ]
 
 
@@ -107,27 +100,26 @@ def _until_lost(rows: Sequence[Row]) -> tuple[list[Row], NonFiniteLossError | No
     return list(rows[:n]), NonFiniteLossError.at(int(rows[n]["epoch"]), rows[n]["train/loss"], last)
 
 
-def _state(cohort: Cohort, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str, Any]:
-    """Weights and optimiser of one model, in the layout of Lightning's checkpoints."""
-    epoch, split, optimizer = int(snapshot.epoch[i]), cohort.net.split, cohort.optimizer
+def _state(tile: Tile, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str, Any]:
+    """Weights and optimiser of model ``i``, as `run_checkpoint` takes them."""
+    epoch = int(snapshot.epoch[i])
     # a checkpoint within an epoch bears its number, one after the last epoch the number of epochs
-    n_steps = min(epoch + 1, n_epochs) * cohort.n_batches
-    weights = dict(zip(cohort.net.names, _copies(split(snapshot.weights[i])), strict=True))
-    states: dict[int, dict[str, Tensor]] = {}
-    for name in optimizer.names_of(i):
-        for place, piece in enumerate(_copies(split(snapshot.state[name][i]))):
-            # every parameter counts its steps by itself
-            count = {"step": torch.tensor(float(n_steps))} if optimizer.counts_steps else {}
-            states.setdefault(place, count)[name] = piece
-    group = {**optimizer.groups[i], "lr": float(snapshot.lr[i]), "params": list(range(len(weights)))}
+    n_steps = min(epoch + 1, n_epochs) * tile.n_batches
+
+    def split(row: Tensor) -> list[Tensor]:
+        return _copies(tile.network.split(row))
+
+    weights = dict(zip(tile.network.names, split(snapshot.weights[i]), strict=True))
     # such as the weights of classes, which belong to the loss
-    others = {name: value for name, value in cohort.task.state_dict().items() if not name.startswith("net.")}
+    others = {name: value for name, value in tile.task.state_dict().items() if not name.startswith("net.")}
+    optimizer = tile.optimizer.state_dict_of(
+        i, snapshot.optimizer, lr=float(snapshot.lr[i]), n_steps=n_steps, split=split
+    )
     return {
         "epoch": epoch,
-        "global_step": n_steps,
-        "pytorch-lightning_version": lightning.__version__,
-        "state_dict": {**{f"net.{name}": weight for name, weight in weights.items()}, **others},
-        "optimizer_states": [{"state": states, "param_groups": [group]}],
+        "n_steps": n_steps,
+        "weights": {**{f"net.{name}": weight for name, weight in weights.items()}, **others},
+        "optimizers": [optimizer],
     }
 
 
@@ -137,5 +129,5 @@ def _copies(views: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _to_cpu(snapshot: Snapshot) -> Snapshot:
-    state: Mapping[str, Tensor] = {name: tensor.cpu() for name, tensor in snapshot.state.items()}
-    return snapshot._replace(weights=snapshot.weights.cpu(), state=dict(state))
+    optimizer = {name: tensor.cpu() for name, tensor in snapshot.optimizer.items()}
+    return snapshot._replace(weights=snapshot.weights.cpu(), optimizer=optimizer)

@@ -1,4 +1,4 @@
-"""What a shard leaves while it trains, from which a repeated command goes on."""
+"""What a chunk leaves while it trains, from which a repeated command goes on."""
 
 import hashlib
 import json
@@ -10,74 +10,77 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 
-from src.callbacks.checkpoint import load_checkpoint
 from src.config.errors import ConfigError
 from src.sweep.jobs import Job
-from src.vmap.members import Maker
+from src.tasks.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
+from src.vmap.models import ModelFactory
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Models that are trained together.
+class Chunk:
+    """Models that are trained and recorded together.
 
     Attributes:
         jobs: What asked for them.
-        size: Largest number of models of a cohort.
-        path: A checkpoint of the shard, where it has left one.
+        tile: Most models that one step computes.
+        checkpoint: A checkpoint of the chunk, where it has left one.
         seconds: Time that it has trained before that.
     """
 
     jobs: Sequence[Job]
-    size: int
-    path: Path | None = None
+    tile: int
+    checkpoint: Path | None = None
     seconds: float = 0.0
 
 
-def fingerprint(job: Job, maker: Maker) -> str:
+def fingerprint(job: Job, factory: ModelFactory) -> str:
     """Short for all that a job's model depends on."""
-    return hashlib.sha256(json.dumps(maker.plain(job), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(factory.config(job), sort_keys=True).encode()).hexdigest()
 
 
-def find(folder: Path, jobs: Sequence[Job], maker: Maker) -> Iterator[Shard]:
-    """Shards of these jobs that have been left unfinished.
+def unfinished_chunks(folder: Path, jobs: Sequence[Job], factory: ModelFactory) -> Iterator[Chunk]:
+    """Chunks of these jobs that an earlier command has left.
 
     Args:
         folder: Where they are kept.
-        jobs: A bucket, with the jobs that are completed.
-        maker: Knows the jobs.
+        jobs: A stack, with the jobs that are completed.
+        factory: Knows the jobs.
     """
     paths = sorted(folder.glob("*.ckpt"))
-    left = {fingerprint(job, maker): job for job in jobs} if paths else {}
+    by_name = {fingerprint(job, factory): job for job in jobs} if paths else {}
     for path in paths:
         try:
-            begun = load_checkpoint(path)["shard"]
+            stored = load_checkpoint(path)["chunk"]
         except ConfigError as error:
             log.warning("%s", error)
             continue
-        # of other buckets, or of jobs that have changed
-        if not left.keys() >= set(begun["jobs"]):
+        except KeyError:
+            log.warning("%s is of another version of this project: its models are trained anew", path)
             continue
-        found = [left.pop(name) for name in begun["jobs"]]
-        yield Shard(found, begun["size"], path, begun["seconds"])
+        # of other stacks, or of jobs that have changed
+        if not by_name.keys() >= set(stored["jobs"]):
+            continue
+        yield Chunk([by_name.pop(name) for name in stored["jobs"]], stored["tile"], path, stored["seconds"])
 
 
-class KeepShard(pl.Callback):
-    """Writes a checkpoint of all models of a shard every few seconds, and once they are trained.
+class ChunkCheckpoint(pl.Callback):
+    """Writes a checkpoint of all models of a chunk every few seconds, and once they are trained.
 
     Args:
         folder: Where it stands, under a name of its own.
         every_s: Seconds between two writes.
-        shard: What is trained.
-        maker: Knows the jobs.
+        chunk: What is trained.
+        factory: Knows the jobs.
     """
 
-    def __init__(self, folder: Path, *, every_s: float, shard: Shard, maker: Maker) -> None:
-        self._jobs = [fingerprint(job, maker) for job in shard.jobs]
-        self._shard, self._every_s = shard, every_s
+    def __init__(self, folder: Path, *, every_s: float, chunk: Chunk, factory: ModelFactory) -> None:
+        self._jobs = [fingerprint(job, factory) for job in chunk.jobs]
+        self._chunk, self._every_s = chunk, every_s
         self._started = self._written_at = time.monotonic()
-        self.path = shard.path or folder / f"{hashlib.sha256(''.join(self._jobs).encode()).hexdigest()[:16]}.ckpt"
+        name = hashlib.sha256("".join(self._jobs).encode()).hexdigest()[:16]
+        self.path = chunk.checkpoint or folder / f"{name}.ckpt"
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write if it is time."""
@@ -95,12 +98,11 @@ class KeepShard(pl.Callback):
         checkpoint: dict[str, object],
     ) -> None:
         """Say whose it is."""
-        seconds = self._shard.seconds + time.monotonic() - self._started
-        checkpoint["shard"] = {"jobs": self._jobs, "size": self._shard.size, "seconds": seconds}
+        seconds = self._chunk.seconds + time.monotonic() - self._started
+        checkpoint["chunk"] = {"jobs": self._jobs, "tile": self._chunk.tile, "seconds": seconds}
 
     def _write(self, trainer: pl.Trainer) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        trainer.save_checkpoint(self.path)
+        save_checkpoint(self.path, checkpoint_of(trainer))
         self._written_at = time.monotonic()
 
     def discard(self) -> None:

@@ -12,8 +12,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from src.build import Built, build
-from src.callbacks.checkpoint import BestAndLast, load_checkpoint
+from src.callbacks.checkpoint import BestAndLast
 from src.config.errors import ConfigError
+from src.tasks.checkpoint import load_checkpoint
 from src.tasks.finite import NonFiniteLossError
 from tests.tasks.runs import fit, small
 

@@ -54,8 +54,8 @@ def test_jobs_leave_what_they_leave_one_by_one(tmp_path: Path) -> None:
     assert run(*SWEEP, f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
     assert run(*SWEEP, "hydra/launcher=basic", f"hydra.sweep.dir={alone}", output=tmp_path / "other") == 0
     said = (tmp_path / "output").read_text()
-    assert "4 models circle_v1 train together" in said
-    assert "4 models circle_v2 train together" in said
+    assert "4 models circle_v1 are stacked" in said
+    assert "4 models circle_v2 are stacked" in said
     ours, theirs = results(together), results(alone)
     assert set(ours) == set(theirs) == set(range(8))
     for number in ours:
@@ -102,7 +102,7 @@ def test_the_trials_of_a_batch_train_together(tmp_path: Path) -> None:
     together, alone = tmp_path / "together", tmp_path / "alone"
     assert run(*search, *batch, f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
     assert run(*search, *batch, "hydra/launcher=basic", f"hydra.sweep.dir={alone}", output=tmp_path / "other") == 0
-    assert (tmp_path / "output").read_text().count("3 models circle_v2 train together") == 2
+    assert (tmp_path / "output").read_text().count("3 models circle_v2 are stacked") == 2
     ours, theirs = results(together), results(alone)
     assert set(ours) == set(theirs) == set(range(6))
     for number in ours:
@@ -123,9 +123,9 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
     assert run(*arguments, f"hydra.sweep.dir={sweep}", output=output) == 1
     found = results(sweep)
     said = output.read_text()
-    assert "4 models circle_v2 train together" in said
-    assert "6 by themselves (job 6, 7, 8, 9, 10, 11): callbacks.early_stopping" in said
-    assert "2 by themselves (job 4, 5): optimizer: Invalid learning rate: -1" in said
+    assert "4 models circle_v2 are stacked" in said
+    assert "6 run one by one (job 6, 7, 8, 9, 10, 11): callbacks.early_stopping" in said
+    assert "2 run one by one (job 4, 5): optimizer: Invalid learning rate: -1" in said
     assert [found[number]["status"] for number in range(4)] == ["completed"] * 2 + ["failed"] * 2
     assert "is nan at epoch 1" in found[2]["error"]["message"]
     assert found[6]["status"] == "completed"
@@ -133,15 +133,19 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
 
 
 @pytest.mark.slow
-def test_shards_trained_by_other_processes_leave_the_same(tmp_path: Path) -> None:
+def test_chunks_trained_by_other_processes_leave_the_same(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     assert run(*SWEEP, f"hydra.sweep.dir={here}", output=tmp_path / "other") == 0
-    engine = ("hydra.launcher.executor=joblib", "hydra.launcher.engines.joblib.n_jobs=2", "hydra.launcher.shard=3")
+    engine = (
+        "hydra.launcher.executor=joblib",
+        "hydra.launcher.engines.joblib.n_jobs=2",
+        "hydra.launcher.models_per_process=3",
+    )
     # a process of its own: joblib's workers are stopped by hooks that a forked one does not run
     command = [sys.executable, "-m", "src.train", *SWEEP, *engine, f"hydra.sweep.dir={there}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "4 shards of at most 3 models" in done.stdout
+    assert "4 processes train at most 3 models each" in done.stdout
     ours, theirs = results(there), results(here)
     assert {number: each["metrics"] for number, each in ours.items()} == {
         number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()
@@ -152,7 +156,7 @@ def test_shards_trained_by_other_processes_leave_the_same(tmp_path: Path) -> Non
     ("setting", "message"),
     [
         ("executor=spark", "hydra.launcher.executor: got spark; allowed: local, joblib, slurm, ray"),
-        ("shard=0", "hydra.launcher.shard: got 0; allowed: a number greater than 0"),
+        ("models_per_process=0", "hydra.launcher.models_per_process: got 0; allowed: a number greater than 0"),
     ],
 )
 @pytest.mark.slow
@@ -162,7 +166,7 @@ def test_a_wrong_setting_is_named(setting: str, message: str, tmp_path: Path) ->
     assert message in output.read_text()
 
 
-def test_shards_are_few_and_nearly_equal() -> None:
+def test_chunks_are_few_and_nearly_equal() -> None:
     jobs: Any = list(range(10))
     assert [list(part) for part in cut(jobs, 4)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
     assert [list(part) for part in cut(jobs, 10)] == [jobs]
@@ -170,20 +174,20 @@ def test_shards_are_few_and_nearly_equal() -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("engine", ["slurm", "ray"])
-def test_shards_trained_on_a_cluster_leave_the_same(
+def test_chunks_trained_on_a_cluster_leave_the_same(
     engine: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     cluster: Launcher = request.getfixturevalue(engine)
     here, there = tmp_path / "here", tmp_path / "there"
     assert run(*SWEEP, f"hydra.sweep.dir={here}", output=tmp_path / "other") == 0
     settings = [each.replace("hydra.launcher.", f"hydra.launcher.engines.{engine}.") for each in cluster.arguments]
-    asked = (*SWEEP, f"hydra.launcher.executor={engine}", "hydra.launcher.shard=2", *settings)
+    asked = (*SWEEP, f"hydra.launcher.executor={engine}", "hydra.launcher.models_per_process=2", *settings)
     command = [sys.executable, "-m", "src.train", *asked, f"hydra.sweep.dir={there}"]
     done = subprocess.run(
         command, cwd=ROOT, env=dict(cluster.env), capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 shards of at most 2 models" in done.stdout
+    assert "4 processes train at most 2 models each" in done.stdout
     ours, theirs = results(there), results(here)
     assert {number: each["metrics"] for number, each in ours.items()} == {
         number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()

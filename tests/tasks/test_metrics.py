@@ -124,7 +124,7 @@ def test_score_is_that_of_scikit_learn(spec: DataSpec) -> None:
     task, y = make(spec), random_parts(spec).train.y
     outputs = outputs_of(spec, n=len(y))
     expected = expected_metrics(task, outputs, y)[task.score_name]
-    assert task.score(outputs, task.targets(y)).item() == pytest.approx(expected)
+    assert task.score(outputs, task.targets(y)).mean().item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -136,7 +136,7 @@ def test_score_of_training_is_the_accuracy_of_the_labels_also_near_the_boundary(
     outputs = (torch.randn(200, spec.n_outputs, generator=torch.Generator().manual_seed(2)) * 1e-8).to(dtype)
     y = torch.ones(200, dtype=torch.long)
     accuracy = sk.accuracy_score(y, task.preds(outputs))
-    assert task.score(outputs, task.targets(y)).item() == pytest.approx(accuracy)
+    assert task.score(outputs, task.targets(y)).mean().item() == pytest.approx(accuracy)
 
 
 @pytest.mark.parametrize("eval_batch_size", [7, 65_536])

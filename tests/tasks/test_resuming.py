@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.callbacks.checkpoint import load_checkpoint
 from src.models.mlp import MLP
-from src.tasks.base import Task
+from src.tasks.checkpoint import load_checkpoint
+from src.tasks.network import OneNetwork
 from src.train import train
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import small
@@ -65,19 +65,19 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_interrupted_run_goes_on_to_the_same_bits(
     epochs: tuple[int, ...], uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_epoch = Task._train_epoch
+    start_epoch = OneNetwork.start_epoch
     for interrupted_at in epochs:
 
-        def interrupt(self: Task, *args: Any, at: int = interrupted_at, **kwargs: Any) -> list[Tensor]:
-            if self.epoch == at:
+        def interrupt(self: OneNetwork, epoch: int, at: int = interrupted_at) -> None:
+            if epoch == at:
                 raise KeyboardInterrupt
-            return train_epoch(self, *args, **kwargs)
+            start_epoch(self, epoch)
 
-        monkeypatch.setattr(Task, "_train_epoch", interrupt)
+        monkeypatch.setattr(OneNetwork, "start_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(small(*LONG, run_dir=tmp_path))
         assert not (tmp_path / "result.json").exists()
-    monkeypatch.setattr(Task, "_train_epoch", train_epoch)
+    monkeypatch.setattr(OneNetwork, "start_epoch", start_epoch)
     train(small(*LONG, run_dir=tmp_path))
     for mine, whole in zip(states(tmp_path), states(uninterrupted), strict=True):
         for key in ("state_dict", "optimizer_states", "epoch", "global_step"):
@@ -88,16 +88,15 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
 
 def test_a_resumed_run_trains_only_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[int] = []
-    train_epoch = Task._train_epoch
+    start_epoch = OneNetwork.start_epoch
 
-    def watch(self: Task, *args: Any, **kwargs: Any) -> list[Tensor]:
-        if self.epoch == 30 and 30 not in trained:
-            trained.append(30)
+    def interrupt_once(self: OneNetwork, epoch: int) -> None:
+        trained.append(epoch)
+        if epoch == 30 and trained.count(30) == 1:
             raise KeyboardInterrupt
-        trained.append(self.epoch)
-        return train_epoch(self, *args, **kwargs)
+        start_epoch(self, epoch)
 
-    monkeypatch.setattr(Task, "_train_epoch", watch)
+    monkeypatch.setattr(OneNetwork, "start_epoch", interrupt_once)
     with pytest.raises(KeyboardInterrupt):
         train(small(*LONG, run_dir=tmp_path))
     train(small(*LONG, run_dir=tmp_path))

@@ -7,14 +7,14 @@ import torch
 
 from src.models.mlp import MLP
 from src.vmap.limits import Limits, activations, free_memory
-from src.vmap.members import Maker, Member
-from tests.vmap.members import make_jobs
+from src.vmap.models import Model, ModelFactory
+from tests.vmap.stacked_jobs import make_jobs
 
 CPU = torch.device("cpu")
 
 
-def member(tmp_path: Path, *overrides: str) -> Member:
-    return Maker().member(make_jobs(list(overrides), [()], tmp_path)[0])
+def model(tmp_path: Path, *overrides: str) -> Model:
+    return ModelFactory().model(make_jobs(list(overrides), [()], tmp_path)[0])
 
 
 def net() -> MLP:
@@ -26,24 +26,24 @@ def test_activations_are_what_the_layers_put_out() -> None:
 
 
 def test_more_samples_mean_fewer_models_in_a_cache(tmp_path: Path) -> None:
-    few = Limits.of(member(tmp_path, "data.n_samples=100"), net(), CPU, memory_gb=4, cohort=None)
-    usual = Limits.of(member(tmp_path), net(), CPU, memory_gb=4, cohort=None)
-    many = Limits.of(member(tmp_path, "data.n_samples=1000000"), net(), CPU, memory_gb=4, cohort=None)
-    assert few.cohort > usual.cohort > many.cohort == 1
-    assert 16 <= usual.cohort <= 256
+    few = Limits.of(model(tmp_path, "data.n_samples=100"), net(), CPU, memory_gb=4, tile=None)
+    usual = Limits.of(model(tmp_path), net(), CPU, memory_gb=4, tile=None)
+    many = Limits.of(model(tmp_path, "data.n_samples=1000000"), net(), CPU, memory_gb=4, tile=None)
+    assert few.tile > usual.tile > many.tile == 1
+    assert 16 <= usual.tile <= 256
 
 
-def test_memory_bounds_cohorts_and_shards(tmp_path: Path) -> None:
-    one = member(tmp_path)
+def test_memory_bounds_tiles_and_chunks(tmp_path: Path) -> None:
+    one = model(tmp_path)
     for memory in (0.5, 0.05, 0.005):
-        limits = Limits.of(one, net(), CPU, memory_gb=memory, cohort=1000)
-        held = limits.shard * 10 * one.weights.nbytes + limits.cohort * 4 * 33 * 800 * 4
+        limits = Limits.of(one, net(), CPU, memory_gb=memory, tile=1000)
+        held = limits.chunk * 10 * one.weights.nbytes + limits.tile * 4 * 33 * 800 * 4
         assert held <= memory * 2**30
-        assert 1 <= limits.cohort <= limits.shard
+        assert 1 <= limits.tile <= limits.chunk
 
 
 def test_the_least_is_one_model(tmp_path: Path) -> None:
-    assert Limits.of(member(tmp_path), net(), CPU, memory_gb=1e-9, cohort=None) == Limits(cohort=1, shard=1)
+    assert Limits.of(model(tmp_path), net(), CPU, memory_gb=1e-9, tile=None) == Limits(tile=1, chunk=1)
 
 
 def test_the_machine_has_memory() -> None:

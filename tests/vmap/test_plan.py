@@ -11,20 +11,20 @@ from src.data.base import Part, Parts
 from src.data.circles import CirclesDataModule
 from src.sweep.jobs import Job
 from src.tasks.binary import BinaryClassification
-from src.vmap.bucket import Options, train_bucket
 from src.vmap.plan import plan
-from tests.vmap.members import assert_near, make_jobs, result_of, rows_of, train_alone
+from src.vmap.train import StackOptions, train_stack
+from tests.vmap.stacked_jobs import assert_near, make_jobs, result_of, rows_of, train_alone
 
 
 def together(jobs: list[Job]) -> list[list[int]]:
-    """Numbers of the jobs of each bucket."""
-    return [[job.number for job in bucket.jobs] for bucket in plan(jobs).buckets]
+    """Numbers of the jobs of each stack."""
+    return [[job.number for job in stack.jobs] for stack in plan(jobs).stacks]
 
 
 def reasons(jobs: list[Job]) -> list[str]:
     found = plan(jobs)
-    assert not found.buckets
-    return [reason for _, reason in found.alone]
+    assert not found.stacks
+    return [reason for _, reason in found.single]
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_pa
 def test_these_must_be_equal(different: str, tmp_path: Path) -> None:
     jobs = make_jobs(["optimizer.momentum=0.9"], [("seed=1",), ("seed=2",), (different,)], tmp_path)
     found = plan(jobs)
-    assert [[job.number for job in bucket.jobs] for bucket in found.buckets] == [[0, 1]]
-    assert found.alone == ((jobs[2], "no other job is like it"),)
+    assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 1]]
+    assert found.single == ((jobs[2], "no other job is like it"),)
 
 
-def test_jobs_of_several_options_have_a_bucket_each(tmp_path: Path) -> None:
+def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
     jobs: list[Job] = []
     for i, choice in enumerate(["model=circle_v1", "model=circle_v2", "optimizer=adam"]):
         made = make_jobs([choice], [("seed=1",), ("seed=2",)], tmp_path / str(i))
@@ -76,18 +76,18 @@ def test_jobs_of_several_options_have_a_bucket_each(tmp_path: Path) -> None:
     assert together(jobs) == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_schedulers_that_follow_the_epoch_share_a_bucket(tmp_path: Path) -> None:
+def test_schedulers_that_follow_the_epoch_share_a_stack(tmp_path: Path) -> None:
     jobs = make_jobs(["scheduler=step"], [("seed=1",)], tmp_path) + [
         Job(1, job.overrides, job.cfg, job.hydra_cfg) for job in make_jobs(["scheduler=none"], [("seed=1",)], tmp_path)
     ]
     assert together(jobs) == [[0, 1]]
 
 
-def test_a_bucket_says_why(tmp_path: Path) -> None:
+def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1"], [("seed=1",), ("optimizer.lr=0.3", "data.batch_seed=5")], tmp_path)
-    (bucket,) = plan(jobs).buckets
-    assert bucket.why == (
-        "2 models circle_v1 train together: the same network, BinaryClassification, SGD, BCEWithLogitsLoss, "
+    (stack,) = plan(jobs).stacks
+    assert stack.description == (
+        "2 models circle_v1 are stacked: the same network, BinaryClassification, SGD, BCEWithLogitsLoss, "
         "1000 epochs, one batch an epoch; they differ in seed, optimizer.lr"
     )
 
@@ -135,8 +135,8 @@ def test_a_job_with_a_checkpoint_goes_on_by_itself(tmp_path: Path) -> None:
     (jobs[1].run_dir / "checkpoints").mkdir(parents=True)
     (jobs[1].run_dir / "checkpoints" / "last.ckpt").touch()
     found = plan(jobs)
-    assert [job.number for job in found.buckets[0].jobs] == [0, 2]
-    assert found.alone == ((jobs[1], "it goes on from a checkpoint of its own"),)
+    assert [job.number for job in found.stacks[0].jobs] == [0, 2]
+    assert found.single == ((jobs[1], "it goes on from a checkpoint of its own"),)
 
 
 # Code of one's own
@@ -241,8 +241,8 @@ def own_net(kind: type[nn.Module], folder: Path) -> list[Job]:
 
 def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
     jobs = own_net(Net, tmp_path / "together")
-    (bucket,) = plan(jobs).buckets
-    train_bucket(bucket.jobs, Options())
+    (stack,) = plan(jobs).stacks
+    train_stack(stack.jobs, StackOptions())
     train_alone(jobs, tmp_path / "alone")
     for job in jobs:
         alone = tmp_path / "alone" / str(job.number)
@@ -287,7 +287,7 @@ def test_a_score_of_ones_own_is_measured(tmp_path: Path) -> None:
     jobs = make_jobs(["logger=csv", "trainer.max_epochs=3"], [("seed=1",), ("seed=2",)], tmp_path / "together")
     for job in jobs:
         job.cfg.task._target_ = f"{__name__}.{OwnScore.__name__}"
-    (bucket,) = plan(jobs).buckets
-    train_bucket(bucket.jobs, Options())
+    (stack,) = plan(jobs).stacks
+    train_stack(stack.jobs, StackOptions())
     train_alone(jobs, tmp_path / "alone")
     assert_near(rows_of(jobs[0].run_dir), rows_of(tmp_path / "alone" / "0"), atol=1e-5)

@@ -1,4 +1,4 @@
-"""A shard that something has ended goes on, and ends as if nothing had."""
+"""A chunk that something has ended goes on, and ends as if nothing had."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
-from src.vmap.bucket import Options, train_bucket
-from src.vmap.members import Maker
-from src.vmap.progress import Unseen
-from src.vmap.unfinished import find
-from tests.vmap.members import assert_near, checkpoint_of, make_jobs, result_of
+from src.vmap.models import ModelFactory
+from src.vmap.train import StackOptions, train_stack
+from src.vmap.unfinished import unfinished_chunks
+from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of
 
-# two cohorts, so that one model stands by itself
-TWO = Options(cohort=2)
+# two tiles, so that one model stands by itself
+TWO = StackOptions(models_per_step=2)
 N_EPOCHS = 12
 
 SEEDS: list[tuple[str, ...]] = [("seed=0",), ("seed=1",), ("seed=2",)]
@@ -40,19 +40,19 @@ class StoppedError(Exception):
     """What ends a command."""
 
 
-class Stop(Unseen):
+class Stop(NoProgress):
     """Counts what it is told, and ends the command."""
 
     def __init__(self, *, epochs: int | None = None, records: int | None = None) -> None:
         self.epochs_left, self.records_left = epochs, records
         self.n_trained: list[int] = []
 
-    def trained(self, n: int) -> None:
+    def epochs_done(self, n: int) -> None:
         self.n_trained.append(n)
         if self.epochs_left is not None and len(self.n_trained) > self.epochs_left:
             raise StoppedError
 
-    def recorded(self, n: int) -> None:
+    def models_recorded(self, n: int) -> None:
         if n and self.records_left is not None:
             self.records_left -= n
             if self.records_left == 0:
@@ -77,36 +77,36 @@ def assert_same(jobs: Sequence[Job], others: Sequence[Job]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_shard_that_was_ended_in_the_middle_goes_on(case: str, tmp_path: Path) -> None:
+def test_a_chunk_that_was_ended_in_the_middle_goes_on(case: str, tmp_path: Path) -> None:
     options = replace(TWO, folder=tmp_path / "unfinished")
     jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
-    # two cohorts report each epoch: the seventh is half trained
+    # two tiles report each epoch: the seventh is half trained
     with pytest.raises(StoppedError):
-        train_bucket(jobs, options, progress=Stop(epochs=13))
+        train_stack(jobs, options, progress=Stop(epochs=13))
     assert not list((tmp_path / "jobs").glob("*/result.json"))
     rest = Stop()
-    train_bucket(jobs, options, progress=rest)
-    train_bucket(others, TWO)
+    train_stack(jobs, options, progress=rest)
+    train_stack(others, TWO)
     assert_same(jobs, others)
-    # at once, what was trained before, then six epochs of each cohort
+    # at once, what was trained before, then six epochs of each tile
     assert sorted(rest.n_trained, reverse=True)[:2] == [6 * 2, 6 * 1]
     assert sum(rest.n_trained) == N_EPOCHS * len(jobs)
     assert not list((tmp_path / "unfinished").iterdir())
 
 
-def test_a_shard_that_was_ended_while_it_was_recorded_trains_no_more(tmp_path: Path) -> None:
+def test_a_chunk_that_was_ended_while_it_was_recorded_trains_no_more(tmp_path: Path) -> None:
     options = replace(TWO, folder=tmp_path / "unfinished")
     jobs, others = jobs_of("sgd, cosine", tmp_path / "jobs"), jobs_of("sgd, cosine", tmp_path / "others")
     with pytest.raises(StoppedError):
-        train_bucket(jobs, options, progress=Stop(records=2))
+        train_stack(jobs, options, progress=Stop(records=2))
     first = jobs[0].run_dir / "result.json"
     written = first.stat().st_mtime_ns
     rest = Stop()
-    train_bucket(jobs, options, progress=rest)
-    train_bucket(others, TWO)
+    train_stack(jobs, options, progress=rest)
+    train_stack(others, TWO)
     assert_same(jobs, others)
     assert first.stat().st_mtime_ns == written
-    # nobody that stands outside the shard, then both cohorts at once
+    # no model outside the chunk, then both tiles at once
     assert rest.n_trained[0] == 0
     assert sorted(rest.n_trained[1:]) == [N_EPOCHS, 2 * N_EPOCHS]
 
@@ -115,12 +115,12 @@ def test_what_belongs_to_other_jobs_is_left_alone(tmp_path: Path, caplog: pytest
     folder = tmp_path / "unfinished"
     jobs = jobs_of("sgd, cosine", tmp_path / "jobs")
     with pytest.raises(StoppedError):
-        train_bucket(jobs, replace(TWO, folder=folder), progress=Stop(epochs=3))
-    assert [len(shard.jobs) for shard in find(folder, jobs, Maker())] == [3]
-    assert not list(find(folder, jobs[:2], Maker()))
+        train_stack(jobs, replace(TWO, folder=folder), progress=Stop(epochs=3))
+    assert [len(chunk.jobs) for chunk in unfinished_chunks(folder, jobs, ModelFactory())] == [3]
+    assert not list(unfinished_chunks(folder, jobs[:2], ModelFactory()))
     jobs[2].cfg.optimizer.lr = 0.5
-    assert not list(find(folder, jobs, Maker()))
+    assert not list(unfinished_chunks(folder, jobs, ModelFactory()))
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
-    assert not list(find(folder, jobs, Maker()))
+    assert not list(unfinished_chunks(folder, jobs, ModelFactory()))
     assert f"{path} cannot be read as a checkpoint" in caplog.text

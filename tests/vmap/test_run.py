@@ -15,11 +15,11 @@ from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
 from src.run.directory import OtherRunError, RunDir
 from src.sweep.jobs import Job, expand
-from src.vmap.bucket import Options
-from src.vmap.together import run_together
+from src.vmap.run import run_stacked
+from src.vmap.train import StackOptions
 from tests.sweep.commands import run
 from tests.tasks.runs import QUIET
-from tests.vmap.members import result_of, rows_of
+from tests.vmap.stacked_jobs import result_of, rows_of
 
 SMALL = (*QUIET, "model=circle_v1", "trainer.max_epochs=3")
 
@@ -31,19 +31,19 @@ def hydra() -> Iterator[None]:
 
 
 def sweep(*overrides: str, sweep_dir: Path) -> tuple[list[JobReturn], list[int]]:
-    """Run a sweep; what became of its jobs, and which of them ran by themselves."""
+    """Run a sweep; what became of its jobs, and which of them were single runs."""
     typed = [*SMALL, *overrides, f"hydra.sweep.dir={sweep_dir}"]
     config: DictConfig = GlobalHydra.instance().hydra.compose_config("train", typed, run_mode=RunMode.MULTIRUN)  # type: ignore[union-attr] # initialised
     jobs = expand(config)
     assert jobs is not None
-    by_themselves: list[int] = []
+    single: list[int] = []
 
-    def alone(jobs: Sequence[Job]) -> dict[int, JobReturn]:
-        by_themselves.extend(job.number for job in jobs)
+    def run_single(jobs: Sequence[Job]) -> dict[int, JobReturn]:
+        single.extend(job.number for job in jobs)
         done = JobReturn(status=JobStatus.COMPLETED, _return_value=-1.0)
         return {job.number: done for job in jobs}
 
-    return run_together(config, jobs, first=0, options=Options(), alone=alone), by_themselves
+    return run_stacked(config, jobs, first=0, options=StackOptions(), run_single=run_single), single
 
 
 def test_each_job_has_a_directory_with_what_it_was_asked(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_reasons_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
         returns, alone = sweep("compile=false,true", "seed=1,2", sweep_dir=tmp_path)
     assert alone == [2, 3]
     assert [done.return_value for done in returns[2:]] == [-1.0, -1.0]
-    assert "2 models circle_v1 train together" in caplog.text
-    assert "2 by themselves (job 2, 3): compile=true" in caplog.text
+    assert "2 models circle_v1 are stacked" in caplog.text
+    assert "2 run one by one (job 2, 3): compile=true" in caplog.text
     assert "2 models in " in caplog.text
 
 
@@ -84,13 +84,13 @@ def test_a_lost_model_is_a_failed_job_and_another_configuration_is_refused(
         _ = again[1].return_value
 
 
-def test_a_bucket_that_fails_runs_one_by_one(
+def test_a_stack_that_fails_runs_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise MemoryError("no memory left")
 
-    monkeypatch.setattr("src.vmap.together.train_bucket", full)
+    monkeypatch.setattr("src.vmap.run.train_stack", full)
     returns, alone = sweep("seed=1,2", sweep_dir=tmp_path)
     assert alone == [0, 1]
     assert len(returns) == 2
@@ -106,7 +106,7 @@ def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -
     )
     assert run(*command, output=log) == 0
     text = log.read_text()
-    assert text.count("train together") == 2
+    assert text.count("are stacked") == 2
     assert "4 jobs: 4 completed" in text
     for number in range(4):
         assert len(rows_of(tmp_path / "sweep" / str(number))) == 3
@@ -114,5 +114,5 @@ def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -
     (tmp_path / "sweep" / "3" / "result.json").unlink()
     # what one has begun, its own run ends
     assert run(*command, output=log) == 0
-    assert "1 by itself (job 3)" in log.read_text()
+    assert "1 runs by itself (job 3)" in log.read_text()
     assert log.read_text().count("4 jobs: 4 completed") == 2

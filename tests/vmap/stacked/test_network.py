@@ -1,4 +1,4 @@
-"""Stacked networks, losses and scores against one model after the other."""
+"""Stacked networks against one model after the other."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from src.models.mlp import MLP
-from src.tasks.base import Task
-from src.tasks.binary import BinaryClassification
-from src.tasks.multiclass import MulticlassClassification
-from src.tasks.regression import Regression
-from src.vmap.stacked import StackedMLP, StackedNet, mean_loss, mean_score, row_of, stack
+from src.vmap.stacked.network import StackedMLP, StackedNet, row_of, stacked_network
 
 N_MODELS, N, F, K = 4, 12, 3, 2
 
@@ -50,7 +46,7 @@ def generator() -> torch.Generator:
 
 
 @pytest.mark.parametrize("n_data", [1, N_MODELS], ids=["shared", "own"])
-@pytest.mark.parametrize("form", [stack, StackedNet], ids=["short", "vmap"])
+@pytest.mark.parametrize("form", [stacked_network, StackedNet], ids=["short", "vmap"])
 @pytest.mark.parametrize("make", [*(mlp(**each) for each in MLPS), Residual])
 def test_outputs_and_gradients_are_those_of_each_network(
     make: Callable[[], nn.Module], form: Callable[[nn.Module], StackedNet], n_data: int
@@ -72,65 +68,16 @@ def test_outputs_and_gradients_are_those_of_each_network(
 
 
 def test_only_the_projects_own_network_takes_the_short_way() -> None:
-    assert type(stack(mlp(**MLPS[0])())) is StackedMLP
-    assert type(stack(Residual())) is StackedNet
+    assert type(stacked_network(mlp(**MLPS[0])())) is StackedMLP
+    assert type(stacked_network(Residual())) is StackedNet
     net = mlp(**MLPS[2])()
     assert isinstance(net, MLP)
     # not by itself on every number
     net.layers[1] = nn.Softmax(dim=1)
-    assert type(stack(net)) is StackedNet
+    assert type(stacked_network(net)) is StackedNet
 
 
 def test_modes_reach_a_network_that_may_have_them() -> None:
     net = Residual()
     StackedNet(net).set_mode(training=False)
     assert not net.training
-
-
-LOSSES: list[tuple[nn.Module, str]] = [
-    (nn.BCEWithLogitsLoss(), "bits"),
-    (nn.BCEWithLogitsLoss(pos_weight=torch.tensor([3.0, 1.0])), "bits"),
-    (nn.CrossEntropyLoss(), "labels"),
-    (nn.CrossEntropyLoss(label_smoothing=0.1), "labels"),
-    (nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0])), "labels"),
-    (nn.L1Loss(), "numbers"),
-    (nn.MSELoss(), "numbers"),
-    (nn.MSELoss(reduction="sum"), "numbers"),
-    (nn.HuberLoss(delta=0.1), "numbers"),
-    (nn.SmoothL1Loss(), "numbers"),
-    (nn.PoissonNLLLoss(), "numbers"),
-]
-
-
-def targets(kind: str, n_data: int) -> Tensor:
-    numbers = torch.randn(n_data, N, K, generator=generator())
-    return {"numbers": numbers, "bits": (numbers > 0).float(), "labels": (numbers[:, :, 0] > 0).long()}[kind]
-
-
-@pytest.mark.parametrize("n_data", [1, N_MODELS], ids=["shared", "own"])
-@pytest.mark.parametrize(("loss", "kind"), LOSSES)
-def test_losses_are_those_of_each_model(loss: nn.Module, kind: str, n_data: int) -> None:
-    outputs, y = torch.randn(N_MODELS, N, K), targets(kind, n_data)
-    expected = torch.stack([loss(outputs[i], y[i % n_data]) for i in range(N_MODELS)])
-    torch.testing.assert_close(mean_loss(loss)(outputs, y), expected)
-
-
-class Odd(Regression):
-    """A score of one's own."""
-
-    def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs - targets).amax()
-
-
-@pytest.mark.parametrize("n_data", [1, N_MODELS], ids=["shared", "own"])
-@pytest.mark.parametrize(
-    ("kind", "task"),
-    [("bits", BinaryClassification), ("labels", MulticlassClassification), ("numbers", Regression), ("numbers", Odd)],
-)
-def test_scores_are_those_of_each_model(kind: str, task: type[Task], n_data: int) -> None:
-    outputs, y = torch.randn(N_MODELS, N, K), targets(kind, n_data)
-    # a score needs nothing of its task but itself
-    single = task.__new__(task)
-    nn.Module.__init__(single)
-    expected = torch.stack([single.score(outputs[i], y[i % n_data]) for i in range(N_MODELS)])
-    torch.testing.assert_close(mean_score(single)(outputs, y), expected)

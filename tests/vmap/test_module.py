@@ -10,15 +10,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from src.build import build
+from src.console.sweep import NoProgress
 from src.eval import evaluate
 from src.run.directory import OtherRunError
 from src.tasks.finite import NonFiniteLossError
-from src.vmap.bucket import Options, train_bucket
-from src.vmap.ensemble import cohorts_of
-from src.vmap.members import Maker
-from src.vmap.progress import Unseen
+from src.vmap.models import ModelFactory
+from src.vmap.module import tiles_of
+from src.vmap.train import StackOptions, train_stack
 from tests.tasks.runs import circle_v2, small
-from tests.vmap.members import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
+from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 
 # whole commands, or whole trainings
 pytestmark = pytest.mark.slow
@@ -28,8 +28,8 @@ SEEDS_AND_RATES: list[tuple[str, ...]] = [
     ("seed=1", "optimizer.lr=0.1"),
     ("seed=1", "optimizer.lr=0.02"),
 ]
-# two cohorts, so that one model stands by itself
-TWO = Options(cohort=2)
+# two tiles, so that one model stands by itself
+TWO = StackOptions(models_per_step=2)
 
 # What only shows or draws a run.
 SILENT = [
@@ -87,7 +87,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
 def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None:
     common, each = CASES[case]
     jobs = make_jobs(["trainer.max_epochs=12", *common], each, tmp_path / "together")
-    outcomes = train_bucket(jobs, TWO)
+    outcomes = train_stack(jobs, TWO)
     train_alone(jobs, tmp_path / "alone")
     for job, outcome in zip(jobs, outcomes, strict=True):
         together, alone = job.run_dir, tmp_path / "alone" / str(job.number)
@@ -115,7 +115,7 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
 
 def test_evaluation_reads_the_very_numbers_back(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v2", "trainer.max_epochs=12"], SEEDS_AND_RATES, tmp_path)
-    train_bucket(jobs, TWO)
+    train_stack(jobs, TWO)
     for job in jobs:
         for split in ("val", "test"):
             cfg = OmegaConf.create({"run": str(job.run_dir), "checkpoint": "best", "overrides": []})
@@ -127,7 +127,7 @@ def test_evaluation_reads_the_very_numbers_back(tmp_path: Path) -> None:
 def test_a_single_run_goes_on_from_a_checkpoint_of_an_ensemble(tmp_path: Path) -> None:
     common = ["model=circle_v2", "optimizer=adam", "scheduler=step", "scheduler.step_size=8"]
     (job, _) = jobs = make_jobs([*common, "trainer.max_epochs=12"], [("seed=3",), ("seed=4",)], tmp_path / "ensemble")
-    train_bucket(jobs, TWO)
+    train_stack(jobs, TWO)
     weights: list[torch.Tensor] = []
     for start in (job.run_dir / "checkpoints" / "last.ckpt", None):
         built = build(small(*common, "seed=3", "trainer.max_epochs=20", run_dir=tmp_path / str(start is None)))
@@ -141,7 +141,7 @@ def test_a_model_that_is_lost_fails_alone(tmp_path: Path) -> None:
     rates = [("optimizer.lr=0.01",), ("optimizer.lr=1e12",), ("optimizer.lr=0.02",)]
     common = ["data=line", "model=line", "loss=mse", "logger=csv", "trainer.max_epochs=20"]
     jobs = make_jobs(common, rates, tmp_path / "together")
-    outcomes = train_bucket(jobs, Options())
+    outcomes = train_stack(jobs, StackOptions())
     assert [outcome.status for outcome in outcomes] == ["completed", "failed", "completed"]
     with pytest.raises(NonFiniteLossError) as raised:
         train_alone([jobs[1]], tmp_path / "alone")
@@ -159,29 +159,29 @@ def test_a_model_that_is_lost_fails_alone(tmp_path: Path) -> None:
 
 def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
     common = ["data=line", "model=line", "loss=mse", "optimizer.lr=1e12", "trainer.max_epochs=30"]
-    outcomes = train_bucket(make_jobs(common, [("seed=0",), ("seed=1",)], tmp_path), Options())
+    outcomes = train_stack(make_jobs(common, [("seed=0",), ("seed=1",)], tmp_path), StackOptions())
     assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
 
 
-class Seen(Unseen):
+class Seen(NoProgress):
     n_trained = n_recorded = 0
 
-    def trained(self, n: int) -> None:
+    def epochs_done(self, n: int) -> None:
         self.n_trained += n
 
-    def recorded(self, n: int) -> None:
+    def models_recorded(self, n: int) -> None:
         self.n_recorded += n
 
 
 def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1", "trainer.max_epochs=3"], SEEDS_AND_RATES, tmp_path)
-    first = train_bucket(jobs[:2], Options())
+    first = train_stack(jobs[:2], StackOptions())
     written = (jobs[0].run_dir / "result.json").stat().st_mtime_ns
     # a run that was killed has left its claim and no result
     (jobs[1].run_dir / "result.json").unlink()
     (jobs[1].run_dir / "checkpoints" / "last.ckpt").unlink()
     seen = Seen()
-    again = train_bucket(jobs, Options(), progress=seen)
+    again = train_stack(jobs, StackOptions(), progress=seen)
     assert (jobs[0].run_dir / "result.json").stat().st_mtime_ns == written
     assert [outcome.value for outcome in again[:2]] == [outcome.value for outcome in first]
     assert [outcome.status for outcome in again] == ["completed"] * 3
@@ -190,10 +190,10 @@ def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:
 
 def test_a_directory_of_another_configuration_is_refused_and_left_alone(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1", "trainer.max_epochs=3"], SEEDS_AND_RATES, tmp_path)
-    train_bucket(jobs[:1], Options())
+    train_stack(jobs[:1], StackOptions())
     before = result_of(jobs[0].run_dir)
     jobs[0].cfg.optimizer.lr = 0.7
-    outcomes = train_bucket(jobs, Options())
+    outcomes = train_stack(jobs, StackOptions())
     assert [outcome.status for outcome in outcomes] == ["failed", "completed", "completed"]
     assert isinstance(outcomes[0].error, OtherRunError)
     assert result_of(jobs[0].run_dir) == before
@@ -212,7 +212,7 @@ def events(run_dir: Path) -> dict[str, Any]:
 def test_tensorboard_shows_what_it_shows_of_the_single_run(tmp_path: Path) -> None:
     common = ["model=circle_v1", "logger=tensorboard", "trainer.max_epochs=8", "task.log_every_n_epochs=4"]
     jobs = make_jobs([*common, "task.eval_every_n_epochs=2"], SEEDS_AND_RATES[:2], tmp_path / "together")
-    train_bucket(jobs, Options())
+    train_stack(jobs, StackOptions())
     train_alone(jobs, tmp_path / "alone")
     for job in jobs:
         assert_near(events(job.run_dir), events(tmp_path / "alone" / str(job.number)), atol=1e-5)
@@ -222,34 +222,34 @@ def test_tensorboard_shows_what_it_shows_of_the_single_run(tmp_path: Path) -> No
 def test_pictures_are_drawn_where_they_are_wanted(tmp_path: Path) -> None:
     common = ["model=circle_v1", "callbacks=default", "trainer.max_epochs=2", "callbacks.pictures.draw=[confusion]"]
     jobs = make_jobs(common, SEEDS_AND_RATES[:2], tmp_path)
-    train_bucket(jobs[:1], Options(pictures=True))
-    train_bucket(jobs[1:], Options())
+    train_stack(jobs[:1], StackOptions(pictures=True))
+    train_stack(jobs[1:], StackOptions())
     assert [path.name for path in (jobs[0].run_dir / "plots").iterdir()] == ["confusion.png"]
     assert not (jobs[1].run_dir / "plots").exists()
 
 
 def test_tensorboard_can_be_left_out(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1", "logger=default", "trainer.max_epochs=2"], SEEDS_AND_RATES[:2], tmp_path)
-    train_bucket(jobs, Options(tensorboard=False))
+    train_stack(jobs, StackOptions(tensorboard=False))
     assert not (jobs[0].run_dir / "tensorboard").exists()
     assert len(rows_of(jobs[0].run_dir)) == 2
 
 
-def test_shards_that_memory_asks_for_change_nothing(tmp_path: Path) -> None:
+def test_chunks_that_memory_asks_for_change_nothing(tmp_path: Path) -> None:
     found = []
     for memory in (None, 1e-3):
         jobs = make_jobs(["model=circle_v1", "trainer.max_epochs=3"], SEEDS_AND_RATES, tmp_path / str(memory))
-        found.append([outcome.value for outcome in train_bucket(jobs, Options(memory_gb=memory))])
+        found.append([outcome.value for outcome in train_stack(jobs, StackOptions(memory_gb=memory))])
     assert found[0] == pytest.approx(found[1], abs=1e-6)
 
 
-def test_cohorts_keep_models_with_the_same_data_together(tmp_path: Path) -> None:
+def test_tiles_keep_models_with_the_same_data_together(tmp_path: Path) -> None:
     each = [(f"seed={seed}", f"data.noise={noise}") for seed in range(20) for noise in (0.1, 0.2)]
-    maker = Maker()
+    factory = ModelFactory()
     jobs = make_jobs([], [*each, ("data.seed=1",), ("data.seed=2",)], tmp_path)
-    cohorts = list(cohorts_of([maker.member(job) for job in jobs], 16))
-    assert [len(cohort) for cohort in cohorts] == [10, 10, 10, 10, 2]
-    assert all(len({id(member.parts) for member in cohort}) == 1 for cohort in cohorts[:4])
+    tiles = list(tiles_of([factory.model(job) for job in jobs], 16))
+    assert [len(tile) for tile in tiles] == [10, 10, 10, 10, 2]
+    assert all(len({id(model.parts) for model in tile}) == 1 for tile in tiles[:4])
 
 
 @pytest.mark.parametrize("model", ["circle_v0", "circle_v1", "line"])
@@ -260,7 +260,7 @@ def test_losses_of_linear_models_are_the_same_over_a_whole_run(model: str, tmp_p
         # with L1, the sign of a residual of the size of a rounding error decides the next step
         common.append("loss=huber")
     jobs = make_jobs(common, [("seed=0",), ("seed=1", "optimizer.lr=0.02")], tmp_path / "together")
-    train_bucket(jobs, Options())
+    train_stack(jobs, StackOptions())
     train_alone(jobs, tmp_path / "alone")
     for job in jobs:
         assert_near(rows_of(job.run_dir), rows_of(tmp_path / "alone" / str(job.number)), atol=1e-5)
@@ -271,8 +271,8 @@ def test_relu_models_end_with_the_accuracy_of_a_plain_loop(tmp_path: Path) -> No
     n_seeds, n_epochs = 64, 1000
     common = ["model=circle_v2", "evaluate=last", f"trainer.max_epochs={n_epochs}"]
     jobs = make_jobs(common, [(f"seed={seed}",) for seed in range(n_seeds)], tmp_path)
-    train_bucket(jobs, Options())
-    train, _, test = Maker().datamodule(jobs[0]).parts
+    train_stack(jobs, StackOptions())
+    train, _, test = ModelFactory().datamodule(jobs[0]).parts
     alike = 0
     for job in jobs:
         net = circle_v2(job.cfg.seed)
@@ -294,7 +294,7 @@ def test_relu_models_go_the_same_way_for_a_hundred_epochs(tmp_path: Path) -> Non
         [("seed=0",), ("seed=1",), ("seed=2",)],
         tmp_path / "t",
     )
-    train_bucket(jobs, Options())
+    train_stack(jobs, StackOptions())
     train_alone(jobs, tmp_path / "alone")
     for job in jobs:
         assert_near(rows_of(job.run_dir), rows_of(tmp_path / "alone" / str(job.number)), atol=1e-4)

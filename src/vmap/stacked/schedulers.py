@@ -14,10 +14,10 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from src.tasks.base import OptimizerFactory, SchedulerFactory
 
 # Those that change another number than the learning rate.
-NOT_STACKED: tuple[type[LRScheduler], ...] = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
+CHANGE_MORE: tuple[type[LRScheduler], ...] = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
 
 
-class Recipe(NamedTuple):
+class OptimizerRecipe(NamedTuple):
     """What makes a model's own optimiser and scheduler; many models share one, those that differ in their seed."""
 
     optimizer: OptimizerFactory
@@ -37,14 +37,14 @@ class Recipe(NamedTuple):
         return optimizer, scheduler
 
 
-class Rates:
+class StackedScheduler:
     """Learning rates that depend on the epoch alone: torch's schedulers walk, each recipe's once for all its models.
 
     Args:
         recipes: One per model; equal ones are the same object.
     """
 
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
+    def __init__(self, recipes: Sequence[OptimizerRecipe]) -> None:
         distinct = list({id(recipe): recipe for recipe in recipes}.values())
         place = {id(recipe): i for i, recipe in enumerate(distinct)}
         self._made = [recipe.make() for recipe in distinct]
@@ -72,28 +72,28 @@ class Rates:
         if self._schedulers:
             self.lr = self._read()
 
-    def state_dict(self, i: int) -> dict[str, Any] | None:
+    def state_dict_of(self, i: int) -> dict[str, Any] | None:
         """State of the scheduler of model ``i``."""
         scheduler = self._made[self._place[i]][1]
         return None if scheduler is None else scheduler.state_dict()
 
-    def saved(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """All that the rates of further epochs depend on."""
         return {
             "schedulers": [scheduler.state_dict() for scheduler in self._schedulers],
             "lrs": [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made],
         }
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
-        for scheduler, state in zip(self._schedulers, saved["schedulers"], strict=True):
-            scheduler.load_state_dict(state)
-        for (optimizer, _), lr in zip(self._made, saved["lrs"], strict=True):
+        for scheduler, own in zip(self._schedulers, state["schedulers"], strict=True):
+            scheduler.load_state_dict(own)
+        for (optimizer, _), lr in zip(self._made, state["lrs"], strict=True):
             optimizer.param_groups[0]["lr"] = lr
         self.lr = self._read()
 
 
-class PlateauRates(Rates):
+class StackedPlateau(StackedScheduler):
     """Learning rates that fall when a model's own val/loss no longer does: `ReduceLROnPlateau` in columns.
 
     Args:
@@ -103,7 +103,7 @@ class PlateauRates(Rates):
     # What `step` changes.
     _CHANGING = ("lr", "_best", "_n_bad", "_cooling", "_n_epochs")
 
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
+    def __init__(self, recipes: Sequence[OptimizerRecipe]) -> None:
         super().__init__(recipes)
         first = self._schedulers[0]
         assert isinstance(first, ReduceLROnPlateau)
@@ -140,10 +140,10 @@ class PlateauRates(Rates):
         self._cooling = torch.where(late, self._cooldown, self._cooling)
         self._n_bad = torch.where(late, 0, self._n_bad)
 
-    def state_dict(self, i: int) -> dict[str, Any]:
+    def state_dict_of(self, i: int) -> dict[str, Any]:
         """State of the scheduler of model ``i``."""
         return {
-            **(super().state_dict(i) or {}),
+            **(super().state_dict_of(i) or {}),
             "best": self._best[i].item(),
             "num_bad_epochs": int(self._n_bad[i]),
             "cooldown_counter": int(self._cooling[i]),
@@ -151,17 +151,17 @@ class PlateauRates(Rates):
             "_last_lr": [self.lr[i].item()],
         }
 
-    def saved(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """All that the rates of further epochs depend on."""
         return {name: getattr(self, name) for name in self._CHANGING}
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         for name in self._CHANGING:
-            setattr(self, name, saved[name])
+            setattr(self, name, state[name])
 
 
-def rates_of(recipes: Sequence[Recipe]) -> Rates:
+def stacked_scheduler(recipes: Sequence[OptimizerRecipe]) -> StackedScheduler:
     """What fits the schedulers, which are of one class."""
     _, scheduler = recipes[0].make()
-    return (PlateauRates if isinstance(scheduler, ReduceLROnPlateau) else Rates)(recipes)
+    return (StackedPlateau if isinstance(scheduler, ReduceLROnPlateau) else StackedScheduler)(recipes)

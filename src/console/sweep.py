@@ -1,4 +1,4 @@
-"""What a sweep shows while its models train together."""
+"""What a sweep shows while its stacked models train."""
 
 import logging
 import time
@@ -11,32 +11,32 @@ from src.console.results import terminal
 log = logging.getLogger(__name__)
 
 
-class Unseen:
-    """Tells nobody."""
+class NoProgress:
+    """Shows nothing."""
 
-    def trained(self, n: int) -> None:
+    def epochs_done(self, n: int) -> None:
         """So many models have been trained for an epoch, or one model for so many."""
 
-    def recorded(self, n: int) -> None:
+    def models_recorded(self, n: int) -> None:
         """So many models have their files."""
 
 
-class SweepBar(Unseen):
-    """Two bars, for epochs and for files, over all buckets; without a terminal a line per bucket.
+class StackBar(NoProgress):
+    """Two bars, for epochs and for files, over all stacks; without a terminal a line per stack.
 
     Args:
-        buckets: Numbers of models and of epochs of each.
+        stacks: Numbers of models and of epochs of each.
     """
 
-    def __init__(self, buckets: list[tuple[int, int]]) -> None:
-        self._buckets, self._bucket = buckets, 0
+    def __init__(self, stacks: list[tuple[int, int]]) -> None:
+        self._stacks, self._stack = stacks, 0
         self._bar: Progress | None = None
         self._started = time.monotonic()
 
-    def __enter__(self) -> "SweepBar":
+    def __enter__(self) -> "StackBar":
         console = terminal()
         # a log file wants no bar
-        if console.is_terminal and self._buckets:
+        if console.is_terminal and self._stacks:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=None),
@@ -46,8 +46,8 @@ class SweepBar(Unseen):
                 console=console,
                 refresh_per_second=4,
             )
-            self._epochs = self._bar.add_task("", total=sum(m * e for m, e in self._buckets), speed="")
-            self._files = self._bar.add_task("recorded", total=sum(m for m, _ in self._buckets), speed="")
+            self._epochs = self._bar.add_task("", total=sum(m * e for m, e in self._stacks), speed="")
+            self._files = self._bar.add_task("recorded", total=sum(m for m, _ in self._stacks), speed="")
             self._bar.start()
         return self
 
@@ -58,27 +58,27 @@ class SweepBar(Unseen):
             self._bar.stop()
 
     def begin(self) -> None:
-        """The next bucket."""
-        self._bucket += 1
+        """The next stack."""
+        self._stack += 1
         self._started = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._epochs, description=f"bucket {self._bucket} of {len(self._buckets)}, epochs")
+            self._bar.update(self._epochs, description=f"stack {self._stack} of {len(self._stacks)}, epochs")
 
     def end(self) -> None:
-        """Say how fast a bucket was."""
-        n_models, _ = self._buckets[self._bucket - 1]
+        """Say how fast a stack was."""
+        n_models, _ = self._stacks[self._stack - 1]
         seconds = time.monotonic() - self._started
         log.info("%d models in %.1f s, %.3g a second", n_models, seconds, n_models / max(seconds, 1e-9))
 
-    def trained(self, n: int) -> None:
+    def epochs_done(self, n: int) -> None:
         """Move the bar of epochs."""
         if self._bar is not None:
-            _, n_epochs = self._buckets[self._bucket - 1]
+            _, n_epochs = self._stacks[self._stack - 1]
             speed = self._bar.tasks[self._epochs].speed
             shown = f"{speed / n_epochs:.3g} models/s" if speed else ""
             self._bar.update(self._epochs, advance=n, speed=shown)
 
-    def recorded(self, n: int) -> None:
+    def models_recorded(self, n: int) -> None:
         """Move the bar of files."""
         if self._bar is not None:
             self._bar.update(self._files, advance=n)

@@ -7,7 +7,7 @@ Axes: ``m`` models, ``p`` weights of one model.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,6 +48,43 @@ class StackedOptimizer(ABC):
     def names_of(self, i: int) -> list[str]:  # noqa: ARG002 - what is kept may depend on a model's numbers
         """Names in `state` of what torch would keep for model ``i``."""
         return list(self.state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that further steps depend on."""
+        return {"n_steps": self.n_steps, "state": self.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.n_steps = state["n_steps"]
+        self.state = {name: tensor.to(self._like.device) for name, tensor in state["state"].items()}
+
+    def state_dict_of(
+        self,
+        i: int,
+        state: Mapping[str, Tensor],
+        *,
+        lr: float,
+        n_steps: int,
+        split: Callable[[Tensor], Sequence[Tensor]],
+    ) -> dict[str, Any]:
+        """What torch's own optimiser of model ``i`` would store.
+
+        Args:
+            i: Place of the model.
+            state: `state` at some step, with rows (m, p).
+            lr: Learning rate at that step.
+            n_steps: Its number.
+            split: Cuts a row (p,) into one tensor for each parameter.
+        """
+        states: dict[int, dict[str, Tensor]] = {}
+        n_parameters = len(split(self._like[i]))
+        for name in self.names_of(i):
+            for place, piece in enumerate(split(state[name][i])):
+                # every parameter counts its steps by itself
+                count = {"step": torch.tensor(float(n_steps))} if self.counts_steps else {}
+                states.setdefault(place, count)[name] = piece
+        group = {**self.groups[i], "lr": lr, "params": list(range(n_parameters))}
+        return {"state": states, "param_groups": [group]}
 
     def _host(self, name: str) -> Tensor:
         """A number of all models (m, 1) in double precision, as Python computes."""

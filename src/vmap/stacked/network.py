@@ -1,9 +1,8 @@
-"""Networks and losses of many models at once, through stacked weights.
+"""Networks of many models at once, through stacked weights.
 
 Axes: ``m`` models, ``n`` samples, ``f`` inputs and ``o`` outputs of a layer, ``p`` weights of one model.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -14,18 +13,12 @@ from torch.nn.utils import parameters_to_vector
 
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
-from src.tasks.base import Task
-from src.tasks.binary import BinaryClassification
-from src.tasks.multiclass import MulticlassClassification
-from src.tasks.regression import Regression
 
 # Weights and biases (m, o, f) and (m, o, 1) of an affine map.
 Affine: TypeAlias = tuple[Tensor, Tensor]
 
 # Acts on every number by itself.
 Activation: TypeAlias = Callable[[Tensor], Tensor]
-
-Mean: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 # Activations that act on every number by itself, so that axes may stand in any order.
 _ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.LeakyReLU, HandmadeReLU, HandmadeSigmoid)
@@ -137,7 +130,7 @@ def _apply(affine: Affine, x: Tensor, activation: Activation) -> Tensor:
     return activation(both.flatten(0, 1) @ x[0]).view(*both.shape[:2], -1)
 
 
-def stack(net: nn.Module) -> StackedNet:
+def stacked_network(net: nn.Module) -> StackedNet:
     """The fastest form of a network."""
     if type(net) is MLP and all(isinstance(layer, nn.Linear) or type(layer) in _ELEMENTWISE for layer in net.layers):
         return StackedMLP(net)
@@ -148,45 +141,3 @@ def row_of(net: nn.Module) -> Tensor:
     """A network's parameters as one row of weights (p,)."""
     row: Tensor = parameters_to_vector(net.parameters()).detach()
     return row
-
-
-def mean_score(task: Task) -> Mean:
-    """A task's score of outputs (m, n, o) and targets (m or 1, n, ...) that gives each model's own mean (m,)."""
-    known: dict[Any, Mean] = {
-        BinaryClassification.score: lambda outputs, y: ((outputs > 0) == (y > 0)).float().mean((1, 2)),
-        MulticlassClassification.score: lambda outputs, y: (outputs.argmax(2) == y).float().mean(1),
-        Regression.score: lambda outputs, y: (outputs - y).abs().mean((1, 2)),
-    }
-    return known.get(type(task).score) or per_model(task.score)
-
-
-def mean_loss(loss: nn.Module) -> Mean:
-    """A loss of outputs (m, n, o) and targets (m or 1, n, ...) that gives each model's own mean (m,)."""
-    if (
-        type(loss) in (nn.BCEWithLogitsLoss, nn.L1Loss, nn.MSELoss, nn.HuberLoss, nn.SmoothL1Loss)
-        and loss.reduction == "mean"
-    ):
-        each = _without_reduction(loss)
-        return lambda outputs, y: each(outputs, y.expand_as(outputs)).mean((1, 2))
-    if type(loss) is nn.CrossEntropyLoss and loss.reduction == "mean" and loss.weight is None:
-        each = _without_reduction(loss)
-        # it wants classes before samples
-        return lambda outputs, y: each(outputs.transpose(1, 2), y.expand(len(outputs), -1)).mean(1)
-    return per_model(loss)
-
-
-def _without_reduction(loss: nn.Module) -> nn.Module:
-    each = copy.copy(loss)
-    vars(each)["reduction"] = "none"
-    return each
-
-
-def per_model(function: Callable[[Tensor, Tensor], Tensor]) -> Mean:
-    """A function of one model's outputs (n, o) and targets, for outputs (m, n, o) and targets (m or 1, n, ...)."""
-
-    def all_models(outputs: Tensor, y: Tensor) -> Tensor:
-        shared = len(y) == 1
-        values: Tensor = vmap(function, in_dims=(0, None if shared else 0))(outputs, y[0] if shared else y)
-        return values
-
-    return all_models

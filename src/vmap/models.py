@@ -1,4 +1,4 @@
-"""What each model of a bucket begins with: its weights, its data, and what makes its optimiser."""
+"""What each model starts with: its weights, its data, and what makes its optimiser."""
 
 import json
 import pickle
@@ -15,8 +15,8 @@ from src.build import build_data, build_net, build_optimizer
 from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule, Parts
 from src.sweep.jobs import Job, hydra_config
-from src.vmap.rates import Recipe
-from src.vmap.stacked import row_of
+from src.vmap.stacked.network import row_of
+from src.vmap.stacked.schedulers import OptimizerRecipe
 
 T = TypeVar("T")
 
@@ -25,16 +25,16 @@ BATCHING = ("batch_size", "batch_seed")
 
 
 @dataclass(frozen=True)
-class Member:
-    """One model of a bucket.
+class Model:
+    """One model of a stack.
 
     Attributes:
         job: What asked for it.
         weights: Its first weights (p,), those that its seed draws.
         rng_state: Where drawing them has left the global generator.
-        parts: Its data; members with the same data hold the same object.
+        parts: Its data; models with the same data hold the same object.
         batch_seed: Orders its batches.
-        recipe: Makes its optimiser and scheduler; members with the same settings hold the same object.
+        recipe: Makes its optimiser and scheduler; models with the same settings hold the same object.
     """
 
     job: Job
@@ -42,19 +42,19 @@ class Member:
     rng_state: Tensor
     parts: Parts
     batch_seed: int
-    recipe: Recipe
+    recipe: OptimizerRecipe
 
 
-class Maker:
-    """Makes members as `src.build.build` makes runs; what several of them have in common is made once."""
+class ModelFactory:
+    """Makes models as `src.build.build` makes runs; what several of them have in common is made once."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
-        self._plain: dict[int, dict[str, Any]] = {}
+        self._configs: dict[int, dict[str, Any]] = {}
 
-    def member(self, job: Job) -> Member:
-        """All that a job's model begins with."""
-        cfg, datamodule = self.plain(job), self.datamodule(job)
+    def model(self, job: Job) -> Model:
+        """All that a job's model starts with."""
+        cfg, datamodule = self.config(job), self.datamodule(job)
         spec = datamodule.spec
         weights, rng_state = self._once(
             "weights",
@@ -63,30 +63,30 @@ class Maker:
             lambda: (row_of(build_net(job.cfg, spec)), torch.get_rng_state()),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
-        return Member(job, weights, rng_state, datamodule.parts, batch_seed, self.recipe(job))
+        return Model(job, weights, rng_state, datamodule.parts, batch_seed, self.recipe(job))
 
-    def plain(self, job: Job) -> dict[str, Any]:
+    def config(self, job: Job) -> dict[str, Any]:
         """A job's configuration as plain containers, with everything that its values refer to."""
-        if job.number not in self._plain:
+        if job.number not in self._configs:
             with hydra_config(job.hydra_cfg):
                 cfg: Any = OmegaConf.to_container(job.cfg, resolve=True)
-            self._plain[job.number] = cfg
-        return self._plain[job.number]
+            self._configs[job.number] = cfg
+        return self._configs[job.number]
 
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
-        node = {key: value for key, value in self.plain(job)["data"].items() if key not in BATCHING}
+        node = {key: value for key, value in self.config(job)["data"].items() if key not in BATCHING}
         return self._once("data", node, job, lambda: _data(job))
 
     def batch_size(self, job: Job) -> int | None:
         """Samples per training batch; None for all of them."""
-        size: int | None = self.plain(job)["data"].get("batch_size", self.datamodule(job).batch_size)
+        size: int | None = self.config(job)["data"].get("batch_size", self.datamodule(job).batch_size)
         return size
 
-    def recipe(self, job: Job) -> Recipe:
+    def recipe(self, job: Job) -> OptimizerRecipe:
         """What makes the optimiser and the scheduler of a job."""
-        nodes = [self.plain(job)[key] for key in ("optimizer", "scheduler")]
-        return self._once("recipe", nodes, job, lambda: Recipe(*build_optimizer(job.cfg)))
+        nodes = [self.config(job)[key] for key in ("optimizer", "scheduler")]
+        return self._once("recipe", nodes, job, lambda: OptimizerRecipe(*build_optimizer(job.cfg)))
 
     def _once(self, kind: str, key: Any, job: Job, make: Callable[[], T]) -> T:
         name = f"{kind} {json.dumps(key, sort_keys=True)}"

@@ -1,4 +1,4 @@
-"""Run the jobs of a sweep: those that can train together as ensembles, the others one by one."""
+"""Run the jobs of a sweep: those that can be stacked in stacks, the others one by one."""
 
 import itertools
 import logging
@@ -11,13 +11,13 @@ from omegaconf import DictConfig
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
+from src.console.sweep import StackBar
 from src.run.directory import OtherRunError
 from src.sweep.jobs import Job, compose_jobs
-from src.vmap.bucket import Options, train_bucket
-from src.vmap.members import Maker
-from src.vmap.plan import Bucket, plan
-from src.vmap.progress import SweepBar
+from src.vmap.models import ModelFactory
+from src.vmap.plan import Stack, plan
 from src.vmap.record import Outcome
+from src.vmap.train import StackOptions, train_stack
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 Returns = dict[int, JobReturn]
 
 
-def run_together(
+def run_stacked(
     config: DictConfig,
     overrides: Sequence[Sequence[str]],
     *,
     first: int,
-    options: Options,
-    alone: Callable[[Sequence[Job]], Returns],
-    elsewhere: Callable[[Sequence[Bucket]], Returns] | None = None,
+    options: StackOptions,
+    run_single: Callable[[Sequence[Job]], Returns],
+    train_remotely: Callable[[Sequence[Stack]], Returns] | None = None,
 ) -> list[JobReturn]:
     """Run a batch of jobs.
 
@@ -40,9 +40,9 @@ def run_together(
         config: Of the sweep, with the `hydra` node.
         overrides: Of each job.
         first: Number of the first.
-        options: How models train together.
-        alone: Runs jobs by themselves.
-        elsewhere: Trains buckets in other processes; None for this one.
+        options: How stacks are trained.
+        run_single: Runs jobs one by one, each as a single run.
+        train_remotely: Trains stacks in other processes; None for this one.
 
     Returns:
         How each job ended, in their order.
@@ -50,43 +50,46 @@ def run_together(
     jobs = list(compose_jobs(config, overrides, itertools.count(first)))
     mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
     wrong = {job.number for job, _ in mistakes}
-    maker = Maker()
-    found = plan((job for job in jobs if job.number not in wrong), maker)
-    for bucket in found.buckets:
-        log.info(bucket.why)
-    by_themselves = [*mistakes, *found.alone]
-    if elsewhere is None:
-        returns, failed = _train(found.buckets, options, maker)
-        by_themselves += failed
+    factory = ModelFactory()
+    found = plan((job for job in jobs if job.number not in wrong), factory)
+    for stack in found.stacks:
+        log.info(stack.description)
+    single = [*mistakes, *found.single]
+    if train_remotely is None:
+        returns, failed = _train(found.stacks, options, factory)
+        single += failed
     else:
-        returns = elsewhere(found.buckets)
-    for reason, numbers in _by_reason(by_themselves).items():
-        log.info("%d by %s (job %s): %s", len(numbers), _self(numbers), _short(numbers), reason)
-    returns |= alone([job for job, _ in by_themselves])
+        returns = train_remotely(found.stacks)
+    for reason, numbers in _by_reason(single).items():
+        how = "runs by itself" if len(numbers) == 1 else "run one by one"
+        log.info("%d %s (job %s): %s", len(numbers), how, _short(numbers), reason)
+    returns |= run_single([job for job, _ in single])
     return [returns[job.number] for job in jobs]
 
 
-def _train(buckets: Sequence[Bucket], options: Options, maker: Maker) -> tuple[Returns, list[tuple[Job, str]]]:
-    """Train in this process; also the jobs whose bucket failed as a whole, with the reason."""
+def _train(
+    stacks: Sequence[Stack], options: StackOptions, factory: ModelFactory
+) -> tuple[Returns, list[tuple[Job, str]]]:
+    """Train in this process; also the jobs whose stack failed as a whole, with the reason."""
     returns: Returns = {}
     failed: list[tuple[Job, str]] = []
-    with SweepBar([(len(bucket.jobs), bucket.jobs[0].cfg.trainer.max_epochs) for bucket in buckets]) as bar:
-        for bucket in buckets:
+    with StackBar([(len(stack.jobs), stack.jobs[0].cfg.trainer.max_epochs) for stack in stacks]) as bar:
+        for stack in stacks:
             bar.begin()
             try:
-                outcomes = train_bucket(bucket.jobs, options, progress=bar, maker=maker)
-            # what a bucket meets, such as too little memory, must not end the others
+                outcomes = train_stack(stack.jobs, options, progress=bar, factory=factory)
+            # what a stack meets, such as too little memory, must not end the others
             except Exception as error:
-                log.exception("a bucket failed")
-                failed += [(job, f"training together failed: {error}") for job in bucket.jobs]
+                log.exception("a stack failed")
+                failed += [(job, f"training as a stack failed: {error}") for job in stack.jobs]
                 continue
-            returns |= {outcome.job.number: told(outcome) for outcome in outcomes}
+            returns |= {outcome.job.number: job_return(outcome) for outcome in outcomes}
             bar.end()
     return returns, failed
 
 
 def _mistake(job: Job) -> str | None:
-    """What its configuration has wrong; by itself such a job fails with the same words."""
+    """What its configuration has wrong; as a single run such a job fails with the same words."""
     choices = job.hydra_cfg.hydra.runtime.choices
     try:
         check(job.cfg, choices=choices, overrides=job.overrides, conf_dir=CONF_DIR)
@@ -95,15 +98,11 @@ def _mistake(job: Job) -> str | None:
     return None
 
 
-def _by_reason(alone: Iterable[tuple[Job, str]]) -> dict[str, list[int]]:
+def _by_reason(single: Iterable[tuple[Job, str]]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for job, reason in alone:
+    for job, reason in single:
         found.setdefault(reason, []).append(job.number)
     return found
-
-
-def _self(numbers: Sequence[int]) -> str:
-    return "itself" if len(numbers) == 1 else "themselves"
 
 
 def _short(numbers: Sequence[int], *, most: int = 10) -> str:
@@ -111,8 +110,8 @@ def _short(numbers: Sequence[int], *, most: int = 10) -> str:
     return ", ".join(map(str, numbers[:most])) + more
 
 
-def told(outcome: Outcome) -> JobReturn:
-    """What a sweeper is told, which is what an ordinary launcher tells it."""
+def job_return(outcome: Outcome) -> JobReturn:
+    """What a sweeper hears of a job, which is what it hears from an ordinary launcher."""
     job = outcome.job
     if outcome.error is not None:
         log.error("job %d failed: %s", job.number, outcome.error)

@@ -10,19 +10,19 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from src.vmap.rates import PlateauRates, Rates, Recipe, rates_of
+from src.vmap.stacked.schedulers import OptimizerRecipe, StackedPlateau, StackedScheduler, stacked_scheduler
 
 N_EPOCHS = 40
 
 Make = Callable[[optim.Optimizer], Any]
 
 
-def recipe(lr: float, scheduler: Make | None) -> Recipe:
-    return Recipe(partial(optim.SGD, lr=lr), scheduler)
+def recipe(lr: float, scheduler: Make | None) -> OptimizerRecipe:
+    return OptimizerRecipe(partial(optim.SGD, lr=lr), scheduler)
 
 
 def torch_rates(lr: float, scheduler: Make | None, losses: list[float]) -> tuple[list[float], dict[str, Any] | None]:
-    """Rates of all epochs by torch's own scheduler, and its state at the end."""
+    """StackedScheduler of all epochs by torch's own scheduler, and its state at the end."""
     optimizer = optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
     made = None if scheduler is None else scheduler(optimizer)
     rates: list[float] = []
@@ -49,8 +49,8 @@ def test_rates_are_those_of_torchs_schedulers_to_the_bit() -> None:
     made = [recipe(lr, scheduler) for lr, scheduler in WALKING]
     # many models share a recipe
     order = [0, 1, 1, 2, 4, 3, 0]
-    rates = rates_of([made[i] for i in order])
-    assert type(rates) is Rates
+    rates = stacked_scheduler([made[i] for i in order])
+    assert type(rates) is StackedScheduler
     seen: list[torch.Tensor] = []
     for _ in range(N_EPOCHS):
         seen.append(rates.lr)
@@ -58,7 +58,7 @@ def test_rates_are_those_of_torchs_schedulers_to_the_bit() -> None:
     for i, which in enumerate(order):
         expected, state = torch_rates(*WALKING[which], [0.0] * N_EPOCHS)
         assert [lr[i].item() for lr in seen] == expected
-        assert rates.state_dict(i) == state
+        assert rates.state_dict_of(i) == state
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_a_plateau_is_each_models_own(common: dict[str, Any]) -> None:
         {"factor": 0.9, "patience": 1, "threshold": 0.05},
         {"factor": 0.5, "patience": 0, "eps": 0.04},
     ]
-    rates = rates_of(
+    rates = stacked_scheduler(
         [recipe(0.1 * (i + 1), partial(ReduceLROnPlateau, **common, **each)) for i, each in enumerate(numbers)]
     )
-    assert type(rates) is PlateauRates
+    assert type(rates) is StackedPlateau
     generator = torch.Generator().manual_seed(0)
     losses = 1 / torch.arange(1, N_EPOCHS + 1)[:, None] + 0.1 * torch.rand(N_EPOCHS, len(numbers), generator=generator)
     losses[20, 1] = torch.nan
@@ -90,11 +90,11 @@ def test_a_plateau_is_each_models_own(common: dict[str, Any]) -> None:
             0.1 * (i + 1), partial(ReduceLROnPlateau, **common, **each), losses[:, i].tolist()
         )
         assert [lr[i].item() for lr in seen] == expected
-        assert rates.state_dict(i) == state
+        assert rates.state_dict_of(i) == state
 
 
 def test_groups_hold_the_numbers_of_each_model() -> None:
-    rates = rates_of([recipe(0.1, None), recipe(0.2, None)])
+    rates = stacked_scheduler([recipe(0.1, None), recipe(0.2, None)])
     assert [group["lr"] for group in rates.groups] == [0.1, 0.2]
     assert all("params" not in group for group in rates.groups)
     assert recipe(0.1, None).kind is optim.SGD

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, optim
 
-from src.vmap.optim import STACKED, StackedOptimizer
+from src.vmap.stacked.optimizers import STACKED, StackedOptimizer
 
 N_STEPS, N_WEIGHTS = 30, 7
 

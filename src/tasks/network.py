@@ -1,0 +1,95 @@
+"""One network as a learner, with the optimiser and the scheduler that Lightning keeps for its task."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import lightning.pytorch as pl
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from src.data.base import Batch, Batches
+from src.tasks.loop import Means
+
+
+class OneNetwork:
+    """A network that trains by Lightning's manual optimisation: a `src.tasks.loop.Learner`.
+
+    Args:
+        module: The task, which has an optimiser and perhaps a scheduler; it is told of every epoch.
+        net: Its network.
+        loss: Mean loss of (outputs, targets).
+        score: Score of each sample.
+        clip: Largest norm of the gradient; None for no clipping.
+        train: Training batches.
+        val: Validation batches.
+    """
+
+    def __init__(
+        self,
+        module: pl.LightningModule,
+        *,
+        net: nn.Module,
+        loss: nn.Module,
+        score: Callable[[Tensor, Tensor], Tensor],
+        clip: float | None,
+        train: Batches,
+        val: Batches,
+    ) -> None:
+        optimizer = module.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        self._module, self._optimizer, self._scheduler = module, optimizer, module.lr_schedulers()
+        self._net, self._score, self._clip, self._train, self._val = net, score, clip, train, val
+        # the modules themselves: a call less for each batch
+        self.outputs, self.loss = net, loss
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step."""
+        rate: float = self._optimizer.param_groups[0]["lr"]
+        return rate
+
+    def start_epoch(self, epoch: int) -> None:
+        """Tell the task, and choose the order of the batches."""
+        # past nn.Module's own setter, which looks for parameters and takes longer than a layer
+        object.__setattr__(self._module, "epoch", epoch)
+        self._train.set_epoch(epoch)
+
+    def train_batches(self) -> Iterable[Batch]:
+        """Those of the epoch, or as many as ``trainer.max_steps`` leaves."""
+        return self._train.first(steps_left(self._module.trainer))
+
+    def val_batches(self) -> Iterable[Batch]:
+        """The validation part in batches."""
+        return self._val
+
+    def set_mode(self, *, training: bool) -> None:
+        """Train or evaluate from now on."""
+        self._net.train(training)
+
+    def score(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Mean score."""
+        return self._score(outputs, y).mean()
+
+    def step(self, loss: Tensor, *, scale: float) -> None:
+        """Take a step of the optimiser."""
+        self._optimizer.zero_grad()
+        self._module.manual_backward(loss if scale == 1 else loss * scale)
+        if self._clip is not None:
+            self._module.clip_gradients(
+                self._optimizer.optimizer, gradient_clip_val=self._clip, gradient_clip_algorithm="norm"
+            )
+        self._optimizer.step()
+
+    def end_epoch(self, val: Means | None) -> None:
+        """Take a step of the scheduler."""
+        if isinstance(self._scheduler, ReduceLROnPlateau):
+            assert val is not None
+            self._scheduler.step(val.loss.item())
+        elif isinstance(self._scheduler, LRScheduler):
+            self._scheduler.step()
+
+
+def steps_left(trainer: pl.Trainer) -> float:
+    """Steps until ``trainer.max_steps``."""
+    return math.inf if trainer.max_steps == -1 else trainer.max_steps - trainer.global_step

@@ -1,0 +1,1 @@
+"""Networks, optimisers, schedulers and data of many models at once: the models are one more axis."""

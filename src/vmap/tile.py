@@ -1,0 +1,245 @@
+"""Models that one step computes: few enough for their activations to stay in a cache.
+
+Axes: ``m`` models, ``n`` samples, ``f`` features, ``p`` weights of one model, ``e`` measured epochs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from src.data.base import Batch, Batches, InMemoryDataModule, Part
+from src.tasks.base import Task
+from src.tasks.loop import Means, columns_of, train_block
+from src.tasks.losses import ModelLoss, loss_of_models, per_model
+from src.tasks.schedule import Schedule
+from src.vmap.models import Model
+from src.vmap.stacked.data import StackedPart
+from src.vmap.stacked.network import stacked_network
+from src.vmap.stacked.optimizers import STACKED
+from src.vmap.stacked.schedulers import stacked_scheduler
+
+
+class Snapshot(NamedTuple):
+    """Weights (m, p) and optimisers as they were at an epoch of each model's own."""
+
+    epoch: Tensor
+    lr: Tensor
+    weights: Tensor
+    optimizer: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The metric that decides which weights are the best.
+
+    Attributes:
+        metric: Its name, one of those that are measured during training.
+        sign: 1 if small is good, -1 if large is.
+    """
+
+    metric: str
+    sign: float
+
+
+class Tile:
+    """Trains its models, and keeps what they measure: a `src.tasks.loop.Learner` of many.
+
+    Args:
+        models: The models.
+        task: Their loss, score and network, whose own weights are left as they are.
+        ready: Brings a part onto the device, in the type that trains, with the targets that the loss sees.
+        batch_size: Samples per training batch; None for all of them.
+        monitor: Decides which weights are kept as the best; None keeps none.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        *,
+        task: Task,
+        ready: Callable[[Part], Part],
+        batch_size: int | None,
+        monitor: Monitor | None,
+    ) -> None:
+        self.models, self.task, self._monitor = models, task, monitor
+        self.network = stacked_network(task.net)
+        self.loss, self.score = loss_of_models(task.loss), score_of_models(task)
+        self._train = StackedPart([model.parts.train for model in models], ready)
+        self._val = StackedPart([model.parts.val for model in models], ready)
+        # a model's own order of batches depends on its seed alone
+        seeds = list(dict.fromkeys(model.batch_seed for model in models))
+        self._orders = [Batches(models[0].parts.train, batch_size=batch_size, seed=seed) for seed in seeds]
+        self._order_of = torch.tensor([seeds.index(model.batch_seed) for model in models])
+        self.n_batches = len(self._orders[0])
+        self.weights = torch.stack([model.weights for model in models]).to(self._train.x)
+        self._parameters = [view.detach().requires_grad_() for view in self.network.split(self.weights)]
+        self.scheduler = stacked_scheduler([model.recipe for model in models])
+        self.optimizer = STACKED[models[0].recipe.kind](self.scheduler.groups, self.weights)
+        self._ones = self.weights.new_ones(len(models))
+        self._inputs: dict[str, Tensor] = {}
+        # epochs (e), rates (e, m) and by metric means (e, m) of all blocks, on the host
+        self.epochs: list[int] = []
+        self._lrs: list[Tensor] = []
+        self._columns: list[dict[str, Tensor]] = []
+        self.is_finite = torch.ones(len(models), dtype=torch.bool)
+        self.best_score = torch.full((len(models),), torch.inf, dtype=torch.float64)
+        self.best: Snapshot | None = None
+
+    def train(self, block: range, schedule: Schedule) -> None:
+        """Train a block of epochs, and bring its measurements to the host at once."""
+        # what belongs to one form of the data is laid out anew, so that only one tile's stands in the cache
+        self._inputs.clear()
+        measured = train_block(self, block, schedule.is_measured)
+        columns = columns_of(measured, self.task.score_name)
+        self._columns.append(columns)
+        self.epochs += [each.epoch for each in measured]
+        self._lrs += [torch.as_tensor(each.lr) for each in measured]
+        self.is_finite &= columns["train/loss"].isfinite().all(0)
+        if self._monitor is not None:
+            self._keep_best(block[-1], self._monitor.sign * columns[self._monitor.metric][-1].double())
+
+    # What the loop asks of a learner
+
+    @property
+    def lr(self) -> Tensor:
+        """Learning rates (m,) of the next step."""
+        return self.scheduler.lr.squeeze(1)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Choose the order of each model's batches."""
+        self.optimizer.set_lr(self.scheduler.lr)
+        for batches in self._orders:
+            batches.set_epoch(epoch)
+
+    def train_batches(self) -> Iterator[Batch]:
+        """Batches of all models, with inputs in the network's form."""
+        orders = [order for batches in self._orders if (order := batches.order()) is not None]
+        if not orders:
+            yield Batch(self._whole("train", self._train), self._train.y, 1.0, 1.0)
+            return
+        order = torch.stack(orders)
+        if len(order) > 1 or len(self._train.x) > 1:
+            order = order[self._order_of]
+        x, y = self._train.reordered(order.to(self._train.x.device))
+        yield from self._cut(x, y, self._orders[0].batch_size)
+
+    def val_batches(self) -> Iterator[Batch]:
+        """The validation parts of all models."""
+        size = InMemoryDataModule.EVAL_BATCH_SIZE
+        if self._val.x.shape[1] <= size:
+            yield Batch(self._whole("val", self._val), self._val.y, 1.0, 1.0)
+        else:
+            yield from self._cut(self._val.x, self._val.y, size)
+
+    def _cut(self, x: Tensor, y: Tensor, size: int) -> Iterator[Batch]:
+        n = x.shape[1]
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            yield Batch(self.network.inputs(x[:, start:stop]), y[:, start:stop], (stop - start) / n, 1.0)
+
+    def _whole(self, name: str, part: StackedPart) -> Tensor:
+        """All inputs of a part in the network's form, laid out once a block."""
+        if name not in self._inputs:
+            self._inputs[name] = self.network.inputs(part.x)
+        return self._inputs[name]
+
+    def set_mode(self, *, training: bool) -> None:
+        """Train or evaluate from now on."""
+        self.network.set_mode(training=training)
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Outputs (m, n, o)."""
+        return self.network(self._parameters, x)
+
+    def step(self, loss: Tensor, *, scale: float) -> None:
+        """Move each model's weights along the gradient of its loss (m,)."""
+        grads = torch.autograd.grad(loss, self._parameters, self._ones if scale == 1 else self._ones * scale)
+        with torch.no_grad():
+            grad = torch.cat([g.flatten(1) for g in grads], dim=1)
+            if self.task.clip is not None:
+                norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
+                # as torch.nn.utils.clip_grad_norm_ does
+                grad.mul_((self.task.clip / (norm + 1e-6)).clamp(max=1))
+            self.optimizer.step(self.weights, grad)
+
+    def end_epoch(self, val: Means | None) -> None:
+        """Choose the rates of the next epoch."""
+        self.scheduler.step(None if val is None else val.loss)
+
+    # What is kept
+
+    def _keep_best(self, epoch: int, score: Tensor) -> None:
+        """Take over the weights of those models whose score (m,) is lower than ever before."""
+        better = score < self.best_score
+        if not better.any():
+            return
+        self.best_score = torch.where(better, score, self.best_score)
+        now = self.snapshot(epoch)
+        # the first time it is a copy all over, so that what is kept is never trained on
+        then = now if self.best is None else self.best
+        column = better.to(self.weights.device).unsqueeze(1)
+        self.best = Snapshot(
+            torch.where(better, now.epoch, then.epoch),
+            torch.where(better, now.lr, then.lr),
+            torch.where(column, now.weights, then.weights),
+            {name: torch.where(column, new, then.optimizer[name]) for name, new in now.optimizer.items()},
+        )
+
+    def snapshot(self, epoch: int) -> Snapshot:
+        """What there is now, which further training changes."""
+        return Snapshot(torch.full((len(self.models),), epoch), self.lr, self.weights, self.optimizer.state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that further training depends on, and what has been measured."""
+        return {
+            "weights": self.weights,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "epochs": self.epochs,
+            "lrs": self.lrs,
+            "columns": self.columns,
+            "is_finite": self.is_finite,
+            "best_score": self.best_score,
+            "best": None if self.best is None else self.best._asdict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        # in place: the parameters are views
+        self.weights.copy_(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.epochs, self.is_finite, self.best_score = state["epochs"], state["is_finite"], state["best_score"]
+        self._lrs, self._columns = list(state["lrs"]), [state["columns"]]
+        if state["best"] is not None:
+            best = Snapshot(**state["best"])
+            device = self.weights.device
+            optimizer = {name: tensor.to(device) for name, tensor in best.optimizer.items()}
+            self.best = best._replace(weights=best.weights.to(device), optimizer=optimizer)
+
+    @property
+    def columns(self) -> dict[str, Tensor]:
+        """By metric its means (e, m) at all measured epochs, on the host."""
+        names = self._columns[0] if self._columns else {}
+        return {name: torch.cat([columns[name] for columns in self._columns]) for name in names}
+
+    @property
+    def lrs(self) -> Tensor:
+        """Learning rates (e, m) of all measured epochs, float64."""
+        return torch.stack(self._lrs)
+
+
+def score_of_models(task: Task) -> ModelLoss:
+    """A task's mean score of outputs (m, n, o) and targets (m or 1, n, ...), for each model by itself: (m,)."""
+
+    def mean(outputs: Tensor, y: Tensor) -> Tensor:
+        scores = task.score(outputs, y)
+        if scores.shape != outputs.shape[:2]:
+            # a task of one's own that knows of one model only
+            scores = per_model(task.score)(outputs, y).reshape(len(outputs), -1)
+        return scores.mean(1)
+
+    return mean

@@ -1,0 +1,158 @@
+"""Train a stack, chunk by chunk, and record its models."""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.build import build_task, build_trainer
+from src.config.errors import ConfigError
+from src.console.sweep import NoProgress
+from src.run.directory import RunDir
+from src.sweep.jobs import Job, hydra_config
+from src.tasks.base import Task
+from src.vmap.limits import Limits, cut
+from src.vmap.models import ModelFactory
+from src.vmap.module import StackedModule
+from src.vmap.record import Outcome, Recorder
+from src.vmap.tile import Monitor
+from src.vmap.unfinished import Chunk, ChunkCheckpoint, unfinished_chunks
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """How a stack is trained.
+
+    Attributes:
+        memory_gb: Memory to use; None for half of what is free.
+        models_per_step: Models that one step computes; None for what fits into a cache, or a GPU's memory.
+        tensorboard: Whether loggers of TensorBoard write their files.
+        pictures: Whether the pictures of each run are drawn, which takes longer than all the rest.
+        folder: Where unfinished chunks are kept; None keeps none.
+    """
+
+    memory_gb: float | None = None
+    models_per_step: int | None = None
+    tensorboard: bool = True
+    pictures: bool = False
+    folder: Path | None = None
+
+
+def train_stack(
+    jobs: Sequence[Job],
+    options: StackOptions,
+    *,
+    progress: NoProgress | None = None,
+    factory: ModelFactory | None = None,
+) -> list[Outcome]:
+    """Train jobs that `src.vmap.plan` has stacked, and record each as its single run would.
+
+    Args:
+        jobs: Of one stack.
+        options: How.
+        progress: Hears of every model and epoch.
+        factory: That of the plan, which has made some of what they need.
+
+    Returns:
+        What came of each job, in their order.
+    """
+    progress = progress or NoProgress()
+    outcomes: dict[Path, Outcome] = {}
+    to_train: set[int] = set()
+    for job in jobs:
+        try:
+            claim = RunDir(job.run_dir).claim(job.cfg, overrides=job.own_overrides, hydra_cfg=job.hydra_cfg.hydra)
+        except ConfigError as error:
+            outcomes[job.run_dir] = Outcome(job, "failed", error=error)
+            continue
+        if claim == "completed":
+            outcomes[job.run_dir] = _stored(job)
+        else:
+            to_train.add(job.number)
+    progress.models_recorded(len(jobs) - len(to_train))
+    with hydra_config(jobs[0].hydra_cfg):
+        for outcome in _train(jobs, to_train, options, progress, factory or ModelFactory()):
+            outcomes[outcome.job.run_dir] = outcome
+            progress.models_recorded(1)
+    return [outcomes[job.run_dir] for job in jobs]
+
+
+def _stored(job: Job) -> Outcome:
+    result = RunDir(job.run_dir).result()
+    assert result is not None
+    return Outcome(job, "completed", result["optimized_metric"]["value"])
+
+
+def _train(
+    jobs: Sequence[Job], to_train: set[int], options: StackOptions, progress: NoProgress, factory: ModelFactory
+) -> Iterator[Outcome]:
+    """Train and record the jobs of a stack with these numbers, the chunks first that are unfinished."""
+    cfg = jobs[0].cfg
+    if not to_train:
+        progress.epochs_done(len(jobs) * cfg.trainer.max_epochs)
+        return
+    task: Task = build_task(cfg, factory.datamodule(jobs[0]).spec)
+    device = build_trainer(cfg, [], []).strategy.root_device
+    limits = Limits.of(
+        factory.model(jobs[0]), task.net, device, memory_gb=options.memory_gb, tile=options.models_per_step
+    )
+    found = [] if options.folder is None else unfinished_chunks(options.folder, jobs, factory)
+    unfinished = [chunk for chunk in found if any(job.number in to_train for job in chunk.jobs)]
+    in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
+    others = [job for job in jobs if job.number in to_train - in_chunks]
+    progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
+    for chunk in [*unfinished, *(Chunk(part, limits.tile) for part in cut(others, limits.chunk))]:
+        yield from _train_chunk(chunk, to_train, factory, task, options, progress)
+
+
+def _train_chunk(
+    chunk: Chunk, to_train: set[int], factory: ModelFactory, task: Task, options: StackOptions, progress: NoProgress
+) -> Iterator[Outcome]:
+    started = time.monotonic()
+    cfg = chunk.jobs[0].cfg
+    checkpoint = None
+    if options.folder is not None and (node := _checkpoint_callback(cfg)) is not None:
+        checkpoint = ChunkCheckpoint(options.folder, every_s=node.every_s, chunk=chunk, factory=factory)
+    trainer = build_trainer(cfg, [] if checkpoint is None else [checkpoint], [])
+    module = StackedModule(
+        [factory.model(job) for job in chunk.jobs],
+        task=task,
+        batch_size=factory.batch_size(chunk.jobs[0]),
+        monitor=_monitor_of(cfg),
+        tile=chunk.tile,
+        progress=progress,
+    )
+    try:
+        # one batch, which nobody reads, for each block of epochs
+        trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
+    except SystemExit:
+        # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from None
+    recorder = Recorder(
+        task=task,
+        factory=factory,
+        trainer=trainer,
+        schedule=module.schedule,
+        tensorboard=options.tensorboard,
+        pictures=options.pictures,
+        duration_s=(chunk.seconds + time.monotonic() - started) / len(chunk.jobs),
+    )
+    for tile in module.tiles:
+        yield from recorder.record(tile, to_train)
+    if checkpoint is not None:
+        checkpoint.discard()
+
+
+def _checkpoint_callback(cfg: Any) -> Any:
+    """Configuration of the checkpoint callback; None where there is no such callback."""
+    nodes = [node for node in cfg.callbacks.values() if node is not None]
+    return next((node for node in nodes if node._target_.endswith(".BestAndLast")), None)
+
+
+def _monitor_of(cfg: Any) -> Monitor | None:
+    """What the checkpoint callback of a configuration looks at; None where there is no such callback."""
+    node = _checkpoint_callback(cfg)
+    return None if node is None else Monitor(node.monitor, 1.0 if node.mode == "min" else -1.0)
