@@ -72,11 +72,13 @@ class BestAndLast(Checkpoint):
 
     def _write(self, trainer: pl.Trainer) -> None:
         run = RunDir(Path(trainer.default_root_dir))
+        # in every process: hooks for checkpoints may talk to each other
+        last = checkpoint_of(trainer)
         if trainer.is_global_zero:
             if self._best is not None:
                 save_checkpoint(run.checkpoints / "best.ckpt", self._best)
             # after best.ckpt: what last.ckpt continues from is never ahead of it
-            save_checkpoint(run.checkpoints / "last.ckpt", checkpoint_of(trainer))
+            save_checkpoint(run.checkpoints / "last.ckpt", last)
         # the other processes read these files
         trainer.strategy.barrier()
         self._written_at = time.monotonic()
