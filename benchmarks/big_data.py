@@ -52,7 +52,7 @@ def epoch_over_a_million() -> list[Claim]:
         again = built_for(N, epochs=EPOCHS)
         again.datamodule._parts = parts
         start = time.perf_counter()
-        again.trainer.fit(again.task, datamodule=again.datamodule)
+        again.fit()
         seconds = time.perf_counter() - start
         kept["ours"] = list(again.task.net.parameters())
         kept["metrics"] = {name: float(value) for name, value in again.trainer.callback_metrics.items()}
@@ -115,13 +115,13 @@ def measure(n: int) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     # everything is imported and has run once before memory is read
     small = built_for(1000, epochs=1)
-    small.trainer.fit(small.task, datamodule=small.datamodule)
+    small.fit()
     base = _peak_bytes()
     epochs = max(2, 100_000 // n)
     built = built_for(n, epochs=epochs)
     tensors = sum(t.nbytes for part in built.datamodule.parts for t in part)
     start = time.perf_counter()
-    built.trainer.fit(built.task, datamodule=built.datamodule)
+    built.fit()
     seconds = (time.perf_counter() - start) / epochs
     peak = _peak_bytes()
     return {

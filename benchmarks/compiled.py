@@ -63,5 +63,5 @@ def _run(overrides: list[str]) -> tuple[float, nn.Module]:
     with contextlib.redirect_stdout(io.StringIO()):
         built = build(cfg)
         built.trainer.callbacks.append(clock)  # type: ignore[attr-defined]
-        built.trainer.fit(built.task, datamodule=built.datamodule)
+        built.fit()
     return (clock.times[-1] - clock.times[0]) / (cfg.trainer.max_epochs - 1), built.task.net

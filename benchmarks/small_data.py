@@ -72,7 +72,7 @@ def ours_per_epoch(*overrides: str) -> tuple[float, list[torch.Tensor], dict[str
     with contextlib.redirect_stdout(io.StringIO()):
         built = build(cfg)
         start = time.perf_counter()
-        built.trainer.fit(built.task, datamodule=built.datamodule)
+        built.fit()
         seconds = time.perf_counter() - start
     metrics = {name: float(value) for name, value in built.trainer.callback_metrics.items()}
     return seconds / EPOCHS, list(built.task.net.parameters()), metrics

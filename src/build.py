@@ -1,11 +1,14 @@
 """From a configuration to the objects of a run: the one place that instantiates.
 
-Checks that model, data and loss fit together before any training, so that a mistake costs no time.
+The data tell their sizes before any are made. A network that leaves its sizes open gets them from there, and one that
+fixes them is compared with them. Model, task, loss and metric are checked against the data, optimiser and scheduler are
+tried once, and each error names its configuration keys, so that a mistake costs no training.
+
+The seed is set straight before the network draws its weights, so that it gives those that it gives in plain PyTorch.
+Nothing else that is made here, nor the data or the order of batches, takes anything from the global generators.
 """
 
-import logging
 import random
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,30 +17,20 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from src.config.compose import CONF_DIR
+from src.checks.device import check_accelerator, check_precision
+from src.checks.parts import check_kinds, check_metric, check_sizes
+from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
 from src.tasks.base import OptimizerFactory, SchedulerFactory
-
-# Lightning's package adds a handler of its own on import, so that every message would appear twice; what it tells at
-# level INFO (devices that are not there, why training stopped) is said by our own lines, in fewer words.
-logging.getLogger("lightning").handlers.clear()
-for name in ("lightning.pytorch", "lightning.fabric"):
-    logging.getLogger(name).setLevel(logging.WARNING)
-# A task that trains in blocks measures validation itself, and hands Lightning an empty list of loaders for it.
-warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
-# On a cluster's front end; what runs there is wanted there.
-warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
-# Lightning 2.6 calls what PyTorch 2.13 has renamed.
-warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
 @dataclass(frozen=True)
@@ -48,6 +41,11 @@ class Built:
     task: Any
     trainer: pl.Trainer
     loggers: list[Logger] = field(default_factory=list)
+
+    def fit(self, *, checkpoint: Path | None = None) -> None:
+        """Train, from a checkpoint on where one is given."""
+        with quiet_lightning():
+            self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
 
 
 def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
@@ -62,18 +60,13 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     """
     datamodule = build_data(cfg)
     task = build_task(cfg, datamodule.spec)
-    names = task.metric_names()
-    if cfg.optimized_metric not in names:
-        raise ConfigError(f"optimized_metric={cfg.optimized_metric} is not measured; allowed: {', '.join(names)}")
-    split = cfg.optimized_metric.split("/")[0]
-    if cfg.trainer.get(f"limit_{split}_batches") == 0:
-        raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
+    check_metric(cfg, task.metric_names())
     loggers, callbacks = (
         [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
     )
     # a run of many processes is evaluated by one
-    alone = {"strategy": "auto", "devices": 1, "num_nodes": 1} if evaluate_only else {}
-    trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **alone)
+    one_process = {"strategy": "auto", "devices": 1, "num_nodes": 1} if evaluate_only else {}
+    trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **one_process)
     return Built(datamodule, task, trainer, loggers)
 
 
@@ -82,9 +75,9 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
 
     The network's weights are drawn first, straight after seeding, so that a seed gives the same weights everywhere.
     """
-    _check_fit(cfg, spec)
+    check_kinds(cfg, spec)
     net = build_net(cfg, spec)
-    _check_sizes(cfg, spec, net)
+    check_sizes(cfg, spec, net)
     if cfg.compile:
         # in place: checkpoints keep the plain names of the weights
         net.compile()
@@ -134,32 +127,23 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
         loggers: What records it.
         **changes: Arguments of the trainer that differ from ``cfg.trainer``.
     """
-    _check_accelerator(cfg.trainer.accelerator)
-    trainer: pl.Trainer = _instantiate(
-        "trainer",
-        cfg.trainer,
-        callbacks=callbacks,
-        logger=loggers or False,
-        default_root_dir=str(Path(cfg.run_dir)),
-        enable_checkpointing=_has(callbacks, Checkpoint),
-        enable_progress_bar=_has(callbacks, ProgressBar),
-        enable_model_summary=_has(callbacks, ModelSummary),
-        # a block of epochs is one step for Lightning
-        log_every_n_steps=1,
-        **changes,
-    )
+    check_accelerator(cfg.trainer.accelerator)
+    with quiet_lightning():
+        trainer: pl.Trainer = _instantiate(
+            "trainer",
+            cfg.trainer,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=str(Path(cfg.run_dir)),
+            enable_checkpointing=_has(callbacks, Checkpoint),
+            enable_progress_bar=_has(callbacks, ProgressBar),
+            enable_model_summary=_has(callbacks, ModelSummary),
+            # a block of epochs is one step for Lightning
+            log_every_n_steps=1,
+            **changes,
+        )
     check_precision(trainer.strategy.root_device, cfg.trainer.precision)
     return trainer
-
-
-def check_precision(device: torch.device, precision: Any) -> None:
-    """Refuse what a device cannot compute.
-
-    Raises:
-        ConfigError: If double precision is asked of an Apple GPU, which has none.
-    """
-    if device.type == "mps" and "64" in str(precision):
-        raise ConfigError(f"trainer.precision={precision} is not to be had on mps; allowed: 32-true, 16-mixed")
 
 
 def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
@@ -177,71 +161,6 @@ def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
 
 def _has(callbacks: Iterable[Callback], kind: type) -> bool:
     return any(isinstance(callback, kind) for callback in callbacks)
-
-
-def _check_accelerator(name: str) -> None:
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    here["gpu"] = here["cuda"] or here["mps"]
-    if not here.get(name, True):
-        found = ", ".join(["auto", *(key for key, is_here in here.items() if is_here)])
-        raise ConfigError(f"trainer.accelerator={name} is not on this machine; allowed here: {found}")
-
-
-def _check_fit(cfg: DictConfig, spec: DataSpec) -> None:
-    """Refuse a model, task or loss that is made for another kind of data."""
-    task_class = get_class(cfg.task._target_)
-    task_name = getattr(task_class, "task_name", spec.task)
-    if task_name != spec.task:
-        raise ConfigError(
-            f"task={task_name} does not fit data={_option('data', cfg.data)}, which is a {spec.task} task; "
-            f"use task={spec.task}"
-        )
-    if cfg.model.task not in (None, spec.task):
-        _refuse_model(cfg, spec, f"the model is for a {cfg.model.task} task, the data hold a {spec.task} one")
-    allowed = getattr(task_class, "losses", None)
-    loss_class = get_class(cfg.loss._target_)
-    if allowed and loss_class.__module__ == "torch.nn.modules.loss" and loss_class not in allowed:
-        options = [f"loss={name}" for name, node in _options("loss") if get_class(node._target_) in allowed]
-        raise ConfigError(
-            f"loss={_option('loss', cfg.loss)} does not fit data={_option('data', cfg.data)}, which is a {spec.task} "
-            f"task; use {' or '.join(options)}"
-        )
-
-
-def _check_sizes(cfg: DictConfig, spec: DataSpec, net: nn.Module) -> None:
-    for key, size in (("in_features", spec.n_features), ("out_features", spec.n_outputs)):
-        fixed = getattr(net, key, size)
-        if fixed != size:
-            _refuse_model(cfg, spec, f"model.net.{key} is {fixed}, the data need {size}")
-
-
-def _refuse_model(cfg: DictConfig, spec: DataSpec, why: str) -> None:
-    fits = [f"model={name}" for name, node in _options("model") if _fits(node, spec)]
-    raise ConfigError(
-        f"model={cfg.model.name} does not fit data={_option('data', cfg.data)}: {why} "
-        f"({spec.n_features} features, {spec.n_outputs} outputs). What fits: {', '.join(fits)}"
-    )
-
-
-def _fits(model: DictConfig, spec: DataSpec) -> bool:
-    net = model.net
-    return (
-        model.task in (None, spec.task)
-        and net.get("in_features") in (None, spec.n_features)
-        and net.get("out_features") in (None, spec.n_outputs)
-    )
-
-
-def _options(group: str) -> list[tuple[str, DictConfig]]:
-    """All options of a group by name, as their files stand."""
-    nodes = [(path.stem, OmegaConf.load(path)) for path in sorted((CONF_DIR / group).glob("*.yaml"))]
-    return [(name, node.get(group, node)) for name, node in nodes if isinstance(node, DictConfig)]
-
-
-def _option(group: str, node: DictConfig) -> str:
-    """Name of the option that a node was made from, or its target where none is found."""
-    target: str = node._target_
-    return next((name for name, option in _options(group) if option.get("_target_") == target), target)
 
 
 def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:

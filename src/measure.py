@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from src.build import Built
+from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.tasks.checkpoint import load_checkpoint
 
@@ -39,9 +40,10 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Measured:
     if checkpoint is not None:
         load_weights(built.task, checkpoint)
     metrics: dict[str, float] = {}
-    for run in (built.trainer.validate, built.trainer.test):
-        run(built.task, datamodule=built.datamodule, verbose=False, weights_only=True)
-        metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
+    with quiet_lightning():
+        for run in (built.trainer.validate, built.trainer.test):
+            run(built.task, datamodule=built.datamodule, verbose=False, weights_only=True)
+            metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
     confusion = built.task.confusion.get("test")
     per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
     return Measured(metrics, per_class)
@@ -80,14 +82,3 @@ def class_report(confusion: Tensor, class_names: tuple[str, ...]) -> list[dict[s
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:
     return torch.where(whole > 0, part / whole.clamp(min=1), torch.zeros_like(part))
-
-
-def describe_device(accelerator: str, trainer: pl.Trainer) -> str:
-    """What the trainer computes on, and why."""
-    device = str(trainer.strategy.root_device)
-    if accelerator != "auto":
-        return f"device: {device}, as trainer.accelerator={accelerator} asks"
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    here = [name for name, is_here in found.items() if is_here]
-    why = f"this machine has {' and '.join(here)}" if here else "it finds no CUDA or MPS"
-    return f"device: {device}, picked by trainer.accelerator=auto since {why}"

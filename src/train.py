@@ -114,7 +114,8 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
         from src.build import build
         from src.callbacks.final import tell_loggers
         from src.callbacks.hints import found_by
-        from src.measure import describe_device, measure
+        from src.checks.device import describe_device
+        from src.measure import measure
         from src.tasks.checkpoint import load_checkpoint
 
     from src.console.results import print_config
@@ -127,7 +128,7 @@ def _run(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool = False) -> d
     if last is not None:
         # a clear error, should it be broken, before Lightning meets it
         load_checkpoint(last)
-    built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=last, weights_only=True)
+    built.fit(checkpoint=last)
     best = run.checkpoints / "best.ckpt"
     measured = measure(built, checkpoint=best if cfg.evaluate == "best" and best.is_file() else None)
     metrics = {**built.task.fitted, **measured.metrics}

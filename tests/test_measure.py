@@ -9,7 +9,7 @@ from sklearn.metrics import classification_report
 
 from src.build import build
 from src.config.errors import ConfigError
-from src.measure import class_report, describe_device, load_weights, measure
+from src.measure import class_report, load_weights, measure
 from src.tasks.checkpoint import load_checkpoint
 from tests.tasks.runs import fit, small, validate_and_test
 
@@ -89,26 +89,3 @@ def test_a_checkpoint_without_weights_is_refused(state: object, tmp_path: Path) 
     torch.save({"state_dict": state}, tmp_path / "last.ckpt")
     with pytest.raises(ConfigError, match=r"last\.ckpt"):
         load_weights(build(small(run_dir=tmp_path)).task, tmp_path / "last.ckpt")
-
-
-@pytest.mark.parametrize(
-    ("accelerator", "cuda", "mps", "expected"),
-    [
-        ("cpu", True, False, "device: cpu, as trainer.accelerator=cpu asks"),
-        ("auto", False, False, "device: cpu, picked by trainer.accelerator=auto since it finds no CUDA or MPS"),
-        ("auto", True, False, "since this machine has cuda"),
-        ("auto", True, True, "since this machine has cuda and mps"),
-    ],
-)
-def test_the_device_is_named_with_the_reason(
-    accelerator: str,
-    cuda: bool,  # noqa: FBT001 - pytest passes it by name
-    mps: bool,  # noqa: FBT001
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    trainer = build(small(run_dir=tmp_path)).trainer
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert expected in describe_device(accelerator, trainer)

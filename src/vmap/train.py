@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from src.build import build_task, build_trainer
+from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
@@ -126,7 +127,8 @@ def _train_chunk(
     )
     try:
         # one batch, which nobody reads, for each block of epochs
-        trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
+        with quiet_lightning():
+            trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)

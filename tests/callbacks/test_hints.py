@@ -112,7 +112,7 @@ def test_a_resumed_run_has_the_hints_of_one_that_was_not_interrupted(tmp_path: P
             built = build(cfg)
             last = run_dir / "checkpoints" / "last.ckpt"
             resume = last if last.is_file() else None
-            built.trainer.fit(built.task, datamodule=built.datamodule, ckpt_path=resume, weights_only=True)
+            built.fit(checkpoint=resume)
         found.append(found_by(built.trainer))
     assert found[0] == found[1] != []
 
@@ -121,7 +121,7 @@ def test_looking_back_changes_nothing(tmp_path: Path) -> None:
     built = build(small("model=mlp", "trainer.max_epochs=3", run_dir=tmp_path))
     callback = Hints(suggested_lr=0.1)
     built.trainer.callbacks.append(callback)  # type: ignore[attr-defined]  # Lightning leaves it untyped
-    built.trainer.fit(built.task, datamodule=built.datamodule)
+    built.fit()
     weights = [p.clone() for p in built.task.net.parameters()]
     states, training = generator_states(), built.task.net.training
     callback.on_train_end(built.trainer, built.task)

@@ -39,7 +39,7 @@ def small(*overrides: str, run_dir: Path) -> DictConfig:
 def fit(cfg: DictConfig) -> Built:
     """Build and train."""
     built = build(cfg)
-    built.trainer.fit(built.task, datamodule=built.datamodule)
+    built.fit()
     return built
 
 

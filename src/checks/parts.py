@@ -1,0 +1,94 @@
+"""Whether the parts of a configuration fit together: model, task, loss and metric with the data."""
+
+from collections.abc import Sequence
+
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
+from src.data.spec import DataSpec
+
+
+def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
+    """Refuse a model, task or loss that is made for another kind of data.
+
+    Raises:
+        ConfigError: If one does not fit; the message names what would.
+    """
+    task_class = get_class(cfg.task._target_)
+    task_name = getattr(task_class, "task_name", spec.task)
+    if task_name != spec.task:
+        raise ConfigError(
+            f"task={task_name} does not fit data={_option('data', cfg.data)}, which is a {spec.task} task; "
+            f"use task={spec.task}"
+        )
+    if cfg.model.task not in (None, spec.task):
+        _refuse_model(cfg, spec, f"the model is for a {cfg.model.task} task, the data hold a {spec.task} one")
+    allowed = getattr(task_class, "losses", None)
+    loss_class = get_class(cfg.loss._target_)
+    if allowed and loss_class.__module__ == "torch.nn.modules.loss" and loss_class not in allowed:
+        options = [f"loss={name}" for name, node in _options("loss") if get_class(node._target_) in allowed]
+        raise ConfigError(
+            f"loss={_option('loss', cfg.loss)} does not fit data={_option('data', cfg.data)}, which is a {spec.task} "
+            f"task; use {' or '.join(options)}"
+        )
+
+
+def check_sizes(cfg: DictConfig, spec: DataSpec, net: nn.Module) -> None:
+    """Compare the sizes that a network fixes with those of the data.
+
+    Raises:
+        ConfigError: If one differs; the message names the models that would fit.
+    """
+    for key, size in (("in_features", spec.n_features), ("out_features", spec.n_outputs)):
+        fixed = getattr(net, key, size)
+        if fixed != size:
+            _refuse_model(cfg, spec, f"model.net.{key} is {fixed}, the data need {size}")
+
+
+def check_metric(cfg: DictConfig, names: Sequence[str]) -> None:
+    """Refuse an optimised metric that the task will not measure.
+
+    Args:
+        cfg: A composed configuration.
+        names: What the task measures, ``split/name``.
+
+    Raises:
+        ConfigError: If it is unknown, or its split gets no batches.
+    """
+    if cfg.optimized_metric not in names:
+        raise ConfigError(f"optimized_metric={cfg.optimized_metric} is not measured; allowed: {', '.join(names)}")
+    split = cfg.optimized_metric.split("/")[0]
+    if cfg.trainer.get(f"limit_{split}_batches") == 0:
+        raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
+
+
+def _refuse_model(cfg: DictConfig, spec: DataSpec, why: str) -> None:
+    fits = [f"model={name}" for name, node in _options("model") if _fits(node, spec)]
+    raise ConfigError(
+        f"model={cfg.model.name} does not fit data={_option('data', cfg.data)}: {why} "
+        f"({spec.n_features} features, {spec.n_outputs} outputs). What fits: {', '.join(fits)}"
+    )
+
+
+def _fits(model: DictConfig, spec: DataSpec) -> bool:
+    net = model.net
+    return (
+        model.task in (None, spec.task)
+        and net.get("in_features") in (None, spec.n_features)
+        and net.get("out_features") in (None, spec.n_outputs)
+    )
+
+
+def _options(group: str) -> list[tuple[str, DictConfig]]:
+    """All options of a group by name, as their files stand."""
+    nodes = [(path.stem, OmegaConf.load(path)) for path in sorted((CONF_DIR / group).glob("*.yaml"))]
+    return [(name, node.get(group, node)) for name, node in nodes if isinstance(node, DictConfig)]
+
+
+def _option(group: str, node: DictConfig) -> str:
+    """Name of the option that a node was made from, or its target where none is found."""
+    target: str = node._target_
+    return next((name for name, option in _options(group) if option.get("_target_") == target), target)

@@ -1,0 +1,89 @@
+"""What does not fit together is refused before any training, with what would fit."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from src.build import build
+from src.config.errors import ConfigError
+from tests.checks.options import DATA_OF, TASK_OF, options, stored
+from tests.tasks.runs import small
+
+FITS = {
+    "circles": {"circle_v0", "circle_v1", "circle_v2", "mlp"},
+    "blobs": {"blob", "mlp"},
+    "line": {"line", "mlp"},
+}
+
+
+@pytest.mark.parametrize(("data", "model"), [(d, m) for d, m in product(FITS, options("model")) if m not in FITS[d]])
+def test_a_model_for_other_data_is_refused_with_those_that_fit(data: str, model: str, tmp_path: Path) -> None:
+    cfg = small(f"data={data}", "model=mlp", run_dir=tmp_path)
+    cfg.model = stored("model", model)
+    with pytest.raises(ConfigError, match=rf"^model={model} does not fit data={data}: ") as error:
+        build(cfg)
+    fits = str(error.value).rsplit("What fits: ", 1)[1].split(", ")
+    assert set(fits) == {f"model={name}" for name in FITS[data]}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (("data=blobs", "model=blob", "data.centers=5"), r"model\.net\.out_features is 4, the data need 5"),
+        (("data=blobs", "model=blob", "data.n_features=3"), r"model\.net\.in_features is 2, the data need 3"),
+        (("data=circles", "model.net.in_features=3"), r"model\.net\.in_features is 3, the data need 2"),
+    ],
+)
+def test_sizes_that_differ_from_the_data_are_refused(overrides: tuple[str, ...], why: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"does not fit data=(blobs|circles): {why} .*What fits: .*model=mlp"):
+        build(small(*overrides, run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(("data", "task"), [(d, t) for d, t in product(TASK_OF, DATA_OF) if TASK_OF[d] != t])
+def test_a_task_for_other_data_is_refused(data: str, task: str, tmp_path: Path) -> None:
+    message = f"task={task} does not fit data={data}, which is a {TASK_OF[data]} task; use task={TASK_OF[data]}"
+    cfg = small(f"data={data}", "model=mlp", run_dir=tmp_path)
+    cfg.task._target_ = stored("task", task)._target_
+    with pytest.raises(ConfigError, match=message):
+        build(cfg)
+
+
+def test_what_the_command_line_chooses_wins_over_what_the_data_suggest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^model=blob does not fit data=circles: "):
+        build(small("model=blob", run_dir=tmp_path))
+    with pytest.raises(ConfigError, match=r"^task=multiclass does not fit data=circles, "):
+        build(small("task=multiclass", run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("data", "loss", "use"),
+    [
+        ("circles", "mse", "loss=bce"),
+        ("circles", "cross_entropy", "loss=bce"),
+        ("blobs", "bce", "loss=cross_entropy"),
+        ("line", "bce", "loss=huber or loss=l1 or loss=mse"),
+    ],
+)
+def test_a_loss_for_other_data_is_refused_with_those_that_fit(data: str, loss: str, use: str, tmp_path: Path) -> None:
+    message = f"loss={loss} does not fit data={data}, which is a {TASK_OF[data]} task; use {use}$"
+    with pytest.raises(ConfigError, match=message):
+        build(small(f"data={data}", f"loss={loss}", "model=mlp", run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["optimized_metric=val/auc"],
+            r"^optimized_metric=val/auc is not measured; allowed: train/loss, .*test/recall",
+        ),
+        (
+            ["optimized_metric=val/loss", "trainer.limit_val_batches=0"],
+            r"^optimized_metric=val/loss needs batches, trainer\.limit_val_batches is 0",
+        ),
+    ],
+)
+def test_a_metric_that_will_not_be_measured_is_refused(overrides: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(small(*overrides, run_dir=tmp_path))

@@ -1,0 +1,71 @@
+"""What Lightning says is kept out of a run, and only for as long as a trainer is called."""
+
+import logging
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from src.build import build
+from src.compat.quiet import quiet_lightning
+from src.measure import measure
+from tests.tasks.runs import small
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# In a process of its own: Lightning's handlers hold the stream that was there when it was imported.
+RUN = """
+import sys, warnings
+from pathlib import Path
+from src.build import build
+from src.measure import measure
+from tests.tasks.runs import small
+warnings.simplefilter("error")
+built = build(small("data.n_samples=50", "trainer.max_epochs=2", run_dir=Path(sys.argv[1])))
+built.fit()
+measure(built)
+"""
+
+
+def state() -> tuple[object, ...]:
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    return [(logger.level, logger.handlers[:]) for logger in loggers], warnings.filters[:]
+
+
+def test_a_run_by_hand_prints_nothing_and_warns_of_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", RUN, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_building_training_and_measuring_leave_logging_and_warnings_as_they_were(tmp_path: Path) -> None:
+    before = state()
+    built = build(small("data.n_samples=50", "trainer.max_epochs=2", run_dir=tmp_path))
+    built.fit()
+    measure(built)
+    assert state() == before
+
+
+def test_an_error_inside_gives_everything_back() -> None:
+    before = state()
+    with pytest.raises(ZeroDivisionError), quiet_lightning():
+        assert state() != before
+        raise ZeroDivisionError
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Total length of `list` across ranks is zero. Please make sure this was your intention.",
+        "The `srun` command is available on your system but is not used. HINT: ...",
+        "`isinstance(treespec, LeafSpec)` is deprecated, use ...",
+    ],
+)
+def test_needless_messages_are_ignored_and_others_are_not(message: str) -> None:
+    with quiet_lightning():
+        warnings.warn(message, stacklevel=1)
+        with pytest.raises(UserWarning, match="something else"):
+            warnings.warn("something else", stacklevel=1)
