@@ -21,8 +21,8 @@ for name in theirs:
 
 
 def state():
-    loggers = [logging.root, *(logging.root.manager.loggerDict[name] for name in sorted(logging.root.manager.loggerDict))]
-    loggers = [each for each in loggers if isinstance(each, logging.Logger)]
+    named = sorted(logging.root.manager.loggerDict.items())
+    loggers = [logging.root, *(each for _, each in named if isinstance(each, logging.Logger))]
     return {
         "loggers": {
             each.name: (each.level, each.propagate, each.disabled, [repr(handler) for handler in each.handlers])
@@ -32,7 +32,7 @@ def state():
         },
         "warnings": [repr(each) for each in warnings.filters],
         "environment": dict(os.environ),
-        "signals": {each.name: repr(signal.getsignal(each)) for each in signal.valid_signals() if hasattr(each, "name")},
+        "signals": [repr(signal.getsignal(each)) for each in sorted(signal.valid_signals())],
         "pictures": {key: repr(value) for key, value in matplotlib.rcParams.items()},
         "torch": [
             repr(torch.get_default_dtype()), torch.get_num_threads(), torch.get_float32_matmul_precision(),

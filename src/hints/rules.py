@@ -1,7 +1,6 @@
-"""What a run's own numbers say about what went wrong, and the command to try next.
+"""From measured facts to hints: pure functions without torch.
 
-Pure functions over measured facts. Silence is the normal case: a threshold stands where healthy runs stay well clear of
-it, and each says why it is there. No torch here.
+Silence is the normal case: a threshold stands where healthy runs stay well clear of it, and each says why it is there.
 """
 
 import math
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 from omegaconf import DictConfig
 
-from src.config.errors import ConfigError
+from src.tasks.finite import NonFiniteLossError
 
 # A quarter of the way from guessing to all right. The best line across two rings gets a fifth of the way, by cutting
 # off a piece of the outer one.
@@ -118,11 +117,6 @@ def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
         error: What the run raised.
         cfg: Its configuration.
     """
-    if isinstance(error, (ConfigError, SystemExit)):
-        return []
-    # loaded by whatever trained
-    from src.tasks.finite import NonFiniteLossError
-
     if not isinstance(error, NonFiniteLossError):
         return []
     change = _lower(cfg.optimizer.lr, cfg.suggested.lr) if "lr" in cfg.optimizer else "task.gradient_clip_val=1"

@@ -14,10 +14,11 @@ from torch.nn.utils import vector_to_parameters
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.final import tell_loggers
-from src.callbacks.hints import Hints, facts_of
+from src.callbacks.hints import Hints
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
 from src.data.base import Batches, InMemoryDataModule, Part
+from src.hints.facts import facts_of
 from src.hints.rules import Hint, as_record, hints, of_error
 from src.measure import class_report
 from src.pictures.catalogue import Subject, draw, title_of
@@ -146,7 +147,7 @@ class Recorder:
         callbacks = {BestAndLast.__qualname__: BestAndLast.state(score=trained.best_score, best=trained.best)}
         if self._callback(job, Hints) is not None:
             first_loss = trained.rows[0]["train/loss"]
-            callbacks[Hints.__qualname__] = {"first_weights": trained.first_weights, "first_loss": first_loss}
+            callbacks[Hints.__qualname__] = Hints.state_of(first_weights=trained.first_weights, first_loss=first_loss)
         last = run_checkpoint(**trained.state, callbacks=callbacks, loops=loops_of(self.trainer))
         if trained.best is not None:
             save_checkpoint(run.checkpoints / "best.ckpt", trained.best)

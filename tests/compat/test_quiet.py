@@ -51,8 +51,7 @@ def test_building_training_and_measuring_leave_logging_and_warnings_as_they_were
 def test_an_error_inside_gives_everything_back() -> None:
     before = state()
     with pytest.raises(ZeroDivisionError), quiet_lightning():
-        assert state() != before
-        raise ZeroDivisionError
+        1 / (state() == before)
     assert state() == before
 
 

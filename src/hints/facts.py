@@ -1,0 +1,135 @@
+"""What a finished training shows when it is looked at once more: the facts that hints are made of.
+
+Axes: `n` samples, `f` features.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from src.data.base import Batches, InMemoryDataModule, Part, Parts
+from src.hints.rules import Facts, ReluLayer
+from src.models.activations import HandmadeReLU
+from src.models.mlp import MLP
+from src.tasks.base import Task
+
+_RELUS = (nn.ReLU, HandmadeReLU)
+
+
+def facts_of(
+    task: Task,
+    parts: Parts,
+    *,
+    first_weights: list[Tensor],
+    first_loss: float,
+    metrics: Mapping[str, float],
+    n_steps: int,
+    numbers: Mapping[str, Any],
+    suggested_lr: float,
+) -> Facts:
+    """What training has brought about.
+
+    Args:
+        task: With the weights that training has ended with.
+        parts: Its data.
+        first_weights: The weights that it began with.
+        first_loss: Training loss at the first measured epoch.
+        metrics: Losses and scores of the last measured one.
+        n_steps: Steps in between.
+        numbers: Of the optimiser.
+        suggested_lr: Learning rate that suits the data.
+    """
+    train = parts.train
+    is_classification = task.spec.task != "regression"
+    return Facts(
+        n_steps=n_steps,
+        lr=numbers["lr"],
+        suggested_lr=suggested_lr,
+        weight_decay=numbers.get("weight_decay"),
+        first_loss=first_loss,
+        last_loss=metrics["train/loss"],
+        moved=moved(first_weights, list(task.net.parameters())),
+        train_score=metrics[f"train/{task.score_name}"],
+        val_score=metrics.get(f"val/{task.score_name}"),
+        n_val=len(parts.val.x),
+        guessing=float(train.y.bincount().max() / len(train.y)) if is_classification else None,
+        line_accuracy=line_accuracy(train) if is_classification and is_affine(task.net, train.x) else None,
+        target_std=None if is_classification else float(train.y.float().std(correction=0)),
+        relus=tuple(dead_relus(task.net, train)),
+        activation_is_a_key=isinstance(task.net, MLP),
+    )
+
+
+def moved(first: list[Tensor], last: list[Tensor]) -> float:
+    """Distance between two sets of weights, over the length of the first."""
+    pairs = [(a.to(b).double(), b.detach().double()) for a, b in zip(first, last, strict=True)]
+    distance = sum(float((b - a).square().sum()) for a, b in pairs)
+    length = sum(float(a.square().sum()) for a, _ in pairs)
+    return float((distance / length) ** 0.5) if length else float("inf")
+
+
+@torch.no_grad()
+def is_affine(net: nn.Module, x: Tensor) -> bool:
+    """Whether a network answers in straight lines through the middle of its inputs (n, f), to both sides and far out.
+
+    Asks the network itself, since a non-linearity need not be a module.
+    """
+    with _eager_eval(net):
+        centre = x.mean(0, keepdim=True)
+        away = x[:1000] - centre
+        parameter = next(net.parameters())
+        middle, there, back, far = (net.forward((centre + s * away).to(parameter)).double() for s in (0, 1, -1, 10))
+    # several roundings of numbers of this size, and of the inputs themselves
+    tolerance = max(1e-3, 20 * torch.finfo(parameter.dtype).eps)
+    mirrored, stretched = there + back - 2 * middle, (far - middle) / 10 - (there - middle)
+    return bool(
+        max(mirrored.abs().max(), stretched.abs().max()) <= tolerance * max(there.abs().max(), back.abs().max())
+    )
+
+
+def line_accuracy(part: Part) -> float:
+    """Share of the points that a linear map, fitted to their one-hot labels by least squares, gets right."""
+    x, y = part.x[:65_536].double().cpu(), part.y[:65_536].cpu()
+    inputs = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)  # (n, f + 1)
+    solution = torch.linalg.lstsq(inputs, nn.functional.one_hot(y).double(), driver="gelsd").solution
+    return float(((inputs @ solution).argmax(1) == y).double().mean())
+
+
+@torch.no_grad()
+def dead_relus(net: nn.Module, part: Part) -> Iterator[ReluLayer]:
+    """Layers of ReLU units, in the order in which they are used, and how many units give out zero for every point."""
+    fires: dict[str, Tensor] = {}
+    hooks = []
+    for name, module in net.named_modules():
+        if isinstance(module, _RELUS):
+
+            def note(_module: nn.Module, _inputs: Any, outputs: Tensor, name: str = name) -> None:
+                fired = (outputs > 0).flatten(0, -2).any(0)
+                fires[name] = fires[name] | fired if name in fires else fired
+
+            hooks.append(module.register_forward_hook(note))
+    try:
+        if hooks:
+            with _eager_eval(net):
+                for batch in Batches(part, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE):
+                    net.forward(batch.x.to(next(net.parameters())))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name, fired in fires.items():
+        yield ReluLayer(name, int((~fired).sum()), fired.numel())
+
+
+@contextmanager
+def _eager_eval(net: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; `forward` is called by itself, past what `compile` has put in its place."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

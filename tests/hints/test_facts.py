@@ -1,0 +1,79 @@
+"""What is measured of a trained network, each on one made for it."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from src.data.base import Part
+from src.hints.facts import dead_relus, is_affine, line_accuracy, moved
+from src.models.mlp import MLP
+
+
+class Odd(nn.Module):
+    """Bends to both sides alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.layer(x))
+
+
+class Squares(nn.Module):
+    """Bends without a module that says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x * x)
+        return y
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        (MLP(in_features=2, hidden=[], out_features=1, activation="relu"), True),
+        (MLP(in_features=2, hidden=[64, 64, 64], out_features=3, activation="identity"), True),
+        (MLP(in_features=2, hidden=[8], out_features=1, activation="relu"), False),
+        (MLP(in_features=2, hidden=[8], out_features=1, activation="tanh"), False),
+        (MLP(in_features=2, hidden=[8], out_features=1, activation="leaky_relu"), False),
+        (Squares(), False),
+        (Odd(), False),
+        (nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1)), True),
+        (MLP(in_features=2, hidden=[8, 8], out_features=1, activation="identity").to(torch.bfloat16), True),
+    ],
+)
+def test_a_network_is_linear_if_it_answers_in_straight_lines(net: nn.Module, expected: bool) -> None:  # noqa: FBT001
+    x = torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
+    assert is_affine(net, x) == expected
+
+
+def test_dead_units_are_those_that_never_fire() -> None:
+    net = MLP(in_features=2, hidden=[4, 3], out_features=1, activation=["relu", "handmade_relu"])
+    first, second = (module for module in list(net.layers)[:3] if isinstance(module, nn.Linear))
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]))
+        first.bias.copy_(torch.tensor([0.0, 0.0, -1.0, 1.0]))
+        second.weight.fill_(1.0)
+        second.bias.fill_(-1e3)
+    part = Part(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.zeros(2))
+    # the first two fire at one point each, the third nowhere, the fourth everywhere; nothing reaches the next layer
+    assert list(dead_relus(net, part)) == [("layers.1", 1, 4), ("layers.3", 3, 3)]
+    assert list(dead_relus(MLP(in_features=2, hidden=[4], out_features=1, activation="tanh"), part)) == []
+
+
+def test_line_accuracy_is_that_of_the_best_line() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(500, 2, generator=generator)
+    assert line_accuracy(Part(x, (x[:, 0] > 0.1).long())) > 0.95
+    assert line_accuracy(Part(x, (x.norm(dim=1) > 1.2).long())) < 0.65
+
+
+def test_moved_is_a_distance_in_lengths_of_the_first_weights() -> None:
+    first = [torch.tensor([3.0, 0.0]), torch.tensor([4.0])]
+    assert moved(first, first) == 0
+    assert moved(first, [torch.tensor([3.0, 1.0]), torch.tensor([4.0])]) == pytest.approx(0.2)
+    assert moved([torch.zeros(2)], [torch.ones(2)]) == float("inf")
