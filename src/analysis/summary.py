@@ -12,7 +12,7 @@ from src.analysis.page.write import PAGE, write_page
 from src.analysis.records import Job, read_jobs
 from src.analysis.rows import write_csv
 from src.analysis.tables import print_summary
-from src.console.results import terminal
+from src.console.terminal import terminal
 
 FILE = "summary.csv"
 

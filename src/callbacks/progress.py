@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from src.console.results import number
+from src.console.terminal import number
 
 
 class _LiveProgress(Progress):
@@ -48,6 +48,7 @@ class EpochBar(ProgressBar):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the bar."""
+        # not the one of `src.console.terminal`, which takes a notebook for any other place
         console = Console()
         # rich needs ipywidgets to draw a bar in a notebook, and a log file wants no bar at all
         if not self._enabled or not console.is_terminal or console.is_jupyter:

@@ -1,1 +1,6 @@
-"""What a command prints."""
+"""What a command prints: plain words, no wider than the terminal, and word for word what it was given.
+
+`terminal`: the one console, and how a number is shown.
+`results`: what a run prints, its configuration, results and hints.
+The tables of a sweep are in `src.analysis.tables`.
+"""

@@ -5,15 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-
-def terminal() -> Console:
-    """The terminal; in a notebook plain text too, which can be captured like any other."""
-    return Console(force_jupyter=False)
+from src.console.terminal import number, terminal
 
 
 def print_config(cfg: DictConfig) -> None:
@@ -50,11 +46,6 @@ def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
         console.print(Text(f"hint: {hint['seen']}"))
         # on one line however long, so that it can be copied
         console.print(f"  try: {hint['try']}", soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-
-def number(value: float) -> str:
-    """Four decimals, or where a diverging run would need too many columns for that, four digits."""
-    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.4g}"
 
 
 def _metrics_table(metrics: Mapping[str, float]) -> Table:

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from src.console.results import terminal
+from src.console.terminal import terminal
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from src.build import build
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
-from src.console.results import terminal
+from src.console.terminal import terminal
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, hydra_config
 

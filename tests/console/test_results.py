@@ -1,6 +1,5 @@
 """What a run prints: no wider than a terminal, plain in a pipe, and word for word what it is given."""
 
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from src.console.results import number, print_config, print_hints, print_results
+from src.console.results import print_config, print_hints, print_results
 from src.run.directory import flatten
 from tests.tasks.runs import small
 
@@ -97,14 +96,6 @@ def test_hints_are_prose_with_a_command_that_can_be_copied(capsys: pytest.Captur
     assert last == f"  try: {hints[0]['try']}"
     print_results({"metrics": METRICS, "per_class": [], "hints": hints}, run_dir=Path("here"))
     assert hints[0]["try"] in printed(capsys)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(0.0, "0.0000"), (-12345.67891, "-12345.6789"), (1.76e34, "1.76e+34"), (-2e6, "-2e+06"), (math.inf, "inf")],
-)
-def test_numbers_keep_their_columns_narrow(value: float, expected: str) -> None:
-    assert number(value) == expected
 
 
 def test_results_of_a_diverging_run_fit_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
