@@ -34,14 +34,15 @@ def draw(cfg: DictConfig) -> list[Path]:
         from src.build import build
         from src.measure import measure
         from src.pictures import catalogue as pictures
-        from src.plots.animation import animate, frames_in
+        from src.pictures.subject import Subject, title_of
+        from src.plots.frames import animate, frames_in
         from src.plots.style import save
 
     every = [*pictures.PICTURES, "gif"]
     names = pictures.check_names("pictures", every if cfg.pictures is None else cfg.pictures, "gif")
     built = build(run_cfg, evaluate_only=True)
     metrics = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or _tested(run, run_cfg))).metrics
-    subject = pictures.Subject(built.task, built.datamodule, pictures.title_of(run_cfg.model.name, metrics), run)
+    subject = Subject(built.task, built.datamodule, title_of(run_cfg.model.name, metrics), run)
     fitting = [name for name in names if name in pictures.PICTURES and pictures.PICTURES[name].fits(subject)]
     fitting += ["gif"] if "gif" in names and frames_in(run.frames) else []
     if cfg.pictures is not None:

@@ -7,13 +7,12 @@ from typing import Any, TypeAlias
 
 import lightning.pytorch as pl
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from src.callbacks.every_few_epochs import EveryFewEpochs
 from src.callbacks.tensorboard import add_png, writers
-from src.data.base import InMemoryDataModule, Part
+from src.pictures.subject import Subject
 from src.plots.frames import BoundaryFrames, PredictionFrames
 from src.run.directory import RunDir
 from src.run.files import write_atomically
@@ -41,7 +40,7 @@ class Frames(EveryFewEpochs):
         if not open_writers and not (self.save and trainer.is_global_zero):
             return
         if self._draw is None:
-            self._draw = drawer(task, trainer.datamodule)  # type: ignore[attr-defined]  # the task has checked it
+            self._draw = drawer(Subject(task, trainer.datamodule))  # type: ignore[attr-defined]  # the task has checked it
         if self._draw is None:
             return
         picture = self._draw(_title(task.epoch, trainer.callback_metrics))
@@ -54,26 +53,21 @@ class Frames(EveryFewEpochs):
             write_atomically(frames / f"epoch_{task.epoch:06d}.png", png)
 
 
-def drawer(task: Task, datamodule: InMemoryDataModule) -> Draw | None:
+def drawer(subject: Subject) -> Draw | None:
     """What draws a frame with a title, or None for data of which there is no such picture."""
-    spec, (train, _, test) = task.spec, datamodule.parts
-
-    def predict(points: NDArray[np.float32]) -> NDArray[np.float32]:
-        return task.predict_probs(torch.from_numpy(points)).numpy()
-
+    spec, (train_x, train_y), (test_x, test_y) = subject.task.spec, subject.train, subject.test
     if spec.task != "regression" and spec.n_features == 2:
-        points = _array(train.x), _array(train.y)
-        boundary = BoundaryFrames(points, class_names=spec.class_names, feature_names=spec.feature_names)
-        return lambda title: boundary.draw(predict, title=title)
+        boundary = BoundaryFrames(subject.train, class_names=spec.class_names, feature_names=spec.feature_names)
+        return lambda title: boundary.draw(subject.predict, title=title)
     if spec.task == "regression" and spec.n_features == 1:
         predictions = PredictionFrames(
-            _first_columns(train),
-            _first_columns(test),
+            (train_x[:, 0], train_y[:, 0]),
+            (test_x[:, 0], test_y[:, 0]),
             feature_name=spec.feature_names[0],
             target_name=spec.class_names[0],
         )
-        x = np.sort(_array(torch.cat([train.x, test.x])), axis=0)
-        return lambda title: predictions.draw(x[:, 0], predict(x)[:, 0], title=title)
+        x = np.sort(np.concatenate([train_x, test_x]), axis=0)
+        return lambda title: predictions.draw(x[:, 0], subject.predict(x)[:, 0], title=title)
     return None
 
 
@@ -88,11 +82,3 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
 def _title(epoch: int, metrics: dict[str, Any]) -> str:
     shown = "val/loss" if "val/loss" in metrics else "train/loss"
     return f"epoch {epoch}: {shown} {float(metrics[shown]):.4f}"
-
-
-def _first_columns(part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
-    return _array(part.x)[:, 0], _array(part.y)[:, 0]
-
-
-def _array(values: torch.Tensor) -> NDArray[Any]:
-    return (values.float() if values.is_floating_point() else values).cpu().numpy()

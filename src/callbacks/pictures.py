@@ -8,7 +8,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from src.data.base import InMemoryDataModule
-from src.pictures.catalogue import Subject, check_names, draw, title_of
+from src.pictures.catalogue import check_names, draw
+from src.pictures.subject import Subject, title_of
 from src.plots.style import save
 from src.run.directory import RunDir
 from src.tasks.base import Task

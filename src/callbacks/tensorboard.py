@@ -15,7 +15,8 @@ from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
 from src.callbacks.every_few_epochs import EveryFewEpochs
 from src.data.base import InMemoryDataModule
-from src.plots.background import class_probs
+from src.pictures.subject import Subject
+from src.plots.plane import class_probs
 from src.tasks.base import Task
 
 
@@ -81,11 +82,9 @@ class PrecisionRecallCurves(Callback):
         if spec.task == "regression" or not open_writers:
             return
         datamodule: InMemoryDataModule = trainer.datamodule  # type: ignore[attr-defined]  # the task has checked it
-        test = datamodule.parts.test
-        labels = test.y.cpu().numpy()
-        probs = class_probs(
-            lambda x: pl_module.predict_probs(torch.from_numpy(x)).numpy(), test.x.cpu().numpy(), len(spec.class_names)
-        )
+        subject = Subject(pl_module, datamodule)
+        points, labels = subject.test
+        probs = class_probs(subject.predict, points, len(spec.class_names))
         for writer in open_writers:
             for k, name in enumerate(spec.class_names):
                 writer.add_pr_curve(f"test/precision_recall/{name}", labels == k, probs[:, k], trainer.current_epoch)

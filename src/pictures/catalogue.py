@@ -1,12 +1,8 @@
-"""All pictures of a run by name: what each needs, and how it is drawn from a network and its data.
-
-Axes: `n` samples, `f` features.
-"""
+"""All pictures of a run by name: what each needs, and how it is drawn."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,67 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from src.config.errors import ConfigError, suggest
-from src.data.base import InMemoryDataModule, Part
-from src.models.activations import ACTIVATIONS, FOLDING
+from src.models.activations import ACTIVATIONS
+from src.pictures.subject import Subject
 from src.plots.activations import Curve, activations_figure
 from src.plots.boundary import boundary_figure
 from src.plots.confusion import confusion_figure
 from src.plots.curves import curves_figure
 from src.plots.folds import folds_figure
-from src.plots.hidden import Layer
 from src.plots.probabilities import probabilities_figure
 from src.plots.regression import predictions_figure, residuals_figure
 from src.plots.units import units_figure
 from src.run.directory import RunDir
-from src.tasks.base import Task
-
-Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is drawn.
-
-    Attributes:
-        task: The network.
-        datamodule: Its data.
-        title: What stands on top of every picture.
-        run: Where its metrics were written; None where they were not.
-    """
-
-    task: Task
-    datamodule: InMemoryDataModule
-    title: str
-    run: RunDir | None = None
-
-    @property
-    def train(self) -> Arrays:
-        """Inputs (n, f) and targets of the training part."""
-        return _arrays(self.datamodule.parts.train)
-
-    @property
-    def test(self) -> Arrays:
-        """Inputs (n, f) and targets of the test part."""
-        return _arrays(self.datamodule.parts.test)
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """Names and title of a picture of the plane."""
-        spec = self.task.spec
-        return {"class_names": spec.class_names, "feature_names": spec.feature_names, "title": self.title}
-
-    def predict(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Class probabilities (n, k), or the numbers that a regression predicts (n, t)."""
-        probs: NDArray[np.float32] = self.task.predict_probs(torch.from_numpy(points)).numpy()
-        return probs
-
-    @torch.no_grad()
-    def hidden(self, points: NDArray[np.float32]) -> list[Layer]:
-        """Every hidden layer at points (n, f)."""
-        net: Any = self.task.net
-        parameter = next(net.parameters())
-        layers = net.hidden_layers(torch.from_numpy(points).to(parameter))
-        return [Layer(name, name in FOLDING, _numpy(before), _numpy(after)) for name, before, after in layers]
 
 
 class Picture(NamedTuple):
@@ -124,13 +70,6 @@ def check_names(key: str, names: str | Iterable[str], *more: str) -> list[str]:
         if name not in allowed:
             raise ConfigError(f"{key} holds {name!r}, which is no picture; {suggest(str(name), allowed)}")
     return given
-
-
-def title_of(name: str, metrics: Mapping[str, Any]) -> str:
-    """Name of the model and what the test part says of it."""
-    if "test/accuracy" in metrics:
-        return f"{name}: test accuracy {metrics['test/accuracy']:.1%}"
-    return f"{name}: test mean absolute error {metrics['test/mae']:.4f}"
 
 
 def activation_sheet(*, title: str = "Activations, from PyTorch and written by hand") -> Figure:
@@ -239,12 +178,3 @@ PICTURES: dict[str, Picture] = {
     ),
     "activations": Picture("nothing", lambda _: True, lambda _: activation_sheet()),
 }
-
-
-def _arrays(part: Part) -> Arrays:
-    return part.x.float().cpu().numpy(), part.y.cpu().numpy()
-
-
-def _numpy(values: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = values.float().cpu().numpy()
-    return array

@@ -13,17 +13,14 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from src.plots import style
-from src.plots.background import Predict, class_probs, evaluate
 from src.plots.layout import panels
-from src.plots.plane import Part, check_part, limits, look, panel_size
-
-__all__ = ["Part", "boundary_figure"]
+from src.plots.plane import Background, Predict, Samples, View, check_samples, class_probs, look
 
 
 def boundary_figure(
     predict: Predict,
-    train: Part,
-    test: Part,
+    train: Samples,
+    test: Samples,
     *,
     class_names: Sequence[str],
     feature_names: Sequence[str],
@@ -52,18 +49,17 @@ def boundary_figure(
         raise ValueError(
             f"need 2 or more class names and exactly 2 feature names, got {list(class_names)} and {list(feature_names)}"
         )
-    check_part("train", train, n_classes)
-    check_part("test", test, n_classes)
-    lower, upper = limits(train[0], test[0])
-    size = panel_size(upper - lower)
-    background = evaluate(predict, lower, upper, size=size, n_classes=n_classes)
-    figure, axes = panels(2, size=size, title=title, above=0.52, legend=_legend(class_names))
+    check_samples("train", train, n_classes)
+    check_samples("test", test, n_classes)
+    view = View.around(train[0], test[0])
+    background = Background.of(predict, view, n_classes=n_classes)
+    figure, axes = panels(2, size=view.size, title=title, above=0.52, legend=_legend(class_names))
     for ax, name, (points, labels) in zip(axes, ("Train", "Test"), (train, test), strict=True):
         wrong = class_probs(predict, points, n_classes).argmax(1) != labels
         background.draw(ax)
         _draw_points(ax, points, labels, wrong)
         _describe(ax, name, wrong)
-        ax.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
+        ax.set(**view.limits)
         ax.set_xlabel(feature_names[0], **style.LABEL)
     axes[0].set_ylabel(feature_names[1], **style.LABEL)
     return figure

@@ -13,10 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from src.plots import style
-from src.plots.background import Predict, evaluate
-from src.plots.hidden import Hidden, evaluate_hidden
 from src.plots.layout import panels
-from src.plots.plane import Part, check_part, limits, look, panel_size
+from src.plots.plane import Background, Predict, Samples, View, check_samples, look
+from src.plots.units import Hidden, LayerMap
 
 MAX_LINES = 32  # of a panel; more are no picture but a hatching
 MAX_LAYERS = 4
@@ -28,7 +27,7 @@ _FOLD: dict[str, Any] = {"color": style.VIOLET, "lw": 1.2}
 def folds_figure(
     predict: Predict,
     hidden: Hidden,
-    data: Part,
+    data: Samples,
     *,
     class_names: Sequence[str],
     feature_names: Sequence[str],
@@ -52,11 +51,10 @@ def folds_figure(
         ValueError: If a shape, a dtype or a range differs from the above, or a number is not finite.
     """
     n_classes = len(class_names)
-    check_part("data", data, n_classes)
-    lower, upper = limits(data[0])
-    size = panel_size(upper - lower)
-    background = evaluate(predict, lower, upper, size=size, n_classes=n_classes)
-    maps = evaluate_hidden(hidden, lower, upper, size=size, max_units=MAX_LINES)
+    check_samples("data", data, n_classes)
+    view = View.around(data[0])
+    background = Background.of(predict, view, n_classes=n_classes)
+    maps = LayerMap.all_of(hidden, view, max_units=MAX_LINES)
     folding = [(i + 1, layer) for i, layer in enumerate(maps) if layer.folds]
     if len(folding) > MAX_LAYERS:
         title = f"{title}; the first {MAX_LAYERS} of {len(folding)} layers that fold"
@@ -64,7 +62,7 @@ def folds_figure(
     n_panels = max(1, len(folding))
     figure, axes = panels(
         n_panels,
-        size=size,
+        size=view.size,
         title=title,
         columns=min(n_panels, 2),
         above=0.52,
@@ -73,7 +71,7 @@ def folds_figure(
     for i, ax in enumerate(axes):
         background.draw(ax, lw=_BOUNDARY)
         _draw_points(ax, data)
-        ax.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
+        ax.set(**view.limits)
         text = f"no unit folds the plane:\nactivations: {', '.join(dict.fromkeys(m.name for m in maps)) or 'none'}"
         if folding:
             number, layer = folding[i]
@@ -91,7 +89,7 @@ def folds_figure(
     return figure
 
 
-def _draw_points(ax: Axes, data: Part) -> None:
+def _draw_points(ax: Axes, data: Samples) -> None:
     chosen = style.shown(len(data[0]))
     points, labels = data[0][chosen], data[1][chosen]
     size = 0.7 * style.marker_size(len(points))

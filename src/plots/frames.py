@@ -1,11 +1,15 @@
-"""Small pictures of a network while it learns, many of a run: what stays the same is drawn once.
+"""Small pictures of a network while it learns, many of a run, and the animated GIF that they make.
 
-A whole figure takes about 150 ms, which a run of some seconds cannot spend twenty times; a frame takes about 15.
+What stays the same is drawn once: a whole figure takes about 150 ms, which a run of some seconds cannot spend twenty
+times; a frame takes about 15.
 
 Axes: `n` points, `k` classes, `h` and `w` rows and columns of the picture.
 """
 
+import io
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +19,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+from PIL import Image
 
 from src.plots import style
-from src.plots.background import Predict, evaluate
 from src.plots.layout import panels
-from src.plots.plane import Part, limits, look, panel_size
+from src.plots.plane import Background, Predict, Samples, View, look
 
 _DPI = 80
 _WIDTH = 3.4  # inches of the panel
+
+PLAY_MS = 6000  # all frames but the last
+HOLD_MS = 2500  # the last one, which is what the run came to
+_MAX_WIDTH = 900  # pixels of the GIF
+_SAMPLED = 8  # frames that its colours are made from
+_COLORS = 128  # soft colours and smooth letters; twice as many make the file half as large again
 
 
 class _Film:
@@ -59,20 +69,19 @@ class BoundaryFrames:
         feature_names: Of the horizontal and the vertical axis.
     """
 
-    def __init__(self, points: Part, *, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
+    def __init__(self, points: Samples, *, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
         self._n_classes = len(class_names)
-        self._lower, self._upper = limits(points[0])
-        self._size = panel_size(self._upper - self._lower, width=_WIDTH)
+        self._view = View.around(points[0], width=_WIDTH)
         chosen = style.shown(len(points[0]))
         x, labels = points[0][chosen], points[1][chosen]
         size = 0.8 * style.marker_size(len(chosen))
         lines = [Line2D([], [], label=name, animated=True, **look(k, size=size)) for k, name in enumerate(class_names)]
-        figure, (self._ax,) = panels(1, size=self._size, title="", above=0.35, legend=lines)
+        figure, (self._ax,) = panels(1, size=self._view.size, title="", above=0.35, legend=lines)
         for k, line in enumerate(lines):
             line.set_data(x[labels == k, 0], x[labels == k, 1])
             self._ax.add_line(line)
         self._points = lines
-        self._ax.set(xlim=(self._lower[0], self._upper[0]), ylim=(self._lower[1], self._upper[1]))
+        self._ax.set(**self._view.limits)
         self._ax.set_xlabel(feature_names[0], **style.LABEL)
         self._ax.set_ylabel(feature_names[1], **style.LABEL)
         self._film = _Film(figure, self._ax)
@@ -93,9 +102,7 @@ class BoundaryFrames:
             probs = predict(points)
             return np.where(np.isfinite(probs).all(1, keepdims=True), probs, np.float32(1 / self._n_classes))
 
-        # an inch holds fewer of a frame's pixels than of a whole figure's, for which `evaluate` chooses the grid
-        size = (self._size[0] * _DPI / style.DPI, self._size[1] * _DPI / style.DPI)
-        background = evaluate(tamed, self._lower, self._upper, size=size, n_classes=self._n_classes)
+        background = Background.of(tamed, self._view, n_classes=self._n_classes, dpi=_DPI)
         background.draw(self._ax)
         colors, borders = list(self._ax.images), list(self._ax.collections)
         picture = self._film.frame((*colors, *self._points, *borders), title)
@@ -114,9 +121,8 @@ class PredictionFrames:
         target_name: Name of the vertical axis.
     """
 
-    def __init__(self, train: Part, test: Part, *, feature_name: str, target_name: str) -> None:
-        corners = [np.stack(part, 1) for part in (train, test)]
-        lower, upper = limits(*corners)
+    def __init__(self, train: Samples, test: Samples, *, feature_name: str, target_name: str) -> None:
+        view = View.around(*(np.stack(part, 1) for part in (train, test)))
         lines = []
         for k, (name, points) in enumerate((("train", train), ("test", test))):
             chosen = style.shown(len(points[0]))
@@ -126,7 +132,7 @@ class PredictionFrames:
         figure, (ax,) = panels(1, size=(4.6, 2.9), title="", above=0.35, legend=lines)
         for line in lines:
             ax.add_line(line)
-        ax.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
+        ax.set(**view.limits)
         ax.grid(color="#E4E4E4", lw=0.8)
         ax.set_axisbelow(True)
         ax.set_xlabel(feature_name, **style.LABEL)
@@ -146,3 +152,56 @@ class PredictionFrames:
         """
         self._prediction.set_data(x, y_hat)
         return self._film.frame([self._prediction], title)
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """List the frames `epoch_<number>.png` of a folder, in the order of their epochs."""
+    numbered = [(re.fullmatch(r"epoch_(\d+)\.png", path.name), path) for path in folder.glob("epoch_*.png")]
+    return [path for _, path in sorted((int(found[1]), path) for found, path in numbered if found)]
+
+
+def animate(folder: Path) -> bytes:
+    """Make a GIF that repeats for ever of the frames in a folder.
+
+    All frames take about 6 seconds together, no one less than 60 ms nor more than 600 ms, and the last stays for 2.5 s.
+
+    Args:
+        folder: Holds `epoch_000100.png` and so on, all of the same size.
+
+    Returns:
+        The file's content. Frames wider than 900 pixels are made smaller.
+
+    Raises:
+        ValueError: If there is no frame, or the sizes differ.
+    """
+    files = frames_in(folder)
+    if not files:
+        raise ValueError(f"{folder} holds no frames epoch_<number>.png")
+    frames = [_read(path) for path in files]
+    for path, frame in zip(files, frames, strict=True):
+        if frame.size != frames[0].size:
+            raise ValueError(
+                f"{path} is {frame.size} pixels large, {files[0].name} {frames[0].size}; all must be alike"
+            )
+    # One palette for all, from some: with palettes of their own, still parts would flicker.
+    some = [*frames[:: -(-len(frames) // _SAMPLED)], frames[-1]]
+    sheet = Image.new("RGB", (frames[0].width, len(some) * frames[0].height))
+    for i, frame in enumerate(some):
+        sheet.paste(frame, (0, i * frame.height))
+    palette = sheet.quantize(_COLORS, method=Image.Quantize.MEDIANCUT)
+    drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    each = min(600, max(60, PLAY_MS // len(drawn) // 10 * 10))  # a GIF counts in hundredths of a second
+    file = io.BytesIO()
+    drawn[0].save(
+        file, format="gif", save_all=True, append_images=drawn[1:], loop=0,
+        duration=[*[each] * (len(drawn) - 1), HOLD_MS],
+    )  # fmt: skip
+    return file.getvalue()
+
+
+def _read(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        frame = image.convert("RGB")
+    if frame.width <= _MAX_WIDTH:
+        return frame
+    return frame.resize((_MAX_WIDTH, round(frame.height * _MAX_WIDTH / frame.width)), Image.Resampling.LANCZOS)

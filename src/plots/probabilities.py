@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from src.plots import style
-from src.plots.background import Background, Predict, evaluate, show
 from src.plots.layout import panels
-from src.plots.plane import Part, check_part, limits, panel_size
+from src.plots.plane import Background, Predict, Samples, View, check_samples, show
 
 MAX_CLASSES = 12
 # How likely the class is on each line, and how the line is drawn.
@@ -26,7 +25,7 @@ _LEVELS: dict[float, dict[str, Any]] = {
 
 
 def probabilities_figure(
-    predict: Predict, data: Part, *, class_names: Sequence[str], feature_names: Sequence[str], title: str
+    predict: Predict, data: Samples, *, class_names: Sequence[str], feature_names: Sequence[str], title: str
 ) -> Figure:
     """Draw the probability of each class as the strength of its colour, with lines at 10, 50 and 90 %.
 
@@ -45,21 +44,20 @@ def probabilities_figure(
         ValueError: If a shape, a dtype or a range differs from the above, or a number is not finite.
     """
     n_classes = len(class_names)
-    check_part("data", data, n_classes)
+    check_samples("data", data, n_classes)
     n_panels = min(n_classes, MAX_CLASSES)
     if n_panels < n_classes:
         title = f"{title}; the first {n_panels} of {n_classes} classes"
     columns = n_panels if n_panels <= 3 else 2 if n_panels == 4 else 4 if n_panels > 6 else 3
-    lower, upper = limits(data[0])
-    size = panel_size(upper - lower, width=3.6 if columns == 2 else 3.3 if columns == 3 else 2.7)
-    background = evaluate(predict, lower, upper, size=size, n_classes=n_classes)
+    view = View.around(data[0], width=3.6 if columns == 2 else 3.3 if columns == 3 else 2.7)
+    background = Background.of(predict, view, n_classes=n_classes)
     figure, axes = panels(
-        n_panels, size=size, title=title, columns=columns, above=0.32, legend=_legend(background, n_panels)
+        n_panels, size=view.size, title=title, columns=columns, above=0.32, legend=_legend(background, n_panels)
     )
     for k, ax in enumerate(axes):
         _draw_class(ax, k, background, data)
         ax.set_title(class_names[k], size=11, color=style.INK, y=1.0)
-        ax.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
+        ax.set(**view.limits)
         if k + columns >= n_panels:
             ax.set_xlabel(feature_names[0], **style.LABEL)
         if k % columns == 0:
@@ -67,7 +65,7 @@ def probabilities_figure(
     return figure
 
 
-def _draw_class(ax: Axes, k: int, background: Background, data: Part) -> None:
+def _draw_class(ax: Axes, k: int, background: Background, data: Samples) -> None:
     probs = background.probs[..., k]
     show(ax, background.x, background.y, style.soften_one(probs, k))
     for level, look in _LEVELS.items():

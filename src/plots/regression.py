@@ -3,7 +3,7 @@
 Axes: `n` points, `m` predictions.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from src.plots import style
 from src.plots.layout import panels
-
-Series: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+from src.plots.plane import Samples
 
 
 def predictions_figure(
-    train: Series,
-    test: Series,
-    predictions: Series,
+    train: Samples,
+    test: Samples,
+    predictions: Samples,
     *,
     feature_name: str,
     target_name: str,
@@ -51,7 +50,7 @@ def predictions_figure(
     return figure
 
 
-def residuals_figure(train: Series, test: Series, *, place_name: str, target_name: str, title: str) -> Figure:
+def residuals_figure(train: Samples, test: Samples, *, place_name: str, target_name: str, title: str) -> Figure:
     """Draw what a model leaves unexplained: target minus prediction of every point.
 
     A good fit leaves a band around zero without a pattern; a slope or an arch is something that the model has missed.
@@ -84,7 +83,7 @@ def residuals_figure(train: Series, test: Series, *, place_name: str, target_nam
     return figure
 
 
-def _check(**parts: Series) -> None:
+def _check(**parts: Samples) -> None:
     for name, (x, y) in parts.items():
         if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
             raise ValueError(f"{name} must be two arrays of shape (n,) with n >= 1, got {x.shape} and {y.shape}")
@@ -100,7 +99,7 @@ def _draw(ax: Axes, lines: list[Line2D]) -> None:
     ax.set_axisbelow(True)
 
 
-def _points(name: str, part: Series, k: int) -> Line2D:
+def _points(name: str, part: Samples, k: int) -> Line2D:
     chosen = style.shown(len(part[0]))
     if len(chosen) < len(part[0]):
         name = f"{name} ({len(chosen):,} of {len(part[0]):,} shown)"

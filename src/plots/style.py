@@ -3,8 +3,7 @@
 Axes: `k` classes; `...` any leading axes.
 """
 
-import os
-import uuid
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from PIL import Image
 
 from src.plots.palette import INK as INK
 from src.plots.palette import PALETTE as PALETTE
+from src.run.files import write_atomically
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 VIOLET = "#542788"  # the units of a network: no class has it
@@ -120,15 +120,10 @@ def save(figure: Figure, path: Path) -> NDArray[np.uint8]:
     """
     if path.suffix != ".png":
         raise ValueError(f"a picture is saved as .png, got {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: its files are private to the user, and `os.replace` would keep them so.
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there
     rgb = np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
-    try:
-        Image.fromarray(rgb).save(partial, format="png", compress_level=3)
-        os.replace(partial, path)  # noqa: PTH105  the name that says "atomic"
-    finally:
-        partial.unlink(missing_ok=True)
+    data = io.BytesIO()
+    Image.fromarray(rgb).save(data, format="png", compress_level=3)
+    write_atomically(path, data.getvalue())
     return rgb

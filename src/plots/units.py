@@ -1,6 +1,11 @@
-"""What each hidden unit of a network computes over the plane: a grid of small pictures, one per unit."""
+"""What each hidden unit of a network computes over the plane: its values on a grid, and a small picture per unit.
 
-from collections.abc import Sequence
+Axes: `n` points, `w` units of a layer, `h` and `v` rows and columns of the grid.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,14 +14,90 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from src.plots import style
-from src.plots.background import show
-from src.plots.hidden import Hidden, LayerMap, evaluate_hidden
 from src.plots.layout import panels
-from src.plots.plane import limits, panel_size
+from src.plots.plane import View, show
 
 MAX_UNITS = 16  # of a layer
 MAX_LAYERS = 4
 _COLUMNS = 8
+_CHUNK = 4096  # points per call: wide layers hold thousands of numbers for each of them
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A hidden layer at some points.
+
+    Attributes:
+        name: What its activation is called.
+        folds: Whether that has a corner at zero, so that its units fold the plane.
+        before: Pre-activations, (n, w).
+        after: Activations, (n, w).
+    """
+
+    name: str
+    folds: bool
+    before: NDArray[np.float32]
+    after: NDArray[np.float32]
+
+
+Hidden: TypeAlias = Callable[[NDArray[np.float32]], Sequence[Layer]]
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """A hidden layer over a panel: the first of its units.
+
+    Attributes:
+        name: What its activation is called.
+        folds: Whether that has a corner at zero.
+        n_units: How many units the layer has.
+        x: Places of the columns, (v,).
+        y: Places of the rows, (h,).
+        before: Pre-activations of the units that are kept, (h, v, w).
+        after: Their activations, (h, v, w).
+    """
+
+    name: str
+    folds: bool
+    n_units: int
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    before: NDArray[np.float32]
+    after: NDArray[np.float32]
+
+    @classmethod
+    def all_of(cls, hidden: Hidden, view: View, *, max_units: int) -> "list[LayerMap]":
+        """Ask a network for its hidden units at every place of a panel.
+
+        Args:
+            hidden: Takes points, float32 (n, 2), and returns every hidden layer at these points. A call gets at most
+                4,096 points.
+            view: What the panel shows.
+            max_units: How many units of a layer are kept; the first ones.
+        """
+        x, y, points = view.grid()
+        places = (np.ascontiguousarray(points[i : i + _CHUNK], np.float32) for i in range(0, len(points), _CHUNK))
+        chunks = [
+            [(layer, layer.before[:, :max_units].copy(), layer.after[:, :max_units].copy()) for layer in hidden(chunk)]
+            for chunk in places
+        ]
+        maps = []
+        for parts in zip(*chunks, strict=True):
+            first: Layer = parts[0][0]
+            before, after = (np.concatenate([p[i] for p in parts]).reshape(len(y), len(x), -1) for i in (1, 2))
+            maps.append(cls(first.name, first.folds, first.before.shape[1], x, y, before, after))
+        return maps
+
+    def crosses_zero(self) -> NDArray[np.bool_]:
+        """Tell of which units the pre-activation has both signs in view, (w,)."""
+        lowest, highest = (f(self.before, axis=(0, 1)) for f in (np.min, np.max))
+        both: NDArray[np.bool_] = (lowest < 0) & (highest > 0)
+        return both
+
+    def draw_folds(self, ax: Axes, units: Iterable[int], **look: Any) -> None:
+        """Draw where the pre-activations of some units are zero."""
+        for unit in units:
+            ax.contour(self.x, self.y, self.before[..., unit], levels=[0.0], **look)
 
 
 def units_figure(
@@ -43,9 +124,8 @@ def units_figure(
     """
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
         raise ValueError(f"points must have shape (n, 2) with n >= 1, got {points.shape}")
-    lower, upper = limits(points)
-    size = panel_size(upper - lower, width=1.15)
-    maps = evaluate_hidden(hidden, lower, upper, size=size, max_units=MAX_UNITS)
+    view = View.around(points, width=1.15)
+    maps = LayerMap.all_of(hidden, view, max_units=MAX_UNITS)
     if not maps:
         raise ValueError("hidden must return at least one layer, got none")
     layers, title = maps[:MAX_LAYERS], title + _left_out(maps)
@@ -53,7 +133,7 @@ def units_figure(
     columns = -(-widest // -(-widest // _COLUMNS))
     rows = [(i, unit) for i, layer in enumerate(layers) for unit in range(0, layer.before.shape[2], columns)]
     figure, axes = panels(
-        columns * len(rows), size=size, title=title, columns=columns, left=0.75, above=0.26, below=0.45,
+        columns * len(rows), size=view.size, title=title, columns=columns, left=0.75, above=0.26, below=0.45,
         legend=_legend(any(layer.after.min() < 0 for layer in layers)),
     )  # fmt: skip
     for row, (i, first) in enumerate(rows):

@@ -21,7 +21,8 @@ from src.data.base import Batches, InMemoryDataModule, Part
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, as_record, hints, of_error
 from src.measure import class_report
-from src.pictures.catalogue import Subject, draw, title_of
+from src.pictures.catalogue import draw
+from src.pictures.subject import Subject, title_of
 from src.plots.style import save
 from src.run.directory import RunDir
 from src.sweep.jobs import Job

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from src.build import Built, build
 from src.callbacks.frames import Frames, drawer
+from src.pictures.subject import Subject
 from tests.data.test_sources import blobs
 from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_parts, small
 from tests.tasks.test_metrics import make
@@ -81,7 +82,7 @@ def test_drawing_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("choices", [("data=circles",), ("data=line", "model=mlp")])
 def test_a_network_that_has_diverged_can_be_drawn(choices: tuple[str, ...], tmp_path: Path) -> None:
     built = with_frames(*choices, run_dir=tmp_path)
-    draw = drawer(built.task, built.datamodule)
+    draw = drawer(Subject(built.task, built.datamodule))
     assert draw is not None
     before = draw("epoch 8")
     with torch.no_grad():
@@ -94,7 +95,7 @@ def test_a_network_that_has_diverged_can_be_drawn(choices: tuple[str, ...], tmp_
     "data", [blobs(n_features=3), GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2))], ids=["3-d", "2-d"]
 )
 def test_other_shapes_have_no_such_picture(data: GivenData) -> None:
-    assert drawer(make(data.spec), data) is None
+    assert drawer(Subject(make(data.spec), data)) is None
 
 
 def test_only_the_first_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

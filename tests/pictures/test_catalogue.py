@@ -4,35 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from src.config.errors import ConfigError
-from src.data.base import InMemoryDataModule
 from src.models.activations import ACTIVATIONS
 from src.models.mlp import MLP
-from src.pictures.catalogue import PICTURES, Subject, activation_sheet, check_names, draw, needs, read_history, title_of
+from src.pictures.catalogue import PICTURES, activation_sheet, check_names, draw, needs, read_history
+from src.pictures.subject import Subject
 from src.run.directory import RunDir
 from tests.data.test_sources import blobs, circles, line
+from tests.pictures.subjects import relu, subject
 from tests.plots.seen import contours, vertices, width
 from tests.tasks.runs import GivenData, numbers_spec, random_parts
-from tests.tasks.test_metrics import make
-
-
-def subject(data: InMemoryDataModule, *, run: RunDir | None = None, net: nn.Module | None = None) -> Subject:
-    torch.manual_seed(0)
-    task = make(data.spec)
-    if net is not None:
-        task.net = net
-    return Subject(task, data, "a title", run)
 
 
 def fitting(given: Subject) -> set[str]:
     return {name for name, picture in PICTURES.items() if picture.fits(given)}
-
-
-def relu(**changes: int) -> MLP:
-    return MLP(**({"in_features": 2, "out_features": 1} | changes), hidden=[4], activation="relu")
 
 
 def test_what_fits_depends_on_data_and_network(tmp_path: Path) -> None:
@@ -56,23 +43,6 @@ def test_only_what_fits_is_drawn_in_the_order_that_was_asked_for() -> None:
     given = subject(circles(n_samples=50), net=relu())
     asked = ["units", "predictions", "probabilities", "curves", "folds", "boundary"]
     assert [name for name, _ in draw(given, asked)] == ["units", "probabilities", "folds", "boundary"]
-
-
-def test_hidden_units_are_those_of_the_network_in_its_own_precision() -> None:
-    given = subject(circles(n_samples=50), net=relu().double())
-    points = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
-    (layer,) = given.hidden(points)
-    expected = given.task.net.get_submodule("layers.0")(torch.from_numpy(points).double())
-    assert layer.before == pytest.approx(expected.detach().float().numpy())
-    assert np.array_equal(layer.after, np.maximum(layer.before, 0))
-    assert layer.before.dtype == np.float32
-    assert (layer.name, layer.folds) == ("relu", True)
-
-
-def test_only_layers_with_a_corner_fold() -> None:
-    net = MLP(in_features=2, hidden=[4, 4, 4], out_features=1, activation=["identity", "handmade_relu", "tanh"])
-    layers = subject(circles(n_samples=50), net=net).hidden(np.zeros((1, 2), dtype=np.float32))
-    assert [layer.folds for layer in layers] == [False, True, False]
 
 
 def test_fold_lines_of_a_real_network_are_those_of_its_weights() -> None:
@@ -113,11 +83,6 @@ def test_history_is_the_table_without_a_line_that_was_cut_off(tmp_path: Path) ->
     assert history["epoch"].tolist() == [0, 10]
     assert history["train/loss"].tolist() == [0.5, 0.25]
     assert np.array_equal(history["val/loss"], [np.nan, 0.75], equal_nan=True)
-
-
-def test_titles_say_what_the_test_part_says() -> None:
-    assert title_of("blob", {"test/accuracy": torch.tensor(0.875), "test/f1": 0.5}) == "blob: test accuracy 87.5%"
-    assert title_of("line", {"test/mae": 0.25}) == "line: test mean absolute error 0.2500"
 
 
 def test_unknown_names_are_refused_with_the_nearest_one() -> None:

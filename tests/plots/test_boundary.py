@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.colors import rgb_to_hsv, to_rgb
-from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,14 +15,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 
 from src.plots import style
-from src.plots.background import Predict
-from src.plots.boundary import Part, boundary_figure
+from src.plots.boundary import boundary_figure
+from src.plots.plane import Predict, Samples
 from src.plots.style import save
+from tests.plots.seen import contours
 
 Floats = NDArray[np.float32]
 
 
-def _parts(n: int = 200, classes: int = 2) -> tuple[Part, Part]:
+def _parts(n: int = 200, classes: int = 2) -> tuple[Samples, Samples]:
     if classes == 2:
         x, y = make_circles(n, noise=0.03, random_state=42)
     else:
@@ -41,22 +40,18 @@ def _never_sure(points: Floats) -> Floats:
     return np.full((len(points), 2), 0.5, dtype=np.float32)
 
 
-def _fit(train: Part) -> Predict:
+def _fit(train: Samples) -> Predict:
     model = LogisticRegression().fit(*train)
     return lambda points: np.asarray(model.predict_proba(points), dtype=np.float32)
 
 
-def _draw(predict: Predict, train: Part, test: Part, n_classes: int = 2, **names: Any) -> Figure:
+def _draw(predict: Predict, train: Samples, test: Samples, n_classes: int = 2, **names: Any) -> Figure:
     given = {
         "class_names": [f"class {k}" for k in range(n_classes)],
         "feature_names": ("width", "height"),
         "title": "a title",
     }
     return boundary_figure(predict, train, test, **(given | names))
-
-
-def _borders(ax: Axes) -> list[ContourSet]:
-    return [part for part in ax.collections if isinstance(part, ContourSet)]
 
 
 def _colors_at(figure: Figure, places: NDArray[Any]) -> NDArray[Any]:
@@ -116,15 +111,15 @@ def test_background_has_the_hue_of_the_predicted_class_and_is_pale_where_unsure(
 
 def test_border_lies_where_the_classes_tie() -> None:
     for ax in _draw(_ring, *_parts()).axes:
-        (border,) = _borders(ax)
+        (border,) = contours(ax)
         radius = np.linalg.norm(border.get_paths()[0].vertices, axis=1)
         assert radius == pytest.approx(0.8**0.5, abs=0.01)
 
 
 def test_three_borders_part_four_classes_and_none_a_model_without_opinion() -> None:
     parts = _parts(classes=4)
-    assert len(_borders(_draw(_fit(parts[0]), *parts, 4).axes[0])) == 3
-    assert _borders(_draw(_never_sure, *_parts()).axes[0]) == []
+    assert len(contours(_draw(_fit(parts[0]), *parts, 4).axes[0])) == 3
+    assert contours(_draw(_never_sure, *_parts()).axes[0]) == []
 
 
 def test_exactly_the_wrong_points_have_a_dark_edge() -> None:
@@ -187,7 +182,7 @@ GOOD = (np.zeros((3, 2)), np.array([0, 1, 1]))
         ((GOOD[0], np.array([0, 1, 2])), r"labels must be in 0\.\.1, got 0\.\.2"),
     ],
 )
-def test_bad_parts_are_refused_by_name(part: Part, message: str) -> None:
+def test_bad_parts_are_refused_by_name(part: Samples, message: str) -> None:
     with pytest.raises(ValueError, match=f"train {message}" if message[0] == "p" else message):
         _draw(_ring, part, GOOD)
     with pytest.raises(ValueError, match=r"^test "):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from src.plots import style
 from src.plots.folds import MAX_LAYERS, MAX_LINES, folds_figure
-from src.plots.hidden import Layer
-from src.plots.plane import Part
+from src.plots.plane import Samples
+from src.plots.units import Layer
 from tests.plots.seen import assert_readable, contours, vertices, width
 
 Floats = NDArray[np.float32]
@@ -31,7 +31,7 @@ def _predict(points: Floats) -> Floats:
     return np.stack([1 - positive, positive], 1).astype(np.float32)
 
 
-def _data() -> Part:
+def _data() -> Samples:
     points = np.random.default_rng(0).uniform(-1, 1, (100, 2))
     return points, (points[:, 0] > 0).astype(np.int64)
 

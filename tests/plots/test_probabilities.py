@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.plots import style
-from src.plots.plane import Part
+from src.plots.plane import Samples
 from src.plots.probabilities import MAX_CLASSES, probabilities_figure
 from tests.plots.seen import assert_readable, contours, vertices
 
@@ -23,13 +23,13 @@ def _softmax(points: Floats, k: int) -> Floats:
     return probs
 
 
-def _data(k: int, n: int = 120) -> Part:
+def _data(k: int, n: int = 120) -> Samples:
     rng = np.random.default_rng(0)
     labels = np.arange(n) % k
     return np.stack([labels + rng.normal(0, 0.2, n), rng.uniform(0, k / 1.5, n)], 1), labels
 
 
-def _draw(k: int, data: Part | None = None) -> Figure:
+def _draw(k: int, data: Samples | None = None) -> Figure:
     return probabilities_figure(
         lambda points: _softmax(points, k),
         _data(k) if data is None else data,

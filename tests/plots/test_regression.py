@@ -8,7 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from src.plots import style
-from src.plots.regression import Series, predictions_figure, residuals_figure
+from src.plots.plane import Samples
+from src.plots.regression import predictions_figure, residuals_figure
 from src.plots.style import save
 from tests.plots.seen import assert_readable
 
@@ -17,7 +18,7 @@ Y = 0.7 * X + 0.3
 TRAIN, TEST = (X[:40], Y[:40]), (X[40:], Y[40:])
 
 
-def _draw(train: Series = TRAIN, test: Series = TEST, predictions: Series = (X, Y)) -> Figure:
+def _draw(train: Samples = TRAIN, test: Samples = TEST, predictions: Samples = (X, Y)) -> Figure:
     return predictions_figure(train, test, predictions, feature_name="dose", target_name="effect", title="a line")
 
 
@@ -68,12 +69,12 @@ def test_it_can_be_saved(tmp_path: Path) -> None:
         ((X, np.full(50, np.nan)), "must be finite"),
     ],
 )
-def test_bad_series_are_refused_by_name(name: str, series: Series, message: str) -> None:
+def test_bad_series_are_refused_by_name(name: str, series: Samples, message: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .*{message.removeprefix('must be ')}"):
         _draw(**{name: series})
 
 
-def _residuals(train: Series = (X[:40], Y[:40] - 0.5), test: Series = (X[40:], -Y[40:])) -> Figure:
+def _residuals(train: Samples = (X[:40], Y[:40] - 0.5), test: Samples = (X[40:], -Y[40:])) -> Figure:
     return residuals_figure(train, test, place_name="dose", target_name="effect", title="a line")
 
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.plots import style
-from src.plots.hidden import Layer
-from src.plots.units import MAX_LAYERS, MAX_UNITS, units_figure
+from src.plots.plane import View
+from src.plots.units import MAX_LAYERS, MAX_UNITS, Layer, LayerMap, units_figure
 from tests.plots.seen import assert_readable, contours, vertices
 
 Floats = NDArray[np.float32]
@@ -95,3 +95,24 @@ def test_a_network_without_hidden_layers_and_points_of_another_shape_are_refused
         _draw()
     with pytest.raises(ValueError, match=r"points must have shape \(n, 2\) with n >= 1, got \(50, 1\)"):
         units_figure(lambda _: [], POINTS[:, :1], feature_names=("x", "y"), title="")
+
+
+def test_layers_come_back_row_by_row_from_small_chunks_and_only_the_first_units_are_kept() -> None:
+    sizes = []
+
+    def hidden(points: Floats) -> list[Layer]:
+        sizes.append(len(points))
+        before = np.concatenate([points, -points], 1) - np.float32(0.25)
+        return [Layer("relu", folds=True, before=before, after=np.maximum(before, 0))]
+
+    view = View(np.array([0.0, 5.0]), np.array([1.0, 7.0]), (3.0, 2.0))
+    (layer,) = LayerMap.all_of(hidden, view, max_units=3)
+    assert max(sizes) <= 4096
+    assert len(sizes) > 1
+    assert sum(sizes) == len(layer.x) * len(layer.y)
+    assert (layer.name, layer.folds, layer.n_units) == ("relu", True, 4)
+    assert layer.before.shape == (len(layer.y), len(layer.x), 3)
+    assert np.allclose(layer.before[..., 0], layer.x[None, :] - 0.25, atol=1e-6)
+    assert np.allclose(layer.before[..., 1], layer.y[:, None] - 0.25, atol=1e-6)
+    assert np.array_equal(layer.after, np.maximum(layer.before, 0))
+    assert layer.crosses_zero().tolist() == [True, False, False]

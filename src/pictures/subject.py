@@ -1,0 +1,82 @@
+"""What is drawn: a network with its data, as arrays on the CPU.
+
+Axes: `n` samples, `f` features, `k` classes, `t` targets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from src.data.base import InMemoryDataModule, Part
+from src.models.activations import FOLDING
+from src.plots.plane import Samples
+from src.plots.units import Layer
+from src.run.directory import RunDir
+from src.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is drawn.
+
+    Attributes:
+        task: The network.
+        datamodule: Its data.
+        title: What stands on top of every picture; empty where each has its own.
+        run: Where its metrics were written; None where they were not.
+    """
+
+    task: Task
+    datamodule: InMemoryDataModule
+    title: str = ""
+    run: RunDir | None = None
+
+    @property
+    def train(self) -> Samples:
+        """Inputs (n, f) and targets of the training part."""
+        return _arrays(self.datamodule.parts.train)
+
+    @property
+    def test(self) -> Samples:
+        """Inputs (n, f) and targets of the test part."""
+        return _arrays(self.datamodule.parts.test)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Names and title of a picture of the plane."""
+        spec = self.task.spec
+        return {"class_names": spec.class_names, "feature_names": spec.feature_names, "title": self.title}
+
+    def predict(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities (n, k), or the numbers that a regression predicts (n, t)."""
+        probs: NDArray[np.float32] = self.task.predict_probs(torch.from_numpy(points)).numpy()
+        return probs
+
+    @torch.no_grad()
+    def hidden(self, points: NDArray[np.float32]) -> list[Layer]:
+        """Every hidden layer at points (n, f)."""
+        net: Any = self.task.net
+        parameter = next(net.parameters())
+        layers = net.hidden_layers(torch.from_numpy(points).to(parameter))
+        return [Layer(name, name in FOLDING, _numpy(before), _numpy(after)) for name, before, after in layers]
+
+
+def title_of(name: str, metrics: Mapping[str, Any]) -> str:
+    """Name of the model and what the test part says of it."""
+    if "test/accuracy" in metrics:
+        return f"{name}: test accuracy {metrics['test/accuracy']:.1%}"
+    return f"{name}: test mean absolute error {metrics['test/mae']:.4f}"
+
+
+def _arrays(part: Part) -> Samples:
+    return part.x.float().cpu().numpy(), part.y.cpu().numpy()
+
+
+def _numpy(values: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.float().cpu().numpy()
+    return array
