@@ -1,59 +1,125 @@
-"""The end of every sweep: read its run directories, print the answer, write summary.csv and report.html."""
+"""What a sweep has found out: jobs in groups, means over seeds, and comparisons with the best group."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
-
-from src.analysis.answer import Summary, summarise
-from src.analysis.page.write import PAGE, write_page
-from src.analysis.records import Job, read_jobs
-from src.analysis.rows import write_csv
-from src.analysis.tables import print_summary
-from src.console.terminal import terminal
-
-FILE = "summary.csv"
+from src.analysis.groups import Group, group_jobs
+from src.analysis.records import STATUSES, Job, Status
+from src.analysis.scale import Scale
+from src.analysis.stats import Comparison, Estimate, compare, estimate, holm
+from src.config.errors import ConfigError
 
 
-def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
-    """Write and print what a sweep has found, so far or at its end; a sweep without jobs is no error.
+@dataclass(frozen=True)
+class Ranked:
+    """A group with its means.
+
+    Attributes:
+        group: The jobs.
+        estimates: Mean over seeds by metric, for those that it has.
+    """
+
+    group: Group
+    estimates: Mapping[str, Estimate]
+
+    def count(self, status: Status) -> int:
+        """Count the jobs with a status."""
+        return sum(job.status == status for job in self.group.jobs)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The answer of a sweep, or of several that are read together.
+
+    Attributes:
+        sweep_dirs: Where it was read.
+        jobs: All jobs, in natural order.
+        metrics: What is compared; the first one ranks the groups. Empty while no job has completed.
+        groups: Best first; those without a number last.
+        comparisons: The best group with each other one, by metric, in the groups' order.
+    """
+
+    sweep_dirs: tuple[Path, ...]
+    jobs: tuple[Job, ...]
+    metrics: tuple[str, ...]
+    groups: tuple[Ranked, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """Number of jobs by status."""
+        found = Counter(job.status for job in self.jobs)
+        return {status: found[status] for status in STATUSES}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are jobs, and each has completed or was pruned."""
+        return bool(self.jobs) and all(job.status in ("completed", "pruned") for job in self.jobs)
+
+
+def summarise(jobs: Sequence[Job], sweep_dirs: Sequence[Path], *, metric: str | None) -> Summary:
+    """Group, rank and compare.
 
     Args:
-        sweep_dir: Directory with a run directory per job, at any depth.
-        metric: As in `src.analysis.answer.summarise`.
-
-    Returns:
-        The answer; ``is_complete`` tells whether every job that began has ended well.
-    """
-    return answer([sweep_dir], read_jobs([sweep_dir]), metric=metric)
-
-
-def answer(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
-    """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
+        jobs: What was read.
+        sweep_dirs: Where it was read.
+        metric: What ranks the groups; None for what the jobs were asked to optimise, and beside it test accuracy, or
+            test loss where there is none.
 
     Raises:
-        ConfigError: If no completed job has the metric; nothing is written then.
+        ConfigError: If no completed job has the metric, though some have others.
     """
-    summary = summarise(jobs, sweep_dirs, metric=metric)
-    console = terminal()
-    print_summary(summary, console)
-    for sweep_dir in sweep_dirs:
-        own = [job for job in jobs if job.sweep_dir == sweep_dir]
-        if own:
-            _write("all jobs", sweep_dir / FILE, partial(write_csv, jobs=own), console)
-    if jobs:
-        _write("report", sweep_dirs[0] / PAGE, partial(write_page, summary=summary), console)
-    return summary
+    metrics = _metrics(jobs, metric)
+    ranked = [_rank(group, metrics) for group in group_jobs(jobs)]
+    if metrics:
+        ranked.sort(key=lambda each: _order(each, Scale.of(metrics[0])))
+    comparisons = [each for name in metrics for each in _compare(ranked, name)]
+    return Summary(tuple(sweep_dirs), tuple(jobs), metrics, tuple(ranked), tuple(comparisons))
 
 
-def _write(what: str, path: Path, write: Callable[[Path], None], console: Console) -> None:
-    """Write a file, and say where; the answer is worth printing where nothing may be written."""
-    try:
-        write(path)
-    except OSError as error:
-        line = f"{path} cannot be written: {error.strerror or error}"
-    else:
-        line = f"{what}: {path}"
-    console.print(Text(line), soft_wrap=True)
+def _metrics(jobs: Sequence[Job], metric: str | None) -> tuple[str, ...]:
+    ended = [job for job in jobs if job.status == "completed"]
+    known = dict.fromkeys(name for job in ended for name in (*job.metrics, *job.lost_metrics))
+    if metric is not None:
+        if known and metric not in known:
+            raise ConfigError(f"metric={metric}: no job has it; the jobs have {', '.join(known)}")
+        return (metric,) if known else ()
+    asked = Counter(job.optimized for job in ended if job.optimized)
+    names = asked.most_common(1)[0][0] if asked else ()
+    tested = next((name for name in ("test/accuracy", "test/loss") if name in known), None)
+    return tuple(dict.fromkeys(name for name in (*names, tested) if name in known))
+
+
+def _rank(group: Group, metrics: Sequence[str]) -> Ranked:
+    found = {name: estimate(list(group.by_seed(name).values())) for name in metrics}
+    return Ranked(group, {name: value for name, value in found.items() if value is not None})
+
+
+def _order(ranked: Ranked, scale: Scale) -> tuple[bool, float, int]:
+    """Sort key: groups without a number last, better means first, of equal means the one with more seeds first."""
+    found = ranked.estimates.get(scale.metric)
+    if found is None:
+        return True, 0.0, 0
+    return False, found.mean if scale.lower_is_better else -found.mean, -found.n
+
+
+def _compare(ranked: Sequence[Ranked], metric: str) -> list[Comparison]:
+    with_number = [each.group for each in ranked if metric in each.estimates]
+    # the best one may have lost this metric
+    if len(with_number) < 2 or with_number[0] is not ranked[0].group:
+        return []
+    scale, best = Scale.of(metric), with_number[0]
+    values = best.by_seed(metric)
+    return holm(
+        [
+            compare(
+                metric,
+                (best.label, values),
+                (other.label, other.by_seed(metric)),
+                lower_is_better=scale.lower_is_better,
+            )
+            for other in with_number[1:]
+        ]
+    )

@@ -1,64 +1,143 @@
-"""The end of a sweep: printed, written and returned."""
+"""What a sweep has found out, as data."""
 
-import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
-import src.analysis.page.write
-import src.analysis.rows
-from src.analysis.summary import finish_sweep
+from src.analysis.answer import Summary, summarise
+from src.analysis.records import read_jobs
 from src.config.errors import ConfigError
 from tests.analysis.jobs import make_job
 
-
-def test_the_end_of_a_sweep_is_printed_written_and_returned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for seed in range(3):
-        make_job(tmp_path / str(seed), f"seed={seed}", metrics={"val/loss": 0.5 + seed})
-    found = finish_sweep(tmp_path)
-    assert found.is_complete
-    out = capsys.readouterr().out
-    assert "1.5 ± 2.5" in out
-    assert out.endswith(f"3 jobs: 3 completed\nall jobs: {tmp_path}/summary.csv\nreport: {tmp_path}/report.html\n")
-    with (tmp_path / "summary.csv").open() as file:
-        assert [row["val/loss"] for row in csv.DictReader(file)] == ["0.5", "1.5", "2.5"]
+Metrics = Mapping[str, float | None]
 
 
-def test_a_second_look_replaces_the_files_and_nothing_else(tmp_path: Path) -> None:
-    make_job(tmp_path / "0", "seed=0")
-    assert not finish_sweep(tmp_path).is_complete
-    before = {path for path in tmp_path.rglob("*") if path.is_file()}
-    make_job(tmp_path / "0", "seed=0", metrics={"val/loss": 0.5})
-    assert finish_sweep(tmp_path).is_complete
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} - before == {tmp_path / "0" / "result.json"}
-    assert ",completed," in (tmp_path / "summary.csv").read_text()
+def summary(sweep_dir: Path, *, metric: str | None = None) -> Summary:
+    return summarise(read_jobs([sweep_dir]), [sweep_dir], metric=metric)
 
 
-def test_a_sweep_without_jobs_is_no_error_and_leaves_no_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def fill(sweep_dir: Path, groups: Mapping[str, list[Metrics | None]], *, optimized: str = "val/loss") -> None:
+    """Write jobs: per value of `model` one set of metrics per seed; None for a job that fails."""
+    for name, runs in groups.items():
+        for seed, metrics in enumerate(runs):
+            error = RuntimeError("no") if metrics is None else None
+            path = sweep_dir / f"{name}_{seed}"
+            make_job(path, f"model={name}", f"seed={seed}", metrics=metrics, error=error, optimized=optimized)
+
+
+def paired(first: list[Metrics | None], second: list[Metrics | None]) -> float:
+    values = [[run["val/loss"] for run in runs if run] for runs in (first, second)]
+    return float(stats.ttest_rel(*values).pvalue)
+
+
+def order(found: Summary) -> list[str]:
+    return [ranked.group.label for ranked in found.groups]
+
+
+def test_groups_are_ranked_by_the_metric_that_jobs_optimise(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/loss": 0.5}, {"val/loss": 0.7}], "b": [{"val/loss": 0.1}, {"val/loss": 0.3}]})
+    found = summary(tmp_path)
+    assert (order(found), found.metrics) == (["b", "a"], ("val/loss",))
+    assert found.groups[0].estimates["val/loss"].mean == pytest.approx(0.2)
+
+
+def test_a_score_ranks_the_other_way(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/f1": 0.1}], "b": [{"val/f1": 0.9}]}, optimized="val/f1")
+    assert order(summary(tmp_path)) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [
+        ({"val/loss": 0.5, "test/loss": 0.5, "test/accuracy": 0.5}, ("val/loss", "test/accuracy")),
+        ({"val/loss": 0.5, "test/loss": 0.5, "test/mae": 0.5}, ("val/loss", "test/loss")),
+        ({"test/accuracy": 0.5}, ("test/accuracy",)),
+        ({"val/f1": 0.5}, ()),
+    ],
+)
+def test_the_test_part_is_shown_beside_what_is_optimised(
+    tmp_path: Path, metrics: Metrics, shown: tuple[str, ...]
 ) -> None:
-    assert not finish_sweep(tmp_path / "never made").is_complete
-    assert capsys.readouterr().out == "0 jobs: 0 completed\n"
-    assert not any(tmp_path.iterdir())
+    fill(tmp_path, {"a": [metrics], "b": [metrics]})
+    assert summary(tmp_path).metrics == shown
 
 
-def test_an_unknown_metric_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    make_job(tmp_path / "0", "seed=0", metrics={"val/loss": 0.5})
-    with pytest.raises(ConfigError, match="metric=f1: no job has it"):
-        finish_sweep(tmp_path, metric="f1")
-    assert not (tmp_path / "summary.csv").exists()
+def test_a_metric_that_is_asked_for_stands_alone(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/loss": 0.1, "test/f1": 0.2}], "b": [{"val/loss": 0.2, "test/f1": 0.9}]})
+    found = summary(tmp_path, metric="test/f1")
+    assert (found.metrics, order(found)) == (("test/f1",), ["b", "a"])
 
 
-def test_an_answer_is_printed_where_nothing_may_be_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_an_unknown_metric_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/loss": 0.1, "test/f1": 0.2}]})
+    with pytest.raises(ConfigError, match=r"metric=test/f2: no job has it; the jobs have val/loss, test/f1$"):
+        summary(tmp_path, metric="test/f2")
+
+
+def test_a_metric_cannot_be_wrong_before_a_job_has_ended(tmp_path: Path) -> None:
+    make_job(tmp_path / "0")
+    found = summary(tmp_path, metric="test/f2")
+    assert (found.metrics, found.comparisons, len(found.groups)) == ((), (), 1)
+
+
+def test_every_other_group_is_compared_with_the_best_and_the_p_values_corrected(tmp_path: Path) -> None:
+    noise = [0.0, 0.01, 0.02, 0.015]
+    groups: dict[str, list[Metrics | None]] = {
+        "a": [{"val/loss": 0.5 + x} for x in noise],
+        "b": [{"val/loss": 0.1 + 2 * x} for x in noise],
+        "c": [{"val/loss": 0.3 - x} for x in noise],
+    }
+    fill(tmp_path, groups)
+    several = summary(tmp_path).comparisons
+    assert [(each.first, each.second) for each in several] == [("b", "c"), ("b", "a")]
+    single = [paired(groups["b"], groups[name]) for name in ("c", "a")]
+    # Holm with two: the smaller one counts twice, the larger one is at least that
+    low = 2 * min(single)
+    assert [each.p_value for each in several] == pytest.approx(
+        [low if p == min(single) else max(low, p) for p in single]
+    )
+
+
+def test_failed_jobs_count_in_their_group_and_in_no_mean(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/loss": 0.5}, None, {"val/loss": 0.7}], "b": [None], "c": [{"val/loss": None}]})
+    make_job(tmp_path / "p", "model=b", "seed=9", metrics={"val/loss": 0.0}, status="pruned")
+    found = summary(tmp_path)
+    assert order(found)[0] == "a"
+    assert found.groups[0].estimates["val/loss"].n == 2
+    counts = {ranked.group.label: (ranked.count("failed"), ranked.count("pruned")) for ranked in found.groups}
+    assert counts == {"a": (1, 0), "b": (1, 1), "c": (0, 0)}
+    assert found.counts == {"completed": 3, "failed": 2, "pruned": 1, "unfinished": 0}
+    assert found.comparisons == ()
+
+
+def test_a_best_group_that_has_lost_a_metric_is_not_compared_by_it(tmp_path: Path) -> None:
+    first = {"val/loss": 0.1, "test/accuracy": None}
+    second = {"val/loss": 0.2, "test/accuracy": 0.5}
+    fill(tmp_path, {"a": [first, first], "b": [second, second], "c": [second, second]})
+    assert {each.metric for each in summary(tmp_path).comparisons} == {"val/loss"}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "complete"),
+    [
+        (["completed", "pruned"], True),
+        (["completed", "failed"], False),
+        (["completed", "unfinished"], False),
+        ([], False),
+    ],
+)
+def test_a_sweep_is_complete_when_every_job_has_ended_well(
+    tmp_path: Path, statuses: list[str], *, complete: bool
 ) -> None:
-    def refuse(path: Path, _: bytes) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    for i, status in enumerate(statuses):
+        metrics = {"val/loss": 1.0} if status in ("completed", "pruned") else None
+        error = ValueError() if status == "failed" else None
+        make_job(tmp_path / str(i), f"seed={i}", metrics=metrics, error=error, status=status)
+    assert summary(tmp_path).is_complete is complete
 
-    # who runs the tests may be allowed to write everywhere
-    for module in (src.analysis.rows, src.analysis.page.write):
-        monkeypatch.setattr(module, "write_atomically", refuse)
-    make_job(tmp_path / "0", "seed=0", metrics={"val/loss": 0.5})
-    assert finish_sweep(tmp_path).is_complete
-    lines = [f"{tmp_path}/{name} cannot be written: Permission denied\n" for name in ("summary.csv", "report.html")]
-    assert capsys.readouterr().out.endswith("".join(lines))
+
+def test_of_equal_means_the_one_with_more_seeds_comes_first(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/loss": 0.5}], "b": [{"val/loss": 0.5}, {"val/loss": 0.5}]})
+    assert order(summary(tmp_path)) == ["b", "a"]

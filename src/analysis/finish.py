@@ -1,0 +1,59 @@
+"""The end of every sweep: read its run directories, print the answer, write summary.csv and report.html."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from src.analysis.answer import Summary, summarise
+from src.analysis.page.write import PAGE, write_page
+from src.analysis.records import Job, read_jobs
+from src.analysis.rows import write_csv
+from src.analysis.tables import print_summary
+from src.console.terminal import terminal
+
+FILE = "summary.csv"
+
+
+def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
+    """Write and print what a sweep has found, so far or at its end; a sweep without jobs is no error.
+
+    Args:
+        sweep_dir: Directory with a run directory per job, at any depth.
+        metric: As in `src.analysis.answer.summarise`.
+
+    Returns:
+        The answer; ``is_complete`` tells whether every job that began has ended well.
+    """
+    return answer([sweep_dir], read_jobs([sweep_dir]), metric=metric)
+
+
+def answer(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
+    """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
+
+    Raises:
+        ConfigError: If no completed job has the metric; nothing is written then.
+    """
+    summary = summarise(jobs, sweep_dirs, metric=metric)
+    console = terminal()
+    print_summary(summary, console)
+    for sweep_dir in sweep_dirs:
+        own = [job for job in jobs if job.sweep_dir == sweep_dir]
+        if own:
+            _write("all jobs", sweep_dir / FILE, partial(write_csv, jobs=own), console)
+    if jobs:
+        _write("report", sweep_dirs[0] / PAGE, partial(write_page, summary=summary), console)
+    return summary
+
+
+def _write(what: str, path: Path, write: Callable[[Path], None], console: Console) -> None:
+    """Write a file, and say where; the answer is worth printing where nothing may be written."""
+    try:
+        write(path)
+    except OSError as error:
+        line = f"{path} cannot be written: {error.strerror or error}"
+    else:
+        line = f"{what}: {path}"
+    console.print(Text(line), soft_wrap=True)
