@@ -11,7 +11,7 @@ from src.config.compose import entry
 from src.config.errors import ConfigError
 
 if TYPE_CHECKING:
-    from src.analysis.answer import Summary
+    from src.analysis.summary import Summary
 
 
 def report(cfg: DictConfig) -> Summary:
@@ -23,8 +23,8 @@ def report(cfg: DictConfig) -> Summary:
     Raises:
         ConfigError: If a directory is missing or holds no jobs, or no job has the metric.
     """
+    from src.analysis.finish import publish
     from src.analysis.records import read_jobs
-    from src.analysis.summary import answer
 
     given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
     sweep_dirs = list({path.resolve(): path for path in map(_checked, given)}.values())
@@ -35,7 +35,7 @@ def report(cfg: DictConfig) -> Summary:
     for sweep_dir in sweep_dirs:
         if sweep_dir.resolve() not in above:
             raise ConfigError(_no_jobs(sweep_dir))
-    return answer(sweep_dirs, jobs, metric=cfg.metric)
+    return publish(sweep_dirs, jobs, metric=cfg.metric)
 
 
 def _checked(given: object) -> Path:

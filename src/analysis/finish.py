@@ -7,14 +7,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from src.analysis.answer import Summary, summarise
 from src.analysis.page.write import PAGE, write_page
 from src.analysis.records import Job, read_jobs
-from src.analysis.rows import write_csv
+from src.analysis.summary import Summary, summarise
+from src.analysis.summary_csv import FILE, write_csv
 from src.analysis.tables import print_summary
 from src.console.terminal import terminal
-
-FILE = "summary.csv"
 
 
 def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
@@ -22,15 +20,15 @@ def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
 
     Args:
         sweep_dir: Directory with a run directory per job, at any depth.
-        metric: As in `src.analysis.answer.summarise`.
+        metric: As in `src.analysis.summary.summarise`.
 
     Returns:
         The answer; ``is_complete`` tells whether every job that began has ended well.
     """
-    return answer([sweep_dir], read_jobs([sweep_dir]), metric=metric)
+    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric)
 
 
-def answer(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
+def publish(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
     """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
 
     Raises:

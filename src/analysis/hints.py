@@ -7,7 +7,7 @@ from src.analysis.records import Job
 
 
 @dataclass(frozen=True)
-class Advice:
+class SharedHint:
     """A hint that several jobs were given.
 
     Attributes:
@@ -29,16 +29,16 @@ class Advice:
         return f"hint for job {self.jobs[0].name}{others}: {self.seen}; try: {self.command}"
 
 
-def advice(jobs: Sequence[Job]) -> list[Advice]:
+def shared_hints(jobs: Sequence[Job]) -> list[SharedHint]:
     """Hints by kind, the most frequent first."""
     alike: dict[str, list[Job]] = {}
     for job in jobs:
         for kind in dict.fromkeys(hint["kind"] for hint in job.hints):
             alike.setdefault(kind, []).append(job)
     ranked = sorted(alike.items(), key=lambda item: -len(item[1]))
-    return [_advice(kind, found) for kind, found in ranked]
+    return [_shared(kind, found) for kind, found in ranked]
 
 
-def _advice(kind: str, jobs: list[Job]) -> Advice:
+def _shared(kind: str, jobs: list[Job]) -> SharedHint:
     first = next(hint for hint in jobs[0].hints if hint["kind"] == kind)
-    return Advice(kind, first["seen"], first["try"], tuple(jobs))
+    return SharedHint(kind, first["seen"], first["try"], tuple(jobs))

@@ -13,7 +13,7 @@ from src.config.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedGroup:
     """A group with its means.
 
     Attributes:
@@ -44,7 +44,7 @@ class Summary:
     sweep_dirs: tuple[Path, ...]
     jobs: tuple[Job, ...]
     metrics: tuple[str, ...]
-    groups: tuple[Ranked, ...]
+    groups: tuple[RankedGroup, ...]
     comparisons: tuple[Comparison, ...]
 
     @property
@@ -92,12 +92,12 @@ def _metrics(jobs: Sequence[Job], metric: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (*names, tested) if name in known))
 
 
-def _rank(group: Group, metrics: Sequence[str]) -> Ranked:
+def _rank(group: Group, metrics: Sequence[str]) -> RankedGroup:
     found = {name: estimate(list(group.by_seed(name).values())) for name in metrics}
-    return Ranked(group, {name: value for name, value in found.items() if value is not None})
+    return RankedGroup(group, {name: value for name, value in found.items() if value is not None})
 
 
-def _order(ranked: Ranked, scale: Scale) -> tuple[bool, float, int]:
+def _order(ranked: RankedGroup, scale: Scale) -> tuple[bool, float, int]:
     """Sort key: groups without a number last, better means first, of equal means the one with more seeds first."""
     found = ranked.estimates.get(scale.metric)
     if found is None:
@@ -105,7 +105,7 @@ def _order(ranked: Ranked, scale: Scale) -> tuple[bool, float, int]:
     return False, found.mean if scale.lower_is_better else -found.mean, -found.n
 
 
-def _compare(ranked: Sequence[Ranked], metric: str) -> list[Comparison]:
+def _compare(ranked: Sequence[RankedGroup], metric: str) -> list[Comparison]:
     with_number = [each.group for each in ranked if metric in each.estimates]
     # the best one may have lost this metric
     if len(with_number) < 2 or with_number[0] is not ranked[0].group:

@@ -1,4 +1,4 @@
-"""A row per job, for summary.csv and for whoever draws a table of jobs."""
+"""summary.csv: a row per job."""
 
 import csv
 import io
@@ -9,11 +9,12 @@ from src.analysis.groups import naming_values
 from src.analysis.records import Job
 from src.run.files import write_atomically
 
+FILE = "summary.csv"
 # These have columns of their own, or say where and not what.
 _LEFT_OUT = frozenset({"seed", "run_dir"})
 
 
-def rows(jobs: Sequence[Job]) -> tuple[list[str], list[list[str]]]:
+def _rows(jobs: Sequence[Job]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: job, status, duration, overrides and other differences, seed, metrics, directory, error.
 
     A cell is empty where a job has no such value; a metric that was not finite is ``nan``.
@@ -42,7 +43,7 @@ def rows(jobs: Sequence[Job]) -> tuple[list[str], list[list[str]]]:
 
 def write_csv(path: Path, jobs: Sequence[Job]) -> None:
     """Write summary.csv in one step."""
-    header, table = rows(jobs)
+    header, table = _rows(jobs)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

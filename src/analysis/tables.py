@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.analysis.advice import advice
-from src.analysis.answer import Ranked, Summary
+from src.analysis.hints import shared_hints
 from src.analysis.records import Job
 from src.analysis.scale import Scale
+from src.analysis.sentences import mean, sentence
 from src.analysis.stats import Comparison
-from src.analysis.words import sentence
+from src.analysis.summary import Summary
 
 # More than this is for summary.csv.
 N_ROWS = 20
@@ -32,7 +32,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     if failed:
         _print(console, "failed", _failures_table(summary, failed))
         _and_more(console, len(failed), N_ROWS, "failed jobs")
-    for line in (*(each.line for each in advice(summary.jobs)), *remarks(summary, failed)):
+    for line in (*(each.line for each in shared_hints(summary.jobs)), *remarks(summary, failed)):
         # a path that is wrapped can neither be clicked nor copied
         console.print(Text(plain(line)), soft_wrap=True)
 
@@ -60,16 +60,11 @@ def _groups_table(summary: Summary) -> Table:
         table.add_column("left out")
     for ranked in summary.groups[:N_ROWS]:
         found = ranked.estimates.get(first)
-        means = (_mean(ranked, metric) for metric in summary.metrics)
+        means = (mean(ranked, metric) or "-" for metric in summary.metrics)
         counts = ", ".join(f"{n} {status}" for status in left_out if (n := ranked.count(status)))
         cells = (str(found.n if found else 0), *means, *([counts] if left_out else []))
         table.add_row(Text(plain(ranked.group.label)), *cells)
     return table
-
-
-def _mean(ranked: Ranked, metric: str) -> str:
-    found = ranked.estimates.get(metric)
-    return "-" if found is None else Scale.of(metric).text(found.mean, found.half_width)
 
 
 def _print_comparisons(metric: str, comparisons: Sequence[Comparison], console: Console) -> None:
@@ -140,7 +135,7 @@ def remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
         yield "too few seeds to compare groups: give each several, such as seed=0,1,2,3,4"
     yield from (problem for job in summary.jobs for problem in job.problems)
     counts = [f"{n} {status}" for status, n in summary.counts.items() if n or status == "completed"]
-    yield f"{_number(len(summary.jobs), 'job')}: {', '.join(counts)}"
+    yield f"{_count(len(summary.jobs), 'job')}: {', '.join(counts)}"
 
 
 def _names(jobs: Sequence[Job]) -> str:
@@ -153,5 +148,5 @@ def _and_more(console: Console, n: int, shown: int, what: str) -> None:
         console.print(f"and {n - shown} more {what}", highlight=False)
 
 
-def _number(n: int, noun: str) -> str:
+def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"

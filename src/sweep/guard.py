@@ -65,7 +65,7 @@ def end_of_sweep(error: BaseException | None) -> int:
         if type(error) is ConfigError or not any(sweep_dir.glob("**/.hydra")):
             # it ended before its first job
             return 0
-        from src.analysis.summary import finish_sweep
+        from src.analysis.finish import finish_sweep
 
         is_complete = finish_sweep(sweep_dir).is_complete and error is None
     if not is_complete:

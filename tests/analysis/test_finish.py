@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import src.analysis.page.write
-import src.analysis.rows
-from src.analysis.summary import finish_sweep
+import src.analysis.summary_csv
+from src.analysis.finish import finish_sweep
 from src.config.errors import ConfigError
 from tests.analysis.jobs import make_job
 
@@ -56,7 +56,7 @@ def test_an_answer_is_printed_where_nothing_may_be_written(
         raise PermissionError(13, "Permission denied", str(path))
 
     # who runs the tests may be allowed to write everywhere
-    for module in (src.analysis.rows, src.analysis.page.write):
+    for module in (src.analysis.summary_csv, src.analysis.page.write):
         monkeypatch.setattr(module, "write_atomically", refuse)
     make_job(tmp_path / "0", "seed=0", metrics={"val/loss": 0.5})
     assert finish_sweep(tmp_path).is_complete

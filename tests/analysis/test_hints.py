@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from src.analysis.advice import advice
+from src.analysis.finish import finish_sweep
+from src.analysis.hints import shared_hints
 from src.analysis.records import read_jobs
-from src.analysis.summary import finish_sweep
 
 
 def job(folder: Path, number: int, hints: Any) -> None:
@@ -32,7 +32,7 @@ def test_each_kind_is_told_once_with_its_first_job_and_the_most_frequent_first(t
     job(tmp_path, 1, [hint("too_slow", 1), hint("dead_relus", 1)])
     job(tmp_path, 2, [hint("too_slow", 2)])
     job(tmp_path, 3, [hint("too_slow", 3)])
-    found = advice(read_jobs([tmp_path]))
+    found = shared_hints(read_jobs([tmp_path]))
     assert [(each.kind, each.seen, [job.name for job in each.jobs]) for each in found] == [
         ("too_slow", "seen <1>", ["1", "2", "3"]),
         ("dead_relus", "seen <0>", ["0", "1"]),
@@ -43,7 +43,7 @@ def test_each_kind_is_told_once_with_its_first_job_and_the_most_frequent_first(t
 def test_what_is_no_hint_is_left_out(tmp_path: Path) -> None:
     for number, hints in enumerate((None, [], "text", [{"kind": "half"}], [3])):
         job(tmp_path, number, hints)
-    assert advice(read_jobs([tmp_path])) == []
+    assert shared_hints(read_jobs([tmp_path])) == []
 
 
 def test_hints_stand_on_the_console_and_on_the_page(tmp_path: Path, capsys: Any) -> None:

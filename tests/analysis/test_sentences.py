@@ -2,8 +2,8 @@
 
 import pytest
 
+from src.analysis.sentences import sentence
 from src.analysis.stats import Comparison, compare
-from src.analysis.words import sentence
 
 Values = dict[int, float]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from src.analysis.answer import Summary, summarise
 from src.analysis.records import read_jobs
+from src.analysis.summary import Summary, summarise
 from src.config.errors import ConfigError
 from tests.analysis.jobs import make_job
 

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from src.analysis.records import read_jobs
-from src.analysis.rows import write_csv
+from src.analysis.summary_csv import write_csv
 from tests.analysis.jobs import make_job
 
 

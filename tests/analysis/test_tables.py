@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from src.analysis.answer import summarise
 from src.analysis.records import read_jobs
+from src.analysis.summary import summarise
 from src.analysis.tables import N_ROWS, N_SENTENCES, plain, print_summary
 from tests.analysis.jobs import make_job
 

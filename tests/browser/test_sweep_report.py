@@ -8,9 +8,9 @@ from typing import TypeAlias
 import pytest
 from playwright.sync_api import Page, expect
 
-from src.analysis.answer import summarise
 from src.analysis.page.write import write_page
 from src.analysis.records import read_jobs
+from src.analysis.summary import summarise
 from tests.analysis.jobs import make_job
 from tests.analysis.thousand import draw_boundary, make_thousand, write_metrics
 from tests.browser.conftest import Opened

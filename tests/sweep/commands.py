@@ -11,9 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _context = multiprocessing.get_context("forkserver")
 # what a run imports late; in a clean process, since threads of a used one would not survive the fork
-_context.set_forkserver_preload(
-    ["src.train", "src.build", "src.measure", "src.console.results", "src.analysis.summary"]
-)
+_context.set_forkserver_preload(["src.train", "src.build", "src.measure", "src.console.results", "src.analysis.finish"])
 
 
 def start(*arguments: str, output: Path) -> ForkServerProcess:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from src.analysis.page.series import Figure, Series, axis, layout, metric_axis, rounded, short
+from src.analysis.page.series import Chart, Series, axis, layout, metric_axis, rounded, short
 from src.analysis.records import Job
 from src.analysis.scale import Scale
 
@@ -38,12 +38,12 @@ class Band:
 _Bands: TypeAlias = Sequence[tuple[Series, Band | None]]
 
 
-def curve_figures(series: Sequence[Series]) -> list[Figure]:
+def curve_charts(series: Sequence[Series]) -> list[Chart]:
     """A chart per metric that was measured while training; none where no job has left a metrics.csv."""
     found = [(each, _read_group(each.ranked.group.jobs)) for each in series if each.is_own]
     names = _metrics({name for _, curves in found for run in curves for name in run})
     bands = {name: [(each, _band(name, curves)) for each, curves in found] for name in names}
-    return [_figure(name, bands[name], _axis(name, bands)) for name in names]
+    return [_chart(name, bands[name], _axis(name, bands)) for name in names]
 
 
 def read_curves(path: Path) -> dict[str, _Curve]:
@@ -112,7 +112,7 @@ def _axis(name: str, bands: Mapping[str, _Bands]) -> dict[str, Any]:
     return {**look, "title": {"text": ""}, "range": rounded([low - margin, high + margin])}
 
 
-def _figure(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Figure:
+def _chart(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Chart:
     data: list[dict[str, Any]] = []
     drawn = [(each, found) for each, found in bands if found is not None]
     # the best group last, on top of the others

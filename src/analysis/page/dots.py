@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from src.analysis.page.series import Figure, Series, layout, metric_axis, rounded, short, thinned
+from src.analysis.page.series import Chart, Series, layout, metric_axis, rounded, short, thinned
 from src.plots.palette import INK
 
 N_GROUPS = 20
 _N_SEEDS = 60  # points of a group that can be told apart in a row
 
 
-def dots(series: Sequence[Series], metric: str) -> Figure | None:
+def dots(series: Sequence[Series], metric: str) -> Chart | None:
     """Best groups from top to bottom; None where no group has the metric."""
     shown = [each for each in series if metric in each.ranked.estimates][:N_GROUPS]
     if not shown:
@@ -47,7 +47,7 @@ def dots(series: Sequence[Series], metric: str) -> Figure | None:
     return {"data": [seeds, _means(shown, metric)], "layout": figure}
 
 
-def _means(shown: Sequence[Series], metric: str) -> Figure:
+def _means(shown: Sequence[Series], metric: str) -> Chart:
     found = [each.ranked.estimates[metric] for each in shown]
     return {
         "type": "scatter",

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.analysis.answer import Summary
 from src.analysis.groups import naming_values
 from src.analysis.page.series import Series
 from src.analysis.records import Job
 from src.analysis.scale import Scale
+from src.analysis.summary import Summary
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from src.analysis.answer import Summary
-from src.analysis.page.series import number, spans
+from src.analysis.page.series import as_number, spans
 from src.analysis.page.values import N_BOXES, N_KEYS, Swept, ordered
 from src.analysis.scale import Scale
+from src.analysis.summary import Summary
 
 _N_WORDS = 40  # of one key, beyond which no axis can hold them
 _N_LETTERS = 14
@@ -47,12 +47,12 @@ def parallel(swept: Swept, summary: Summary) -> dict[str, Any] | None:
 
 
 def _fits(column: Sequence[str]) -> bool:
-    return len(set(column)) <= _N_WORDS or all(number(text) is not None for text in column)
+    return len(set(column)) <= _N_WORDS or all(as_number(text) is not None for text in column)
 
 
 def _axis(key: str, column: Sequence[str]) -> tuple[dict[str, Any], list[float]]:
     label = _cut(key.rpartition(".")[2] or key)
-    x = [value for text in column if (value := number(text)) is not None]
+    x = [value for text in column if (value := as_number(text)) is not None]
     if len(x) == len(column) and len(set(x)) > N_BOXES:
         return _numeric(label, x, is_log=spans(x, factor=20))
     words = ordered(column)

@@ -21,7 +21,7 @@ _WIDTH = 640  # pixels
 
 
 @dataclass(frozen=True)
-class Picture:
+class JobPicture:
     """One job's picture.
 
     Attributes:
@@ -52,7 +52,7 @@ class Grid:
     title: str
     key: str | None
     columns: tuple[str, ...]
-    cells: tuple[Picture | None, ...]
+    cells: tuple[JobPicture | None, ...]
     n_left_out: int
 
 
@@ -71,9 +71,9 @@ def picture_grid(series: Sequence[Series]) -> Grid | None:
     return None
 
 
-def _filled(places: Sequence[Series | None], jobs: Mapping[int, Job], name: str) -> tuple[Picture | None, ...]:
+def _filled(places: Sequence[Series | None], jobs: Mapping[int, Job], name: str) -> tuple[JobPicture | None, ...]:
     """Read the pictures, until there are too many bytes of them."""
-    cells: list[Picture | None] = []
+    cells: list[JobPicture | None] = []
     left = _N_BYTES
     for each in places:
         found = None if each is None or left <= 0 else _picture(each, jobs[id(each)], name)
@@ -135,12 +135,12 @@ def _rows(drawn: Sequence[Series], key: str, columns: Sequence[str]) -> list[Ser
     return [each for row in by_rank for each in row]
 
 
-def _picture(each: Series, job: Job, name: str) -> Picture | None:
+def _picture(each: Series, job: Job, name: str) -> JobPicture | None:
     from PIL import Image
 
     path = _file(job, name)
     try:
-        return Picture(each, job, path, _smaller(path))
+        return JobPicture(each, job, path, _smaller(path))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         # what Pillow raises for a file that holds no picture, half of one, or far too much
         return None

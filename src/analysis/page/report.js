@@ -1,8 +1,8 @@
 "use strict";
 
-const figures = JSON.parse(document.getElementById("figures").textContent);
+const charts = JSON.parse(document.getElementById("charts").textContent);
 for (const place of document.querySelectorAll(".chart")) {
-  const { data, layout } = figures[place.dataset.section][place.dataset.index];
+  const { data, layout } = charts[place.dataset.section][place.dataset.index];
   Plotly.newPlot(place, data, layout, { responsive: true, displayModeBar: false });
 }
 

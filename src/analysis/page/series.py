@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from src.analysis.answer import Ranked, Summary
 from src.analysis.scale import Scale
+from src.analysis.summary import RankedGroup, Summary
 from src.plots.palette import INK, PALETTE
 
 # Data and layout as plotly.js takes them: https://plotly.com/javascript/reference/. Plain dictionaries, since
 # plotly's own Python classes take longer to import than a page takes to make.
-Figure: TypeAlias = dict[str, Any]
+Chart: TypeAlias = dict[str, Any]
 
 # Without yellow, which is too weak for a line on white.
 COLORS = PALETTE[:6]
@@ -32,7 +32,7 @@ class Series:
         is_own: Whether colour and shape stand for this group alone.
     """
 
-    ranked: Ranked
+    ranked: RankedGroup
     color: str
     symbol: str
     is_own: bool
@@ -86,7 +86,7 @@ def spans(values: Sequence[float], *, factor: float) -> bool:
     return bool(values) and min(values) > 0 and max(values) >= factor * min(values)
 
 
-def number(text: str | None) -> float | None:
+def as_number(text: str | None) -> float | None:
     """Read a swept value as a finite number, if it is one."""
     try:
         value = float(text or "")

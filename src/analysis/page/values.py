@@ -4,19 +4,19 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from src.analysis.answer import Summary
 from src.analysis.page.series import (
     OTHER,
-    Figure,
+    Chart,
     Series,
+    as_number,
     axis,
     layout,
     metric_axis,
-    number,
     rounded,
     short,
     spans,
 )
+from src.analysis.summary import Summary
 from src.analysis.tables import job_name
 
 N_KEYS = 8
@@ -42,13 +42,13 @@ class Swept:
         return {key: [each.ranked.group.values.get(key) or "-" for each in self.series] for key in keys}
 
 
-def value_figures(swept: Swept) -> list[Figure]:
+def value_charts(swept: Swept) -> list[Chart]:
     """A chart per swept value, of the first few."""
-    return [_figure(swept, key, column) for key, column in list(swept.columns.items())[:N_KEYS]]
+    return [_chart(swept, key, column) for key, column in list(swept.columns.items())[:N_KEYS]]
 
 
-def _figure(swept: Swept, key: str, column: Sequence[str]) -> Figure:
-    numbers = [number(text) for text in column]
+def _chart(swept: Swept, key: str, column: Sequence[str]) -> Chart:
+    numbers = [as_number(text) for text in column]
     x = [value for value in numbers if value is not None]
     if len(x) == len(column) and len(set(x)) > N_BOXES:
         places, data = x, list[dict[str, Any]]()
@@ -103,4 +103,4 @@ def _points(swept: Swept, places: Sequence[float]) -> list[dict[str, Any]]:
 
 def ordered(column: Sequence[str]) -> list[str]:
     """Different values, numbers by size and in front of words, words as they come."""
-    return sorted(dict.fromkeys(column), key=lambda text: (number(text) is None, number(text) or 0.0))
+    return sorted(dict.fromkeys(column), key=lambda text: (as_number(text) is None, as_number(text) or 0.0))

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from src.analysis.advice import advice
-from src.analysis.answer import Summary
-from src.analysis.page.curves import N_SEEDS, curve_figures
+from src.analysis.hints import shared_hints
+from src.analysis.page.curves import N_SEEDS, curve_charts
 from src.analysis.page.dots import N_GROUPS, dots
 from src.analysis.page.failures import N_ERRORS, failures
 from src.analysis.page.job_table import job_table
 from src.analysis.page.origin import commands, made_with
 from src.analysis.page.parallel import parallel
 from src.analysis.page.pictures import picture_grid
-from src.analysis.page.sentences import lead, mean, sentences
-from src.analysis.page.series import OTHER, Figure, Series, all_series
-from src.analysis.page.values import N_KEYS, Swept, value_figures
+from src.analysis.page.series import OTHER, Chart, Series, all_series
+from src.analysis.page.values import N_KEYS, Swept, value_charts
 from src.analysis.scale import Scale
+from src.analysis.sentences import lead, mean, verdicts
+from src.analysis.summary import Summary
 from src.analysis.tables import job_name, p_text, plain, remarks
 from src.plots.palette import INK
 from src.run.files import write_atomically
@@ -35,10 +35,10 @@ def write_page(path: Path, summary: Summary) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    write_atomically(path, page(summary, folder=path.parent).encode("utf-8", errors="replace"))
+    write_atomically(path, page_html(summary, folder=path.parent).encode("utf-8", errors="replace"))
 
 
-def page(summary: Summary, *, folder: Path) -> str:
+def page_html(summary: Summary, *, folder: Path) -> str:
     """The page as HTML.
 
     Args:
@@ -57,22 +57,22 @@ def page(summary: Summary, *, folder: Path) -> str:
     )
     series = all_series(summary)
     swept = Swept(summary, series)
-    figures = _figures(summary, series, swept)
+    charts = _charts(summary, series, swept)
     lines = parallel(swept, summary)
     ours = {name: Markup((_HERE / file).read_text(encoding="utf-8")) for name, file in _OURS.items()}
     # 5 MB, for a page that has charts
-    library = Markup(_plotly() if any(figures.values()) else "")
+    library = Markup(_plotly() if any(charts.values()) else "")
     template = environment.get_template("report.html.j2")
-    return template.render(**ours, plotly=library, figures=figures, lines=lines, **_texts(summary, series))
+    return template.render(**ours, plotly=library, charts=charts, lines=lines, **_texts(summary, series))
 
 
-def _figures(summary: Summary, series: list[Series], swept: Swept) -> dict[str, list[Figure]]:
+def _charts(summary: Summary, series: list[Series], swept: Swept) -> dict[str, list[Chart]]:
     """Charts by the section in which they stand."""
     groups = dots(series, summary.metrics[0]) if summary.metrics else None
     return {
         "dots": [groups] if groups else [],
-        "curves": curve_figures(series),
-        "values": value_figures(swept),
+        "curves": curve_charts(series),
+        "values": value_charts(swept),
     }
 
 
@@ -83,7 +83,7 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "title": ", ".join(path.resolve().name for path in summary.sweep_dirs),
         "written": datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         "lead": lead(summary),
-        "sentences": sentences(summary),
+        "sentences": verdicts(summary),
         "remarks": list(remarks(summary, failed))[:-1],  # the last one counts jobs, as the header does
         "scales": [Scale.of(name) for name in summary.metrics],
         "series": series,
@@ -91,7 +91,7 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "grid": picture_grid(series),
         "table": job_table(summary, series),
         "failures": failures(summary.jobs),
-        "hints": advice(summary.jobs),
+        "hints": shared_hints(summary.jobs),
         "commands": commands(summary.sweep_dirs, summary.jobs),
         "made_with": made_with(summary.jobs),
         "limits": _LIMITS,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from src.analysis.answer import summarise
 from src.analysis.page.parallel import parallel
 from src.analysis.page.series import all_series
 from src.analysis.page.values import Swept
 from src.analysis.records import read_jobs
+from src.analysis.summary import summarise
 from tests.analysis.jobs import make_job
 
 

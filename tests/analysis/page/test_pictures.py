@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.analysis.answer import summarise
 from src.analysis.page.pictures import Grid, picture_grid
 from src.analysis.page.series import all_series
 from src.analysis.records import read_jobs
+from src.analysis.summary import summarise
 from tests.analysis.jobs import make_job
 
 

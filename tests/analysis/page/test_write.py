@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import pytest
 from bs4 import BeautifulSoup
 
-from src.analysis.answer import summarise
-from src.analysis.page.write import page, write_page
+from src.analysis.page.write import page_html, write_page
 from src.analysis.records import read_jobs
+from src.analysis.summary import summarise
 from tests.analysis.jobs import make_job
 from tests.analysis.thousand import draw_boundary, write_metrics
 
@@ -21,7 +21,7 @@ EVIL = "</script><script>alert(1)</script> \"a\" & 'b' <img src=x> <b>"
 
 
 def html(*sweep_dirs: Path) -> str:
-    return page(summarise(read_jobs(sweep_dirs), sweep_dirs, metric=None), folder=sweep_dirs[0])
+    return page_html(summarise(read_jobs(sweep_dirs), sweep_dirs, metric=None), folder=sweep_dirs[0])
 
 
 def read(text: str) -> BeautifulSoup:
@@ -79,7 +79,7 @@ def test_links_inside_the_page_lead_somewhere(small: str) -> None:
 
 
 def test_a_group_has_one_color_everywhere(small: str) -> None:
-    found, data = read(small), figures(small)
+    found, data = read(small), charts(small)
     marks = found.select("table.groups .mark path")
     colors = [mark["fill"] for mark in marks]
     assert len(set(colors)) == 2
@@ -89,8 +89,8 @@ def test_a_group_has_one_color_everywhere(small: str) -> None:
     assert set(data["values"][0]["data"][-1]["marker"]["color"]) == set(colors)
 
 
-def figures(text: str) -> dict[str, Any]:
-    script = read(text).select_one("#figures")
+def charts(text: str) -> dict[str, Any]:
+    script = read(text).select_one("#charts")
     assert script is not None
     found: dict[str, Any] = json.loads(script.get_text())
     return found
@@ -126,7 +126,7 @@ def test_names_and_messages_are_text_and_never_markup(tmp_path: Path) -> None:
     assert failure.get_text() == EVIL
     assert EVIL.replace("'", "") in found.get_text().replace("'", "")
     # what plotly draws is read as markup by plotly itself
-    ticks = figures(text)["dots"][0]["layout"]["yaxis"]["ticktext"]
+    ticks = charts(text)["dots"][0]["layout"]["yaxis"]["ticktext"]
     assert any("&lt;/script&gt;" in tick for tick in ticks)
     assert not any("<" in tick for tick in ticks)
 
@@ -208,7 +208,7 @@ def test_many_groups_share_a_short_legend(tmp_path: Path) -> None:
     assert legend is not None
     assert [each.get_text(strip=True) for each in legend.select("span")][-2:] == ["lr=0.006", "all other groups"]
     assert len(found.select("table.groups tbody tr")) == 80
-    assert len(figures(text)["dots"][0]["data"][1]["y"]) == 20
+    assert len(charts(text)["dots"][0]["data"][1]["y"]) == 20
 
 
 def test_equal_errors_stand_once_with_their_jobs(tmp_path: Path) -> None:
