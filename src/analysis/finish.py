@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from src.analysis.page.write import PAGE, write_page
-from src.analysis.records import Job, read_jobs
+from src.analysis.records import JobRecord, read_jobs
 from src.analysis.summary import Summary, summarise
 from src.analysis.summary_csv import FILE, write_csv
 from src.analysis.tables import print_summary
@@ -28,7 +28,7 @@ def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
     return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric)
 
 
-def publish(sweep_dirs: Sequence[Path], jobs: Sequence[Job], *, metric: str | None) -> Summary:
+def publish(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord], *, metric: str | None) -> Summary:
     """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 
 # Neither changes what a run computes, or a seed's run from another seed's.
 _APART = frozenset({"seed", "run_dir", "optimized_metric"})
@@ -29,7 +29,7 @@ class Group:
 
     label: str
     values: Mapping[str, str | None]
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
 
     def by_seed(self, metric: str) -> dict[int, float]:
         """Value per seed of the jobs that completed.
@@ -50,7 +50,7 @@ class Group:
         return sum(count > 1 for count in seeds.values())
 
 
-def group_jobs(jobs: Sequence[Job]) -> list[Group]:
+def group_jobs(jobs: Sequence[JobRecord]) -> list[Group]:
     """Group by the stored configurations, apart from the seed; jobs whose configuration is lost are left out.
 
     Configurations are compared as they were composed, so what follows the seed by ``${seed}`` is no difference, and
@@ -58,7 +58,7 @@ def group_jobs(jobs: Sequence[Job]) -> list[Group]:
     """
     known = [job for job in jobs if job.leaves]
     differing = _differing(known)
-    members: dict[tuple[str, ...], list[Job]] = {}
+    members: dict[tuple[str, ...], list[JobRecord]] = {}
     for job in known:
         members.setdefault(tuple(_text(_resolved(job.leaves, key)) for key in differing), []).append(job)
     values = _naming([group[0] for group in members.values()], known, differing)
@@ -67,7 +67,7 @@ def group_jobs(jobs: Sequence[Job]) -> list[Group]:
     return [Group(label, named, tuple(group)) for label, named, group in triples]
 
 
-def naming_values(jobs: Sequence[Job]) -> list[dict[str, str | None]]:
+def naming_values(jobs: Sequence[JobRecord]) -> list[dict[str, str | None]]:
     """Per job the overrides it was given, or the values in their place, and what else tells configurations apart."""
     named = {id(job): group.values for group in group_jobs(jobs) for job in group.jobs}
     keys = dict.fromkeys(key for job in jobs for key in job.overrides)
@@ -79,7 +79,7 @@ def naming_values(jobs: Sequence[Job]) -> list[dict[str, str | None]]:
     return rows
 
 
-def _differing(jobs: Sequence[Job]) -> list[str]:
+def _differing(jobs: Sequence[JobRecord]) -> list[str]:
     """Keys whose values are not the same in all configurations, the outermost first."""
     found: set[str] = set()
     first = jobs[0].leaves if jobs else {}
@@ -113,18 +113,20 @@ def _text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
-def _is_value(jobs: Iterable[Job], key: str) -> bool:
+def _is_value(jobs: Iterable[JobRecord], key: str) -> bool:
     """Whether an override gives a value, and not the option of a group."""
     return all(not isinstance(job.leaves.get(key, {}), dict) for job in jobs if key in job.overrides)
 
 
-def _shown(job: Job, key: str, *, is_value: bool) -> str | None:
+def _shown(job: JobRecord, key: str, *, is_value: bool) -> str | None:
     if is_value and key in job.leaves:
         return _text(_resolved(job.leaves, key))
     return job.overrides.get(key)
 
 
-def _naming(firsts: Sequence[Job], jobs: Sequence[Job], differing: Sequence[str]) -> list[dict[str, str | None]]:
+def _naming(
+    firsts: Sequence[JobRecord], jobs: Sequence[JobRecord], differing: Sequence[str]
+) -> list[dict[str, str | None]]:
     """Per group the values that tell it from all others: its overrides, and others if these are not enough."""
     given = dict.fromkeys(key for job in jobs for key in job.overrides if key not in _APART)
     columns: dict[str, list[str | None]] = {}

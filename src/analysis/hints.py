@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SharedHint:
     kind: str
     seen: str
     command: str
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
 
     @property
     def line(self) -> str:
@@ -29,9 +29,9 @@ class SharedHint:
         return f"hint for job {self.jobs[0].name}{others}: {self.seen}; try: {self.command}"
 
 
-def shared_hints(jobs: Sequence[Job]) -> list[SharedHint]:
+def shared_hints(jobs: Sequence[JobRecord]) -> list[SharedHint]:
     """Hints by kind, the most frequent first."""
-    alike: dict[str, list[Job]] = {}
+    alike: dict[str, list[JobRecord]] = {}
     for job in jobs:
         for kind in dict.fromkeys(hint["kind"] for hint in job.hints):
             alike.setdefault(kind, []).append(job)
@@ -39,6 +39,6 @@ def shared_hints(jobs: Sequence[Job]) -> list[SharedHint]:
     return [_shared(kind, found) for kind, found in ranked]
 
 
-def _shared(kind: str, jobs: list[Job]) -> SharedHint:
+def _shared(kind: str, jobs: list[JobRecord]) -> SharedHint:
     first = next(hint for hint in jobs[0].hints if hint["kind"] == kind)
     return SharedHint(kind, first["seen"], first["try"], tuple(jobs))

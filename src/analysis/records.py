@@ -28,8 +28,8 @@ _ROOT_KEY = re.compile(r"^(?=[^\s#-]|-\S)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Job:
-    """One run directory of a sweep.
+class JobRecord:
+    """What one run directory of a sweep says.
 
     Attributes:
         name: Path relative to the sweep's directory, usually the job's number.
@@ -76,9 +76,9 @@ def is_run(path: Path) -> bool:
     return run.config_file.is_file() or run.result_file.is_file()
 
 
-def read_jobs(sweep_dirs: Iterable[Path]) -> list[Job]:
+def read_jobs(sweep_dirs: Iterable[Path]) -> list[JobRecord]:
     """Read all run directories below the given ones, in natural order; one that is found twice counts once."""
-    jobs: dict[Path, Job] = {}
+    jobs: dict[Path, JobRecord] = {}
     for sweep_dir in sweep_dirs:
         for path in find_runs(sweep_dir):
             jobs.setdefault(path.resolve(), read_job(path, sweep_dir))
@@ -97,7 +97,7 @@ def find_runs(sweep_dir: Path) -> list[Path]:
     return sorted(found, key=lambda path: _natural(path.relative_to(sweep_dir).as_posix()))
 
 
-def read_job(path: Path, sweep_dir: Path) -> Job:
+def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     """Read one run directory; a file that cannot be read is told in ``problems``."""
     run, problems = RunDir(path), list[str]()
     result = _read(run.result_file, json.loads, dict, problems)
@@ -111,7 +111,7 @@ def read_job(path: Path, sweep_dir: Path) -> Job:
         lines = _read(run.config_file.with_name("overrides.yaml"), _parse, list, problems) or []
     metrics, error, seed = _mapping(stored.get("metrics")), _mapping(stored.get("error")), leaves.get("seed")
     numbers = {str(name): float(value) for name, value in metrics.items() if _is_number(value)}
-    return Job(
+    return JobRecord(
         name=path.relative_to(sweep_dir).as_posix(),
         path=path,
         sweep_dir=sweep_dir,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.analysis.groups import Group, group_jobs
-from src.analysis.records import STATUSES, Job, Status
+from src.analysis.records import STATUSES, JobRecord, Status
 from src.analysis.scale import Scale
 from src.analysis.stats import Comparison, Estimate, compare, estimate, holm
 from src.config.errors import ConfigError
@@ -42,7 +42,7 @@ class Summary:
     """
 
     sweep_dirs: tuple[Path, ...]
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
     metrics: tuple[str, ...]
     groups: tuple[RankedGroup, ...]
     comparisons: tuple[Comparison, ...]
@@ -59,7 +59,7 @@ class Summary:
         return bool(self.jobs) and all(job.status in ("completed", "pruned") for job in self.jobs)
 
 
-def summarise(jobs: Sequence[Job], sweep_dirs: Sequence[Path], *, metric: str | None) -> Summary:
+def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: str | None) -> Summary:
     """Group, rank and compare.
 
     Args:
@@ -79,7 +79,7 @@ def summarise(jobs: Sequence[Job], sweep_dirs: Sequence[Path], *, metric: str | 
     return Summary(tuple(sweep_dirs), tuple(jobs), metrics, tuple(ranked), tuple(comparisons))
 
 
-def _metrics(jobs: Sequence[Job], metric: str | None) -> tuple[str, ...]:
+def _metrics(jobs: Sequence[JobRecord], metric: str | None) -> tuple[str, ...]:
     ended = [job for job in jobs if job.status == "completed"]
     known = dict.fromkeys(name for job in ended for name in (*job.metrics, *job.lost_metrics))
     if metric is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.analysis.groups import naming_values
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 from src.run.files import write_atomically
 
 FILE = "summary.csv"
@@ -14,7 +14,7 @@ FILE = "summary.csv"
 _LEFT_OUT = frozenset({"seed", "run_dir"})
 
 
-def _rows(jobs: Sequence[Job]) -> tuple[list[str], list[list[str]]]:
+def _rows(jobs: Sequence[JobRecord]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: job, status, duration, overrides and other differences, seed, metrics, directory, error.
 
     A cell is empty where a job has no such value; a metric that was not finite is ``nan``.
@@ -41,7 +41,7 @@ def _rows(jobs: Sequence[Job]) -> tuple[list[str], list[list[str]]]:
     return header, table
 
 
-def write_csv(path: Path, jobs: Sequence[Job]) -> None:
+def write_csv(path: Path, jobs: Sequence[JobRecord]) -> None:
     """Write summary.csv in one step."""
     header, table = _rows(jobs)
     text = io.StringIO()

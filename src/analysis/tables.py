@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.analysis.hints import shared_hints
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.analysis.sentences import mean, sentence
 from src.analysis.stats import Comparison
@@ -99,7 +99,7 @@ def p_text(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
+def _failures_table(summary: Summary, failed: Sequence[JobRecord]) -> Table:
     labels = {id(job): ranked.group.label for ranked in summary.groups for job in ranked.group.jobs}
     table = Table()
     for heading in ("job", "what", "error", "message"):
@@ -114,12 +114,12 @@ def _failures_table(summary: Summary, failed: Sequence[Job]) -> Table:
     return table
 
 
-def job_name(job: Job, summary: Summary) -> str:
+def job_name(job: JobRecord, summary: Summary) -> str:
     """Name a job, together with its sweep where there are several."""
     return job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
 
 
-def remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
+def remarks(summary: Summary, failed: Sequence[JobRecord]) -> Iterable[str]:
     """Yield what else a reader must know, and where things lie."""
     for sweep_dir in dict.fromkeys(job.sweep_dir for job in failed):
         yield f"logs of failed jobs: {sweep_dir}/<job>/train.log; tracebacks: result.json beside it"
@@ -138,7 +138,7 @@ def remarks(summary: Summary, failed: Sequence[Job]) -> Iterable[str]:
     yield f"{_count(len(summary.jobs), 'job')}: {', '.join(counts)}"
 
 
-def _names(jobs: Sequence[Job]) -> str:
+def _names(jobs: Sequence[JobRecord]) -> str:
     names = [f"job {job.name}" for job in jobs]
     return ", ".join(names[:N_ROWS]) + (f" and {len(names) - N_ROWS} more" if len(names) > N_ROWS else "")
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.analysis.page.series import Chart, Series, axis, layout, metric_axis, rounded, short
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 
 N_SEEDS = 20  # per group: reading more takes long and moves the mean little
@@ -84,7 +84,7 @@ def band(curves: Sequence[_Curve]) -> Band | None:
     return Band(places, mean, np.where(known, runs, np.inf).min(0), np.where(known, runs, -np.inf).max(0))
 
 
-def _read_group(jobs: Sequence[Job]) -> list[Mapping[str, _Curve]]:
+def _read_group(jobs: Sequence[JobRecord]) -> list[Mapping[str, _Curve]]:
     completed = [job for job in jobs if job.status == "completed"][:N_SEEDS]
     return [curves for job in completed if (curves := read_curves(job.path / "metrics.csv"))]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 
 N_ERRORS = 50
 _N_LETTERS = 4000
@@ -23,12 +23,12 @@ class Failure:
     kind: str
     message: str
     traceback: str
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
 
 
-def failures(jobs: Sequence[Job]) -> list[Failure]:
+def failures(jobs: Sequence[JobRecord]) -> list[Failure]:
     """Errors, the most frequent first."""
-    alike: dict[tuple[str, str], list[Job]] = {}
+    alike: dict[tuple[str, str], list[JobRecord]] = {}
     for job in jobs:
         if job.status == "failed":
             alike.setdefault((job.error_type or "Error", job.error_message or ""), []).append(job)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from src.analysis.groups import naming_values
 from src.analysis.page.series import Series
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
 
@@ -30,7 +30,7 @@ class Column:
 class Row:
     """A job: its colour in the charts, and its cells behind name and status."""
 
-    job: Job
+    job: JobRecord
     color: str
     cells: tuple[Cell, ...]
 
@@ -71,13 +71,13 @@ def job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
     return JobTable(tuple(columns), tuple(rows))
 
 
-def _metric_cell(job: Job, scale: Scale) -> Cell:
+def _metric_cell(job: JobRecord, scale: Scale) -> Cell:
     value = job.metrics.get(scale.metric)
     if value is None:
         return Cell("nan" if scale.metric in job.lost_metrics else "")
     return Cell(scale.text(value), f"{value:.6g}")
 
 
-def _error(job: Job) -> str:
+def _error(job: JobRecord) -> str:
     first = (job.error_message or "").strip().partition("\n")[0]
     return f"{job.error_type}: {first[:200]}" if job.error_type else ""

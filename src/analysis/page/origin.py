@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def commands(sweep_dirs: Sequence[Path], jobs: Sequence[Job]) -> list[str]:
+def commands(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord]) -> list[str]:
     """Command lines to copy, one per sweep; that of its first job where the sweep's own is lost."""
     found = []
     for sweep_dir in sweep_dirs:
@@ -26,7 +26,7 @@ def commands(sweep_dirs: Sequence[Path], jobs: Sequence[Job]) -> list[str]:
     return found
 
 
-def made_with(jobs: Iterable[Job]) -> list[tuple[str, list[tuple[str, int]]]]:
+def made_with(jobs: Iterable[JobRecord]) -> list[tuple[str, list[tuple[str, int]]]]:
     """Packages, commit and device by name, each with its versions and the number of jobs that ran with it."""
     counts: dict[str, Counter[str]] = {}
     for job in jobs:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from src.analysis.page.series import Series
-from src.analysis.records import Job
+from src.analysis.records import JobRecord
 
 # What a run may have drawn, the most telling first.
 KINDS = {"boundary.png": "Decision boundaries", "predictions.png": "Predictions", "confusion.png": "Confusion matrices"}
@@ -32,7 +32,7 @@ class JobPicture:
     """
 
     series: Series
-    job: Job
+    job: JobRecord
     path: Path
     source: str
 
@@ -71,7 +71,7 @@ def picture_grid(series: Sequence[Series]) -> Grid | None:
     return None
 
 
-def _filled(places: Sequence[Series | None], jobs: Mapping[int, Job], name: str) -> tuple[JobPicture | None, ...]:
+def _filled(places: Sequence[Series | None], jobs: Mapping[int, JobRecord], name: str) -> tuple[JobPicture | None, ...]:
     """Read the pictures, until there are too many bytes of them."""
     cells: list[JobPicture | None] = []
     left = _N_BYTES
@@ -82,7 +82,7 @@ def _filled(places: Sequence[Series | None], jobs: Mapping[int, Job], name: str)
     return tuple(cells)
 
 
-def _representative(each: Series, name: str) -> Job | None:
+def _representative(each: Series, name: str) -> JobRecord | None:
     """Among the jobs that left such a picture the one in the middle of the group."""
     metric = next(iter(each.ranked.estimates), None)
     # looking for files takes time where there are thousands
@@ -95,7 +95,7 @@ def _representative(each: Series, name: str) -> Job | None:
     return next((job for job in nearest[:5] if _file(job, name).is_file()), None)
 
 
-def _file(job: Job, name: str) -> Path:
+def _file(job: JobRecord, name: str) -> Path:
     return job.path / "plots" / name
 
 
@@ -135,7 +135,7 @@ def _rows(drawn: Sequence[Series], key: str, columns: Sequence[str]) -> list[Ser
     return [each for row in by_rank for each in row]
 
 
-def _picture(each: Series, job: Job, name: str) -> JobPicture | None:
+def _picture(each: Series, job: JobRecord, name: str) -> JobPicture | None:
     from PIL import Image
 
     path = _file(job, name)
