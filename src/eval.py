@@ -11,10 +11,10 @@ from src.compat.torchmetrics import without_scipy_signal
 from src.config.compose import entry, override
 
 if TYPE_CHECKING:
-    from src.measure import Measured
+    from src.measure import Evaluation
 
 
-def evaluate(cfg: DictConfig) -> Measured:
+def evaluate(cfg: DictConfig) -> Evaluation:
     """Rebuild a run from its directory alone, and measure validation and test.
 
     Args:

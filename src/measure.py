@@ -15,7 +15,7 @@ from src.tasks.checkpoint import load_checkpoint
 
 
 @dataclass(frozen=True)
-class Measured:
+class Evaluation:
     """What is known of a network.
 
     Attributes:
@@ -27,7 +27,7 @@ class Measured:
     per_class: list[dict[str, Any]]
 
 
-def measure(built: Built, *, checkpoint: Path | None = None) -> Measured:
+def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
     """Run validation and test once.
 
     Args:
@@ -46,7 +46,7 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Measured:
             metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
     confusion = built.task.confusion.get("test")
     per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
-    return Measured(metrics, per_class)
+    return Evaluation(metrics, per_class)
 
 
 def load_weights(task: pl.LightningModule, path: Path) -> None:

@@ -39,6 +39,7 @@ def state():
             torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled(), torch.get_rng_state().tolist(),
         ],
         "hooks": [repr(hook) for hook in (sys.excepthook, sys.unraisablehook, sys.displayhook)],
+        "path": sys.path[:],
         "folder": os.getcwd(),
     }
 

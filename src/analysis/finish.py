@@ -12,7 +12,7 @@ from src.analysis.records import JobRecord, read_jobs
 from src.analysis.summary import Summary, summarise
 from src.analysis.summary_csv import FILE, write_csv
 from src.analysis.tables import print_summary
-from src.console.terminal import terminal
+from src.console.terminal import open_terminal
 
 
 def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
@@ -35,7 +35,7 @@ def publish(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord], *, metric: st
         ConfigError: If no completed job has the metric; nothing is written then.
     """
     summary = summarise(jobs, sweep_dirs, metric=metric)
-    console = terminal()
+    console = open_terminal()
     print_summary(summary, console)
     for sweep_dir in sweep_dirs:
         own = [job for job in jobs if job.sweep_dir == sweep_dir]

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from src.data.base import InMemoryDataModule
-from src.pictures.catalogue import check_names, draw
+from src.pictures.catalogue import check_names, draw_fitting
 from src.pictures.subject import Subject, title_of
 from src.plots.style import save
 from src.run.directory import RunDir
@@ -39,7 +39,7 @@ class FinalPictures(Callback):
             return
         run = RunDir(Path(trainer.default_root_dir))
         subject = Subject(pl_module, datamodule, title_of(self.name, trainer.callback_metrics), run)
-        for name, figure in draw(subject, self.draw):
+        for name, figure in draw_fitting(subject, self.draw):
             picture = save(figure, run.plots / f"{name}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):

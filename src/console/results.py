@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from src.console.terminal import number, terminal
+from src.console.terminal import number, open_terminal
 
 
 def print_config(cfg: DictConfig) -> None:
     """Print the composed configuration; values that refer to others are shown as they come out."""
     tree = Tree(Text("config", style="bold"))
     _grow(tree, OmegaConf.to_container(cfg, resolve=True))
-    terminal().print(tree)
+    open_terminal().print(tree)
 
 
 def _grow(tree: Tree, node: Any) -> None:
@@ -30,7 +30,7 @@ def _grow(tree: Tree, node: Any) -> None:
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
     """Print metrics by split, the per-class report where there is one, and where everything lies."""
-    console = terminal()
+    console = open_terminal()
     console.print(_metrics_table(result["metrics"]))
     if result["per_class"]:
         console.print(_class_table(result["per_class"]))
@@ -41,7 +41,7 @@ def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
 
 def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
     """Print what a run asks for and the command to try."""
-    console = terminal()
+    console = open_terminal()
     for hint in hints:
         console.print(Text(f"hint: {hint['seen']}"))
         # on one line however long, so that it can be copied

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from src.console.terminal import terminal
+from src.console.terminal import open_terminal
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class StackBar(NoProgress):
         self._started = time.monotonic()
 
     def __enter__(self) -> "StackBar":
-        console = terminal()
+        console = open_terminal()
         # a log file wants no bar
         if console.is_terminal and self._stacks:
             self._bar = Progress(

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 
-def terminal() -> Console:
+def open_terminal() -> Console:
     """The terminal; in a notebook plain text too, which can be captured like any other."""
     return Console(force_jupyter=False)
 

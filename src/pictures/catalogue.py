@@ -38,7 +38,7 @@ class Picture(NamedTuple):
     draw: Callable[[Subject], Figure]
 
 
-def draw(subject: Subject, names: Iterable[str]) -> Iterator[tuple[str, Figure]]:
+def draw_fitting(subject: Subject, names: Iterable[str]) -> Iterator[tuple[str, Figure]]:
     """Draw one after the other the pictures of these names that fit."""
     for name in names:
         if PICTURES[name].fits(subject):

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from src.plots import style
 from src.plots.layout import panels
 from src.plots.plane import Background, Predict, Samples, View, check_samples, look
-from src.plots.units import Hidden, LayerMap
+from src.plots.units import HiddenLayers, LayerMap
 
 MAX_LINES = 32  # of a panel; more are no picture but a hatching
 MAX_LAYERS = 4
@@ -26,7 +26,7 @@ _FOLD: dict[str, Any] = {"color": style.VIOLET, "lw": 1.2}
 
 def folds_figure(
     predict: Predict,
-    hidden: Hidden,
+    hidden: HiddenLayers,
     data: Samples,
     *,
     class_names: Sequence[str],

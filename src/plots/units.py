@@ -40,7 +40,7 @@ class Layer:
     after: NDArray[np.float32]
 
 
-Hidden: TypeAlias = Callable[[NDArray[np.float32]], Sequence[Layer]]
+HiddenLayers: TypeAlias = Callable[[NDArray[np.float32]], Sequence[Layer]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class LayerMap:
     after: NDArray[np.float32]
 
     @classmethod
-    def all_of(cls, hidden: Hidden, view: View, *, max_units: int) -> "list[LayerMap]":
+    def all_of(cls, hidden: HiddenLayers, view: View, *, max_units: int) -> "list[LayerMap]":
         """Ask a network for its hidden units at every place of a panel.
 
         Args:
@@ -101,7 +101,7 @@ class LayerMap:
 
 
 def units_figure(
-    hidden: Hidden,
+    hidden: HiddenLayers,
     points: NDArray[np.float32],
     *,
     feature_names: Sequence[str],

@@ -10,7 +10,7 @@ from src.build import build
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
-from src.console.terminal import terminal
+from src.console.terminal import open_terminal
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, hydra_config
 
@@ -64,7 +64,7 @@ def _print(states: list[tuple[Job, str]], problems: list[tuple[Job, str]]) -> No
         table.add_row(str(job.number), state, Text(_shown(job.overrides)))
     if len(states) > _SHOWN:
         table.add_row("...", "", f"{len(states) - _SHOWN} more")
-    out = terminal()
+    out = open_terminal()
     out.print(table)
     for job, message in problems:
         out.print(Text(f"job {job.number}: {message}"), soft_wrap=True)

@@ -21,7 +21,7 @@ from src.data.base import Batches, InMemoryDataModule, Part
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, as_record, hints, of_error
 from src.measure import class_report
-from src.pictures.catalogue import draw
+from src.pictures.catalogue import draw_fitting
 from src.pictures.subject import Subject, title_of
 from src.plots.style import save
 from src.run.directory import RunDir
@@ -191,7 +191,7 @@ class Recorder:
         if node is None or not self.pictures:
             return
         subject = Subject(self.task, self.factory.datamodule(job), title_of(node["name"], metrics), run)
-        for name, figure in draw(subject, FinalPictures(name=node["name"], draw=node["draw"]).draw):
+        for name, figure in draw_fitting(subject, FinalPictures(name=node["name"], draw=node["draw"]).draw):
             save(figure, run.plots / f"{name}.png")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from src.data.base import Batches, Part
 from tests.data.test_sources import circles
-from tests.tasks.runs import fit, small
+from tests.tasks.runs import fit, small, trainer_in
 
 
 def numbered(n: int) -> Part:
@@ -173,16 +173,7 @@ class Plain(pl.LightningModule):
 @pytest.fixture
 def plain(tmp_path: Path) -> Plain:
     module, data = Plain(), circles(n_samples=50, batch_size=16)
-    trainer = pl.Trainer(
-        max_epochs=3,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-    )
-    trainer.fit(module, datamodule=data)
+    trainer_in(tmp_path, max_epochs=3).fit(module, datamodule=data)
     return module
 
 

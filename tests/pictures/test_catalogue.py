@@ -9,7 +9,7 @@ from torch import nn
 from src.config.errors import ConfigError
 from src.models.activations import ACTIVATIONS
 from src.models.mlp import MLP
-from src.pictures.catalogue import PICTURES, activation_sheet, check_names, draw, needs, read_history
+from src.pictures.catalogue import PICTURES, activation_sheet, check_names, draw_fitting, needs, read_history
 from src.pictures.subject import Subject
 from src.run.directory import RunDir
 from tests.data.test_sources import blobs, circles, line
@@ -42,12 +42,12 @@ def test_what_fits_depends_on_data_and_network(tmp_path: Path) -> None:
 def test_only_what_fits_is_drawn_in_the_order_that_was_asked_for() -> None:
     given = subject(circles(n_samples=50), net=relu())
     asked = ["units", "predictions", "probabilities", "curves", "folds", "boundary"]
-    assert [name for name, _ in draw(given, asked)] == ["units", "probabilities", "folds", "boundary"]
+    assert [name for name, _ in draw_fitting(given, asked)] == ["units", "probabilities", "folds", "boundary"]
 
 
 def test_fold_lines_of_a_real_network_are_those_of_its_weights() -> None:
     net = relu()
-    ax = dict(draw(subject(circles(n_samples=50), net=net), ["folds"]))["folds"].axes[0]
+    ax = dict(draw_fitting(subject(circles(n_samples=50), net=net), ["folds"]))["folds"].axes[0]
     weight, bias = (p.detach().numpy() for p in list(net.parameters())[:2])
     folds = [vertices(fold) for fold in contours(ax) if width(fold) < 2]
     assert folds
@@ -60,7 +60,7 @@ def test_residuals_are_target_minus_prediction_over_the_feature_or_the_predictio
     numbers = GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2))
     for data, net in ((line(), relu(in_features=1)), (numbers, relu())):
         given = subject(data, net=net)
-        ax = dict(draw(given, ["residuals"]))["residuals"].axes[0]
+        ax = dict(draw_fitting(given, ["residuals"]))["residuals"].axes[0]
         x, y = given.train
         predicted = given.predict(x)
         place = x if data.spec.n_features == 1 else predicted

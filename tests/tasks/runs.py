@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import torch
 from omegaconf import DictConfig
@@ -41,6 +42,19 @@ def fit(cfg: DictConfig) -> Built:
     built = build(cfg)
     built.fit()
     return built
+
+
+def trainer_in(path: Path, *, max_epochs: int = 1) -> pl.Trainer:
+    """Lightning's own trainer, which records nothing."""
+    return pl.Trainer(
+        max_epochs=max_epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=path,
+    )
 
 
 def validate_and_test(built: Built) -> dict[str, float]:

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -18,7 +17,7 @@ from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
 from src.tasks.multiclass import MulticlassClassification
 from src.tasks.regression import Regression
-from tests.tasks.runs import GivenData, classes_spec, numbers_spec, random_parts
+from tests.tasks.runs import GivenData, classes_spec, numbers_spec, random_parts, trainer_in
 
 KINDS: dict[str, tuple[type[Task], type[nn.Module]]] = {
     "binary": (BinaryClassification, nn.BCEWithLogitsLoss),
@@ -46,18 +45,6 @@ def make(spec: DataSpec, **changes: Any) -> Task:
 
 def outputs_of(spec: DataSpec, *, n: int = 40) -> Tensor:
     return 3 * torch.randn(n, spec.n_outputs, generator=torch.Generator().manual_seed(1))
-
-
-def trainer_in(path: Path) -> pl.Trainer:
-    return pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=path,
-    )
 
 
 def expected_metrics(task: Task, outputs: Tensor, y: Tensor) -> dict[str, float]:

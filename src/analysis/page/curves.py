@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from src.analysis.page.series import Chart, Series, axis, layout, metric_axis, rounded, short
+from src.analysis.page.series import Chart, Series, axis, chart_layout, metric_axis, rounded, short
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 
@@ -118,7 +118,7 @@ def _chart(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Chart:
     # the best group last, on top of the others
     for each, found in reversed(drawn):
         data += _traces(each, found)
-    figure = layout(
+    figure = chart_layout(
         height=300,
         title={"text": Scale.of(name).words, "font": {"size": 14}, "x": 0.02, "y": 0.98, "yanchor": "top"},
         xaxis=axis("epoch"),

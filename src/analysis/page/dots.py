@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from src.analysis.page.series import Chart, Series, layout, metric_axis, rounded, short, thinned
+from src.analysis.page.series import Chart, Series, chart_layout, metric_axis, rounded, short, thinned
 from src.plots.palette import INK
 
 N_GROUPS = 20
 _N_SEEDS = 60  # points of a group that can be told apart in a row
 
 
-def dots(series: Sequence[Series], metric: str) -> Chart | None:
+def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
     """Best groups from top to bottom; None where no group has the metric."""
     shown = [each for each in series if metric in each.ranked.estimates][:N_GROUPS]
     if not shown:
@@ -31,7 +31,7 @@ def dots(series: Sequence[Series], metric: str) -> Chart | None:
         "hovertemplate": "%{x}<extra>one seed</extra>",
     }
     values = [value for row in rows for value in row]
-    figure = layout(
+    figure = chart_layout(
         height=86 + 30 * len(shown),
         margin={"l": 10, "r": 16, "t": 8, "b": 46},
         xaxis=metric_axis(metric, values),

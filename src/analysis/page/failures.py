@@ -26,7 +26,7 @@ class Failure:
     jobs: tuple[JobRecord, ...]
 
 
-def failures(jobs: Sequence[JobRecord]) -> list[Failure]:
+def group_failures(jobs: Sequence[JobRecord]) -> list[Failure]:
     """Errors, the most frequent first."""
     alike: dict[tuple[str, str], list[JobRecord]] = {}
     for job in jobs:

@@ -27,7 +27,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class JobRow:
     """A job: its colour in the charts, and its cells behind name and status."""
 
     job: JobRecord
@@ -40,10 +40,10 @@ class JobTable:
     """Columns behind name and status, and a row per job."""
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[JobRow, ...]
 
 
-def job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
+def build_job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
     """Swept values that differ between jobs, seed, metrics, the asked ones first, duration and error."""
     named = naming_values(summary.jobs)
     keys = [key for key in dict.fromkeys(key for row in named for key in row) if key not in ("seed", "run_dir")]
@@ -67,7 +67,7 @@ def job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
             Cell("" if job.duration_s is None else f"{job.duration_s:.1f}"),
             *([Cell(_error(job))] if columns[-1].heading == "error" else []),
         ]
-        rows.append(Row(job, colors.get(id(job), "transparent"), tuple(cells)))
+        rows.append(JobRow(job, colors.get(id(job), "transparent"), tuple(cells)))
     return JobTable(tuple(columns), tuple(rows))
 
 

@@ -21,7 +21,7 @@ _N_LETTERS = 14
 _COLORS = ("#E1CC55", "#C4B56C", "#A69D75", "#8A8779", "#6D7078", "#4F5A6C", "#2C456B", "#00204D")
 
 
-def parallel(swept: Swept, summary: Summary) -> dict[str, Any] | None:
+def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:
     """Axes with their ticks, and per job its place on each, 0 to 1; None where nothing but the seed was swept."""
     keys = [key for key, column in swept.columns.items() if _fits(column)][:N_KEYS]
     metrics = [name for name in summary.metrics if all(name in job.metrics for job in swept.jobs)]

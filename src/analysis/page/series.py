@@ -49,7 +49,7 @@ def all_series(summary: Summary) -> list[Series]:
     return [*own, *(Series(ranked, OTHER, "circle", is_own=False) for ranked in summary.groups[len(own) :])]
 
 
-def layout(**changes: Any) -> dict[str, Any]:
+def chart_layout(**changes: Any) -> dict[str, Any]:
     """Look of a chart; nothing is dragged, so that a finger scrolls the page."""
     return {
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},

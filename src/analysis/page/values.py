@@ -10,7 +10,7 @@ from src.analysis.page.series import (
     Series,
     as_number,
     axis,
-    layout,
+    chart_layout,
     metric_axis,
     rounded,
     short,
@@ -56,7 +56,7 @@ def _chart(swept: Swept, key: str, column: Sequence[str]) -> Chart:
     else:
         places, data, across = _boxes(swept, key, column)
     data += _points(swept, places)
-    return {"data": data, "layout": layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))}
+    return {"data": data, "layout": chart_layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))}
 
 
 def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], list[dict[str, Any]], dict[str, Any]]:

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from src.analysis.hints import shared_hints
 from src.analysis.page.curves import N_SEEDS, curve_charts
-from src.analysis.page.dots import N_GROUPS, dots
-from src.analysis.page.failures import N_ERRORS, failures
-from src.analysis.page.job_table import job_table
+from src.analysis.page.dots import N_GROUPS, dot_chart
+from src.analysis.page.failures import N_ERRORS, group_failures
+from src.analysis.page.job_table import build_job_table
 from src.analysis.page.origin import commands, made_with
-from src.analysis.page.parallel import parallel
+from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
 from src.analysis.page.series import OTHER, Chart, Series, all_series
 from src.analysis.page.values import N_KEYS, Swept, value_charts
@@ -58,7 +58,7 @@ def page_html(summary: Summary, *, folder: Path) -> str:
     series = all_series(summary)
     swept = Swept(summary, series)
     charts = _charts(summary, series, swept)
-    lines = parallel(swept, summary)
+    lines = parallel_axes(swept, summary)
     ours = {name: Markup((_HERE / file).read_text(encoding="utf-8")) for name, file in _OURS.items()}
     # 5 MB, for a page that has charts
     library = Markup(_plotly() if any(charts.values()) else "")
@@ -68,7 +68,7 @@ def page_html(summary: Summary, *, folder: Path) -> str:
 
 def _charts(summary: Summary, series: list[Series], swept: Swept) -> dict[str, list[Chart]]:
     """Charts by the section in which they stand."""
-    groups = dots(series, summary.metrics[0]) if summary.metrics else None
+    groups = dot_chart(series, summary.metrics[0]) if summary.metrics else None
     return {
         "dots": [groups] if groups else [],
         "curves": curve_charts(series),
@@ -89,8 +89,8 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "series": series,
         "versus": {each.second: each for each in summary.comparisons if each.metric == summary.metrics[0]},
         "grid": picture_grid(series),
-        "table": job_table(summary, series),
-        "failures": failures(summary.jobs),
+        "table": build_job_table(summary, series),
+        "failures": group_failures(summary.jobs),
         "hints": shared_hints(summary.jobs),
         "commands": commands(summary.sweep_dirs, summary.jobs),
         "made_with": made_with(summary.jobs),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from src.analysis.page.parallel import parallel
+from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.series import all_series
 from src.analysis.page.values import Swept
 from src.analysis.records import read_jobs
@@ -16,7 +16,7 @@ from tests.analysis.jobs import make_job
 
 def lines(path: Path, *, metric: str | None = None) -> dict[str, Any] | None:
     summary = summarise(read_jobs([path]), [path], metric=metric)
-    return parallel(Swept(summary, all_series(summary)), summary)
+    return parallel_axes(Swept(summary, all_series(summary)), summary)
 
 
 def test_places_lie_between_the_ends_and_ticks_at_their_values(tmp_path: Path) -> None:
