@@ -40,6 +40,20 @@ def test_a_run_by_hand_prints_nothing_and_warns_of_nothing(tmp_path: Path) -> No
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [(), ("-m", "seed=1,2", "hydra/launcher=vmap")])
+def test_a_command_prints_no_line_of_lightning(launcher: tuple[str, ...], tmp_path: Path) -> None:
+    where = [f"hydra.{key}={tmp_path / 'out'}" for key in ("run.dir", "sweep.dir")]
+    command = [sys.executable, "-m", "src.train", *launcher, "trainer=cpu", "trainer.max_epochs=2", *where]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = (done.stdout + done.stderr).splitlines()
+    assert lines
+    # Lightning speaks by its own handler as "INFO: ...", by Hydra's as of its own modules, and in warnings
+    said = ("INFO:", "WARNING:", "Warning:", "weights_only`", "available:", "max_epochs=2` reached")
+    assert [line for line in lines if any(word in line for word in said)] == []
+
+
 def test_building_training_and_measuring_leave_logging_and_warnings_as_they_were(tmp_path: Path) -> None:
     before = state()
     built = build(small("data.n_samples=50", "trainer.max_epochs=2", run_dir=tmp_path))
