@@ -48,10 +48,10 @@ class Hints(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run began, for ``last.ckpt``."""
-        return self.state_of(first_weights=self._first_weights, first_loss=self._first_loss)
+        return self.state(first_weights=self._first_weights, first_loss=self._first_loss)
 
     @staticmethod
-    def state_of(*, first_weights: list[Tensor] | None, first_loss: float | None) -> dict[str, Any]:
+    def state(*, first_weights: list[Tensor] | None, first_loss: float | None) -> dict[str, Any]:
         """What a checkpoint holds of a run that began like this.
 
         Args:

@@ -148,7 +148,7 @@ class Recorder:
         callbacks = {BestAndLast.__qualname__: BestAndLast.state(score=trained.best_score, best=trained.best)}
         if self._callback(job, Hints) is not None:
             first_loss = trained.rows[0]["train/loss"]
-            callbacks[Hints.__qualname__] = Hints.state_of(first_weights=trained.first_weights, first_loss=first_loss)
+            callbacks[Hints.__qualname__] = Hints.state(first_weights=trained.first_weights, first_loss=first_loss)
         last = run_checkpoint(**trained.state, callbacks=callbacks, loops=loops_of(self.trainer))
         if trained.best is not None:
             save_checkpoint(run.checkpoints / "best.ckpt", trained.best)

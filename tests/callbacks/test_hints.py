@@ -130,7 +130,7 @@ def test_looking_back_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_state_of_a_run_that_began_so_is_what_a_checkpoint_holds() -> None:
     callback = Hints(suggested_lr=0.1)
-    state = Hints.state_of(first_weights=[torch.ones(1)], first_loss=0.7)
-    assert callback.state_dict() == Hints.state_of(first_weights=None, first_loss=None)
+    state = Hints.state(first_weights=[torch.ones(1)], first_loss=0.7)
+    assert callback.state_dict() == Hints.state(first_weights=None, first_loss=None)
     callback.load_state_dict(state)
     assert callback.state_dict() == state == {"first_weights": [torch.ones(1)], "first_loss": 0.7}
