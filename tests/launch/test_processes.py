@@ -1,7 +1,6 @@
 """Worker processes of this machine, those of joblib and those of submitit."""
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from src.launch.job import Job, LostJobError
 from src.launch.local import run_locally
 from src.launch.processes import Processes
-from tests.launch.commands import wait_until
-from tests.launch.fakes import FakeSweep, is_running, jobs
+from tests.launch.fakes import FakeSweep, jobs
+from tests.waiting import is_running, wait_for
 
 Run = Callable[[Sequence[Job]], list[JobReturn]]
 
@@ -60,17 +59,16 @@ def test_an_interrupt_stops_what_runs(run: Run, tmp_path: Path, monkeypatch: pyt
     started = tmp_path / "started"
 
     def interrupt(*_args: object, **_kwargs: object) -> None:
-        while not (started.exists() and started.read_text()):
-            threading.Event().wait(0.05)
+        wait_for(lambda: started.exists() and started.read_text(), "the job that stays")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("src.launch.processes.wait", interrupt)
-        patch.setattr("src.launch.local.time.sleep", interrupt)
+        patch.setattr("src.launch.local._ended", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(jobs(f"sleep={started}", "env"))
+            run(jobs(f"stay={started}", "env"))
     pid = int(started.read_text())
-    wait_until(lambda: not is_running(pid), for_s=5)
+    wait_for(lambda: not is_running(pid), "the end of its process")
 
 
 def test_workers_of_joblib_stay_for_the_next_batch() -> None:

@@ -13,8 +13,9 @@ from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.launch.ranks import check_processes, is_own_command, n_started, run_as_command, wants_many
 from src.run.directory import is_first_process
-from tests.launch.commands import QUIET, ROOT, Launcher, results
+from tests.launch.commands import QUIET, Launcher, results
 from tests.tasks.runs import stored_weights
+from tests.waiting import ROOT
 
 # 800 = 12 * 66 + 8: the last batch is smaller
 SHARED = ["trainer.max_epochs=5", "data.batch_size=66", "trainer.accelerator=cpu"]

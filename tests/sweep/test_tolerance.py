@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweep.commands import run
+from tests.sweep.commands import run, start
 
 SHORT = ("-m", "trainer=cpu", "trainer.max_epochs=20", "callbacks=none", "logger=csv")
 
@@ -116,14 +116,10 @@ def test_a_dry_run_of_a_single_run_checks_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_starts_in_the_same_second_have_directories_of_their_own(tmp_path: Path) -> None:
-    from tests.sweep.commands import start
-
     config = ("-m", "seed=0", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none", "logger=none")
     place = f"hydra.sweep.dir={tmp_path}/sweeps/${{now:%Y}}_${{unique:}}"
     processes = [start(*config, place, output=tmp_path / f"output{i}") for i in range(3)]
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [process.end() for process in processes] == [0, 0, 0]
     assert len(list((tmp_path / "sweeps").iterdir())) == 3
 
 
