@@ -12,7 +12,7 @@ import torch
 from tests.moments import Moment
 from tests.sweep.commands import start
 from tests.tasks.runs import stored_weights
-from tests.waiting import LIMIT_S, ROOT
+from tests.waiting import completed
 
 # whole commands, or whole trainings
 pytestmark = pytest.mark.slow
@@ -21,14 +21,7 @@ QUIET = ["callbacks=none", "logger=csv"]
 
 
 def run(*arguments: str, module: str = "src.train") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-    )
+    return completed(sys.executable, "-m", module, *arguments)
 
 
 def assert_same_weights(a: Path, b: Path) -> None:

@@ -122,6 +122,11 @@ def command(*argv: str, output: Path, env: Mapping[str, str] | None = None) -> S
     return ends_with_its_test(Started(process, output))
 
 
+def completed(*argv: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+
+
 def ends_with_its_test(started: Started) -> Started:
     """See to it that a failed test leaves nothing behind."""
     _started.append(started)

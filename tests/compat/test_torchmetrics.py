@@ -1,10 +1,8 @@
 """What is kept from being imported, and that nothing is missing afterwards."""
 
-import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.waiting import completed
 
 LEAN = """
 import sys
@@ -27,9 +25,7 @@ with without_scipy_signal():
 
 
 def run(code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = completed(sys.executable, "-W", "ignore", "-c", code)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,6 +1,7 @@
 """Jobs that fail, directories that belong to other settings, and looking before running."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,11 @@ def test_jobs_that_raise_are_recorded_and_the_others_go_on(tmp_path: Path) -> No
     assert "Invalid learning rate" in (sweep / "1" / "train.log").read_text()
 
     before = (sweep / "5" / "result.json").stat().st_mtime_ns
-    attempts = {job: (sweep / job / "result.json").stat().st_mtime_ns for job in "01234"}
+    for job in "01234":
+        os.utime(sweep / job / "result.json", (0, 0))
     assert run(*arguments, output=output) == 1
     assert (sweep / "5" / "result.json").stat().st_mtime_ns == before
-    assert all((sweep / job / "result.json").stat().st_mtime_ns > time for job, time in attempts.items())
+    assert all((sweep / job / "result.json").stat().st_mtime_ns > 0 for job in "01234")
 
 
 @pytest.mark.slow
