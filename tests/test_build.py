@@ -316,6 +316,7 @@ def test_evaluation_records_nothing(tmp_path: Path) -> None:
 
 # importing TorchDynamo makes PyTorch call what it has deprecated itself
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+@pytest.mark.slow
 def test_compiling_keeps_the_names_of_the_weights(tmp_path: Path) -> None:
     compiled = build(small("compile=true", run_dir=tmp_path))
     assert compiled.task.net._compiled_call_impl is not None

@@ -64,6 +64,7 @@ def test_notebook_defines_no_functions_or_classes(text: Path) -> None:
 
 
 @every_notebook
+@pytest.mark.slow
 def test_first_cell_finds_src_from_the_repository_root(text: Path) -> None:
     notebook = jupytext.read(text)
     first = code_cells(notebook)[0]

@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from tests.waiting import completed
 
 LEAN = """
@@ -29,10 +31,12 @@ def run(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_lightning_is_imported_without_scipy_signal_which_works_afterwards() -> None:
     run(LEAN)
 
 
+@pytest.mark.slow
 def test_scipy_signal_that_is_there_already_stays() -> None:
     run(LOADED)
 

@@ -33,6 +33,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     yield lambda jobs: run_locally(sweep, jobs, n_jobs=2, folder=folder, timeout_min=5)
 
 
+@pytest.mark.slow
 def test_jobs_share_cores_and_gpus(run: Run) -> None:
     returns = run(jobs("threads", "env", "env"))
     assert [each.status for each in returns] == [JobStatus.COMPLETED] * 3

@@ -76,6 +76,7 @@ def test_slices_show_all_choices_and_logarithms(tmp_path: Path) -> None:
     assert [label.get_text() for label in kind.get_xticklabels()] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_searched_value_with_one_choice_and_equal_results_are_no_trouble(tmp_path: Path) -> None:
     report(search_book(tmp_path / "same", lambda _: 1.0, n_trials=6))
     assert not (tmp_path / "same" / "plots" / "importances.png").is_file()

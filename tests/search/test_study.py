@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from src.config.errors import ConfigError
 from tests.search.searching import SPACE, Jobs, Values, bowl, conf, drawn, run_search
+from tests.slow import slow
 from tests.waiting import LIMIT_S, Started
 
 # What a search writes about its trials.
@@ -158,7 +159,7 @@ def processes() -> ForkServerContext:
     return context
 
 
-@pytest.mark.parametrize("file", ["shared.log", "shared.db"])
+@pytest.mark.parametrize("file", ["shared.log", *slow("shared.db")])
 def test_two_processes_share_a_study_and_its_total(file: str, tmp_path: Path, processes: ForkServerContext) -> None:
     storage, barrier = str(tmp_path / file), processes.Barrier(2)
     both = [

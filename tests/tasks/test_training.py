@@ -22,6 +22,7 @@ from tests.tasks.runs import circle_v2, close, fit, small, validate_and_test, we
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16-true", torch.bfloat16), ("bf16-mixed", torch.float32)])
 @pytest.mark.parametrize("data", ["circles", "blobs", "line"])
+@pytest.mark.slow
 def test_half_precision_comes_near_to_full(precision: str, dtype: torch.dtype, data: str, tmp_path: Path) -> None:
     given = (f"data={data}", "model=mlp", "trainer.max_epochs=3")
     built = fit(small(*given, f"trainer.precision={precision}", run_dir=tmp_path))
