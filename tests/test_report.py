@@ -99,6 +99,7 @@ def test_an_empty_list_is_refused() -> None:
         report(asked([]))
 
 
+@pytest.mark.slow
 def test_the_command_takes_relative_paths_and_ends_well_whatever_the_jobs_did(tmp_path: Path) -> None:
     fill(tmp_path / "mine", "relu", seeds=range(2), loss=0.5)
     make_job(tmp_path / "mine" / "2", "seed=2", error=ValueError("no"))

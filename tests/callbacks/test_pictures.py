@@ -18,6 +18,7 @@ from src.data.base import InMemoryDataModule
 from src.data.spec import DataSpec
 from src.tasks.base import Task
 from tests.data.test_sources import blobs, circles, line
+from tests.slow import slow
 from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_parts, small
 from tests.tasks.test_metrics import make
 
@@ -82,7 +83,7 @@ def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
         assert min(image.width, image.height) > 100
 
 
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("training", [True, *slow(False)])
 def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest passes it by name
     task, trainer = drawn(circles(n_samples=100), tmp_path)
     task.net.train(training)

@@ -12,12 +12,13 @@ from src.launch.job import Job, LostJobError
 from src.launch.local import run_locally
 from src.launch.processes import Processes
 from tests.launch.fakes import FakeSweep, jobs
+from tests.slow import slow
 from tests.waiting import is_running, wait_for
 
 Run = Callable[[Sequence[Job]], list[JobReturn]]
 
 
-@pytest.fixture(params=["joblib", "submitit_local"])
+@pytest.fixture(params=["joblib", *slow("submitit_local")])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Two jobs at once, on a machine of two cores and two GPUs."""
     monkeypatch.setattr("src.launch.resources.n_cores", lambda: 2)

@@ -59,6 +59,7 @@ def test_several_objectives_have_several_best_trials(tmp_path: Path, capsys: pyt
     assert "Pareto front" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pictures_tell_history_slices_importances_and_front(tmp_path: Path) -> None:
     one = search_book(tmp_path / "one", n_trials=6)
     assert set(pictures(one, one.trials())) == {"history", "slices", "importances"}
