@@ -6,5 +6,5 @@ import pytest
 
 
 def slow(*cases: Any) -> list[Any]:
-    """Cases of `pytest.mark.parametrize` that repeat, at length, what a short one shows; a tuple is all arguments of one."""
+    """Cases of `pytest.mark.parametrize` that repeat, at length, what a short one shows; a tuple is one case."""
     return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases]

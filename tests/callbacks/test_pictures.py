@@ -83,8 +83,8 @@ def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
         assert min(image.width, image.height) > 100
 
 
-@pytest.mark.parametrize("training", [True, *slow(False)])
-def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest passes it by name
+@pytest.mark.parametrize("training", [True, *slow(False)])  # noqa: FBT003 - a case
+def test_drawing_changes_nothing(*, training: bool, tmp_path: Path) -> None:
     task, trainer = drawn(circles(n_samples=100), tmp_path)
     task.net.train(training)
     weights = {name: value.clone() for name, value in task.state_dict().items()}

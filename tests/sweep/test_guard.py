@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
 from src.run.directory import RunDir
-from src.sweep import dry_run, guard
+from src.sweep import guard
 from src.sweep.guard import SweepWatch, end_of_sweep
 from src.sweep.jobs import compose_jobs, expand
 from tests.tasks.runs import QUIET
@@ -52,7 +52,7 @@ def test_a_dry_run_tells_what_is_left_and_what_is_wrong(tmp_path: Path, capsys: 
 def test_a_dry_run_of_many_jobs_shows_the_first_and_counts_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dry_run, "_SHOWN", 3)
+    monkeypatch.setattr("src.sweep.dry_run._SHOWN", 3)
     with pytest.raises(SystemExit) as end:
         SweepWatch().on_multirun_start(composed("seed=range(0,8)", f"hydra.sweep.dir={tmp_path}", "sweep.dry_run=true"))
     assert end.value.code == 0
