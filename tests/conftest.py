@@ -1,14 +1,23 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from tests.waiting import kill_what_is_left
 
 # Tests run side by side, one per core: threads that wait for each other would take longer than the arithmetic. Set
 # before torch is imported, and inherited by the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 _skipped: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_its_test() -> Iterator[None]:
+    yield
+    kill_what_is_left()
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> None:

@@ -18,6 +18,7 @@ from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
 from src.tasks.base import Task
 from tests.checks.options import DATA_OF, options, stored
+from tests.slow import slow
 from tests.tasks.runs import circle_v2, linears, small, weights
 
 
@@ -47,20 +48,20 @@ def choices() -> Iterator[tuple[str, ...]]:
         # loop holds what the others share
         if option != "loop":
             yield (f"data={DATA_OF[option]}", f"task={option}", "model=mlp")
-    for group in ("optimizer", "scheduler", "callbacks", "debug"):
+    for group in ("optimizer", "scheduler"):
         for option in options(group):
             yield (f"{group}={option}",)
-    for option in options("logger"):
-        if option not in ("wandb", "mlflow"):
-            yield (f"logger={option}",)
-    for option in options("trainer"):
-        if option not in ("gpu", "mps"):
-            yield (f"trainer={option}",)
-    for option in options("experiment"):
-        yield (f"experiment={option}",)
 
 
-@pytest.mark.parametrize("overrides", list(choices()), ids=" ".join)
+def more_choices() -> Iterator[tuple[str, ...]]:
+    elsewhere = {"logger": ("wandb", "mlflow"), "trainer": ("gpu", "mps")}
+    for group in ("callbacks", "debug", "logger", "trainer", "experiment"):
+        for option in options(group):
+            if option not in elsewhere.get(group, ()):
+                yield (f"{group}={option}",)
+
+
+@pytest.mark.parametrize("overrides", [*choices(), *slow(*((case,) for case in more_choices()))], ids=" ".join)
 def test_every_option_composes_and_builds(overrides: tuple[str, ...], tmp_path: Path) -> None:
     cfg = small(*overrides, run_dir=tmp_path)
     built = build(cfg)
@@ -199,6 +200,7 @@ def test_evaluation_records_nothing(tmp_path: Path) -> None:
 
 # importing TorchDynamo makes PyTorch call what it has deprecated itself
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+@pytest.mark.slow
 def test_compiling_keeps_the_names_of_the_weights(tmp_path: Path) -> None:
     compiled = build(small("compile=true", run_dir=tmp_path))
     assert compiled.task.net._compiled_call_impl is not None

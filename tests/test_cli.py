@@ -1,49 +1,27 @@
 """The commands as a user types them, each in a process of its own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.moments import Moment
+from tests.sweep.commands import start
 from tests.tasks.runs import stored_weights
+from tests.waiting import completed
 
 # whole commands, or whole trainings
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[1]
 QUIET = ["callbacks=none", "logger=csv"]
 
 
 def run(*arguments: str, module: str = "src.train") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "src.train", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # a group of its own, so that a signal reaches what it starts and nothing else
-        start_new_session=True,
-    )
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f"{path} never came"
-        time.sleep(0.05)
+    return completed(sys.executable, "-m", module, *arguments)
 
 
 def assert_same_weights(a: Path, b: Path) -> None:
@@ -100,7 +78,7 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
 
 
-LONG = [*QUIET, "trainer.max_epochs=1500", "data.batch_size=400", "callbacks.checkpoint.every_s=0"]
+LONG = [*QUIET, "trainer.max_epochs=60", "data.batch_size=400", "callbacks.checkpoint.every_s=0"]
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +92,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     stopped = tmp_path / "stopped"
-    process = start(f"hydra.run.dir={stopped}", *LONG)
-    wait_for(stopped / "checkpoints" / "last.ckpt", process)
-    os.killpg(process.pid, sent)
-    output = process.communicate(timeout=60)[0]
-    assert not (stopped / "result.json").exists(), "it was over before the signal came"
+    moment = Moment(f"{stopped}/checkpoints/last.ckpt", n=20)
+    process = start(f"hydra.run.dir={stopped}", *LONG, output=tmp_path / "output", held_at=moment)
+    process.held()
+    process.send(sent)
+    assert process.end() == (130 if sent == signal.SIGINT else -sent)
+    assert not (stopped / "result.json").exists()
     if sent == signal.SIGINT:
-        assert process.returncode == 130
-        assert f"hydra.run.dir={stopped}" in output
-        assert "Traceback" not in output
+        assert f"hydra.run.dir={stopped}" in process.said()
+        assert "Traceback" not in process.said()
     resumed = run(f"hydra.run.dir={stopped}", *LONG)
     assert resumed.returncode == 0, resumed.stderr
     assert_same_weights(stopped, whole)

@@ -29,6 +29,7 @@ def asked(run: Path, pictures: object = None, checkpoint: str | None = None) -> 
     return cfg
 
 
+@pytest.mark.slow
 def test_all_that_fit_are_drawn_into_a_moved_run_directory_and_nothing_else_changes(
     trained: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,8 @@ import jupytext
 import pytest
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).parents[1]
+from tests.waiting import LIMIT_S, ROOT
+
 NOTEBOOKS = ROOT / "notebooks"
 PAIRS = sorted(NOTEBOOKS.glob("*.md"))
 
@@ -25,7 +26,7 @@ def code_cells(notebook: Any) -> list[Any]:
 
 def execute(notebook: Any, *, folder: Path) -> None:
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=LIMIT_S, kernel_name="python3", resources=resources).execute()
 
 
 def test_every_text_has_a_notebook_and_every_notebook_a_text() -> None:
@@ -63,6 +64,7 @@ def test_notebook_defines_no_functions_or_classes(text: Path) -> None:
 
 
 @every_notebook
+@pytest.mark.slow
 def test_first_cell_finds_src_from_the_repository_root(text: Path) -> None:
     notebook = jupytext.read(text)
     first = code_cells(notebook)[0]

@@ -31,12 +31,14 @@ def test_every_experiment_opens_with_its_question_and_what_to_expect(name: str) 
 
 
 @pytest.mark.parametrize("name", [name for name in options("experiment") if not is_sweep(name)])
+@pytest.mark.slow
 def test_every_experiment_runs(name: str, tmp_path: Path) -> None:
     train(compose_train([f"experiment={name}", *SHORT], run_dir=tmp_path))
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "completed"
 
 
 @pytest.mark.parametrize("name", options("debug"))
+@pytest.mark.slow
 def test_every_debug_preset_runs(name: str, tmp_path: Path) -> None:
     train(compose_train([f"debug={name}"], run_dir=tmp_path))
     result = json.loads((tmp_path / "result.json").read_text())

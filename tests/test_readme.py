@@ -99,6 +99,7 @@ def test_every_make_command_of_the_readme_is_a_target(outputs: Path) -> None:
         assert done.returncode == 0, f"make {target}: {done.stderr}"
 
 
+@pytest.mark.slow
 def test_every_shown_error_is_the_one_that_comes(outputs: Path) -> None:
     shown = next(block for block in blocks("README.md", "text") if block.startswith("$ "))
     for command, message in re.findall(r"^\$ python (.*?)\n(.*?)(?=^\$|\Z)", shown, re.DOTALL | re.MULTILINE):

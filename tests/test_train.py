@@ -14,6 +14,7 @@ from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.run.lock import held
 from src.train import train
+from tests.slow import slow
 
 QUIET = ["callbacks=none", "logger=none"]
 SHORT = "trainer.max_epochs=12"
@@ -153,6 +154,7 @@ def test_seed_zero_is_a_seed_like_any_other(tmp_path: Path) -> None:
     assert not all(torch.equal(a[key], c[key]) for key in a)
 
 
+@pytest.mark.slow
 def test_evaluate_chooses_the_weights_that_are_tested(tmp_path: Path) -> None:
     # a learning rate at which validation gets worse again, so that best and last differ
     shared = ["optimizer.lr=3", "trainer.max_epochs=60", "optimizer.momentum=0.9"]
@@ -164,24 +166,26 @@ def test_evaluate_chooses_the_weights_that_are_tested(tmp_path: Path) -> None:
 # The lesson
 
 
-@pytest.mark.parametrize("hidden", ["[5]", "[10,10]", "[64,64,64]"])
+@pytest.mark.parametrize("hidden", ["[10,10]", *slow("[5]", "[64,64,64]")])
 def test_linear_networks_stay_at_chance_on_circles_whatever_their_size(hidden: str, tmp_path: Path) -> None:
     overrides = ["model=mlp", f"model.net.hidden={hidden}", "model.net.activation=identity", "optimizer=adam"]
     assert final(tmp_path, *overrides, "trainer.max_epochs=300")["test/accuracy"] <= 0.60
 
 
-@pytest.mark.parametrize("seed", [42, 0, 1])
+@pytest.mark.parametrize("seed", [42, *slow(0, 1)])
 def test_a_relu_network_separates_the_circles(seed: int, tmp_path: Path) -> None:
     overrides = ["model=mlp", "optimizer=adam", "trainer.max_epochs=500", f"seed={seed}"]
     assert final(tmp_path, *overrides)["test/accuracy"] >= 0.99
 
 
 @pytest.mark.parametrize("activation", ["identity", "relu"])
+@pytest.mark.slow
 def test_blobs_need_no_non_linearity(activation: str, tmp_path: Path) -> None:
     overrides = ["data=blobs", "model=blob", f"model.net.activation={activation}"]
     assert final(tmp_path, *overrides)["test/accuracy"] >= 0.98
 
 
+@pytest.mark.slow
 def test_the_line_is_fitted_beyond_its_training_points(tmp_path: Path) -> None:
     overrides = ["data=line", "model=line", "optimizer=adam", "scheduler=cosine", "trainer.max_epochs=1000"]
     assert final(tmp_path, *overrides)["test/loss"] < 0.01

@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
+
+from tests.waiting import LIMIT_S
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "outputs" / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -40,6 +42,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         # `make test-all` asks for no system package; CI installs it, and fails on a skip
         pytest.skip(f"needs one of {', '.join(CHROMIUM)} in PATH, such as of `apt-get install chromium`")
+    expect.set_options(timeout=LIMIT_S * 1000)
     with sync_playwright() as playwright:
         # root, as in a container, may not use the sandbox; nothing but our own pages is opened
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
@@ -54,6 +57,7 @@ def open_page(browser: Browser) -> Iterator[Callable[[str], Opened]]:
 
     def open_(where: str | Path) -> Opened:
         context = browser.new_context(viewport={"width": 1400, "height": 900})
+        context.set_default_timeout(LIMIT_S * 1000)
         contexts.append(context)
         opened = Opened(context.new_page())
         context.route("**/*", lambda route, request: _stay_here(route, request, opened.errors))

@@ -1,10 +1,8 @@
 """TensorBoard itself on a small sweep: what a user finds in its tabs."""
 
-import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -16,6 +14,7 @@ from playwright.sync_api import expect
 from src.config.compose import compose_train
 from src.train import train
 from tests.browser.conftest import Opened
+from tests.waiting import LIMIT_S, Started
 
 pytestmark = pytest.mark.browser
 
@@ -44,21 +43,16 @@ def tensorboard(sweep: Path) -> Iterator[str]:
     with log.open("w") as file:
         process = subprocess.Popen([*command, "--samples_per_plugin", "images=100"], stdout=file, stderr=file)
     try:
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r"at (http://\S+?)/? ", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield found[1]
+        yield Started(process, log).line(r"at (http://\S+?)/? ")[1]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(LIMIT_S)
 
 
 def test_scalars_show_every_run(tensorboard: str, open_page: Open) -> None:
     opened = open_page(f"{tensorboard}/#scalars")
     for job in JOBS:
-        expect(opened.page.get_by_text(job, exact=True).first).to_be_visible(timeout=30_000)
+        expect(opened.page.get_by_text(job, exact=True).first).to_be_visible()
     for group in ("train", "val", "test"):
         expect(opened.page.locator("tf-category-paginated-view").get_by_text(group, exact=True)).to_be_visible()
     opened.screenshot("tensorboard-scalars")
@@ -69,7 +63,7 @@ def test_images_show_the_boundary_of_every_run_from_the_first_epoch_to_the_last(
     tensorboard: str, open_page: Open
 ) -> None:
     opened = open_page(f"{tensorboard}/#images")
-    opened.page.locator("tf-tag-filterer input").fill("train/boundary", timeout=30_000)
+    opened.page.locator("tf-tag-filterer input").fill("train/boundary")
     # the tags that match stand first, in a group of their own
     pictures = opened.page.locator("tf-category-paginated-view").first.locator("tf-image-loader")
     expect(pictures).to_have_count(len(JOBS))
@@ -87,7 +81,7 @@ def test_hparams_show_what_was_swept_and_what_came_out(tensorboard: str, open_pa
     opened = open_page(f"{tensorboard}/#hparams")
     table = opened.page.locator("tf-hparams-table-view")
     for job in JOBS:
-        expect(table.get_by_text(job, exact=True)).to_be_visible(timeout=30_000)
+        expect(table.get_by_text(job, exact=True)).to_be_visible()
     # what differs between the jobs comes first, and is chosen to be shown
     names = opened.page.locator("tf-hparams-query-pane .hparam-checkbox").all_text_contents()
     assert [name.strip() for name in names[:3]] == ["model.net.activation", "optimizer", "optimizer.lr"]
@@ -107,7 +101,7 @@ def test_curves_of_precision_and_recall_show_both_classes(tensorboard: str, open
     opened = open_page(f"{tensorboard}/#pr_curves")
     for name in ("inner", "outer"):
         tag = opened.page.get_by_text(f"tag: test/precision_recall/{name}")
-        expect(tag).to_be_visible(timeout=30_000)
+        expect(tag).to_be_visible()
     opened.screenshot("tensorboard-precision-recall")
     assert opened.errors == []
 
@@ -115,7 +109,7 @@ def test_curves_of_precision_and_recall_show_both_classes(tensorboard: str, open
 def test_the_graph_is_the_network(tensorboard: str, open_page: Open) -> None:
     opened = open_page(f"{tensorboard}/#graphs")
     boxes = opened.page.locator("tf-graph-scene text.nodelabel")
-    expect(boxes).to_contain_text(["input", "MLP", "output"], timeout=30_000)
+    expect(boxes).to_contain_text(["input", "MLP", "output"])
     for box in ("MLP", "layers"):
         opened.page.locator(f"tf-graph-scene g.node.meta[data-name$='{box}']").dblclick()
     for name in ("0_Linear", "1_Linear", "2_Linear"):
@@ -128,13 +122,13 @@ def test_histograms_show_weights_and_gradients(tensorboard: str, open_page: Open
     opened = open_page(f"{tensorboard}/#histograms")
     for kind in ("weights", "gradients"):
         group = opened.page.locator("tf-category-paginated-view").get_by_text(kind, exact=True)
-        expect(group).to_be_visible(timeout=30_000)
+        expect(group).to_be_visible()
     opened.screenshot("tensorboard-histograms")
     assert opened.errors == []
 
 
 def test_text_shows_the_configuration(tensorboard: str, open_page: Open) -> None:
     opened = open_page(f"{tensorboard}/#text")
-    expect(opened.page.get_by_text("seed: 42").first).to_be_visible(timeout=30_000)
+    expect(opened.page.get_by_text("seed: 42").first).to_be_visible()
     opened.screenshot("tensorboard-text")
     assert opened.errors == []

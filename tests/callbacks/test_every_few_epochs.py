@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from src.build import build
 from src.callbacks.every_few_epochs import EveryFewEpochs
 from src.tasks.base import Task
+from tests.slow import slow
 from tests.tasks.runs import small
 
 
@@ -57,7 +58,7 @@ def test_the_first_the_last_and_every_so_many_logged_epochs(
     assert shown(every, *overrides, run_dir=tmp_path) == epochs
 
 
-@pytest.mark.parametrize("max_epochs", [150, 999, 1000])
+@pytest.mark.parametrize("max_epochs", [150, *slow(999, 1000)])
 def test_about_twenty_looks_by_default(max_epochs: int, tmp_path: Path) -> None:
     epochs = shown(None, f"trainer.max_epochs={max_epochs}", run_dir=tmp_path)
     assert 15 <= len(epochs) <= 21

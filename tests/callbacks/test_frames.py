@@ -60,6 +60,7 @@ def test_nothing_is_drawn_that_nobody_looks_at(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "plots").exists()
 
 
+@pytest.mark.slow
 def test_a_run_comes_out_the_same_with_frames_and_without(tmp_path: Path) -> None:
     dropout = ["model=mlp", "optimizer=adam", "data.batch_size=64"]
     built = with_frames(*dropout, run_dir=tmp_path / "with", save=True)

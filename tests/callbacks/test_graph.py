@@ -90,6 +90,7 @@ def test_tracing_leaves_no_trace() -> None:
 
 # importing TorchDynamo makes PyTorch call what it has deprecated itself
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+@pytest.mark.slow
 def test_a_compiled_network_has_the_same_graph() -> None:
     net = mlp()
     before = edges(network_graph(net, X))

@@ -14,6 +14,7 @@ from src.callbacks.hints import Hints, found_by
 from src.config.compose import compose_train
 from src.tasks.finite import NonFiniteLossError
 from src.train import train
+from tests.slow import slow
 from tests.tasks.runs import generator_states, small
 
 WITH_HINTS = ["trainer=cpu", "callbacks=none", "logger=none"]
@@ -30,17 +31,19 @@ def result_of(overrides: list[str], run_dir: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "overrides"),
     [
-        ("linear_at_chance", ["model=circle_v1", "trainer.max_epochs=200"]),
-        (
-            "linear_at_chance",
-            ["model=mlp", "model.net.activation=identity", "optimizer=adam", "trainer.max_epochs=200"],
-        ),
-        ("dead_relus", ["model=mlp", "optimizer=adam", "optimizer.lr=1", "trainer.max_epochs=200"]),
-        ("too_slow", ["optimizer.lr=1e-6", "trainer.max_epochs=200"]),
         ("exploding", ["data=line", "model=line", "loss=mse", "optimizer.lr=1", "trainer.max_epochs=4"]),
-        (
-            "overfitting",
-            ["model=mlp", "optimizer=adam", "data.n_samples=30", "data.noise=0.3", "trainer.max_epochs=300"],
+        *slow(
+            ("linear_at_chance", ["model=circle_v1", "trainer.max_epochs=200"]),
+            (
+                "linear_at_chance",
+                ["model=mlp", "model.net.activation=identity", "optimizer=adam", "trainer.max_epochs=200"],
+            ),
+            ("dead_relus", ["model=mlp", "optimizer=adam", "optimizer.lr=1", "trainer.max_epochs=200"]),
+            ("too_slow", ["optimizer.lr=1e-6", "trainer.max_epochs=200"]),
+            (
+                "overfitting",
+                ["model=mlp", "optimizer=adam", "data.n_samples=30", "data.noise=0.3", "trainer.max_epochs=300"],
+            ),
         ),
     ],
 )
@@ -77,14 +80,16 @@ def test_a_run_whose_loss_is_not_finite_stores_its_hint(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["experiment=notebook/circle_v2"],
-        ["experiment=notebook/line"],
-        ["experiment=notebook/blobs"],
-        ["optimizer=adam"],
-        ["model=mlp", "optimizer=adam", "trainer.max_epochs=300"],
-        ["model=mlp", "data=line", "optimizer=adam"],
         ["trainer.max_epochs=2"],
         ["debug=fast_dev_run"],
+        *slow(
+            ["experiment=notebook/circle_v2"],
+            ["experiment=notebook/line"],
+            ["experiment=notebook/blobs"],
+            ["optimizer=adam"],
+            ["model=mlp", "optimizer=adam", "trainer.max_epochs=300"],
+            ["model=mlp", "data=line", "optimizer=adam"],
+        ),
     ],
     ids=" ".join,
 )
@@ -92,6 +97,7 @@ def test_healthy_runs_get_none(overrides: list[str], tmp_path: Path) -> None:
     assert result_of(overrides, tmp_path)["hints"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circle_v0", "circle_v1"])
 def test_the_linear_notebook_runs_get_the_hint_that_the_notebook_teaches(name: str, tmp_path: Path) -> None:
     result = result_of([f"experiment=notebook/{name}", "trainer.max_epochs=300"], tmp_path)

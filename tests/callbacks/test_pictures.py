@@ -18,6 +18,7 @@ from src.data.base import InMemoryDataModule
 from src.data.spec import DataSpec
 from src.tasks.base import Task
 from tests.data.test_sources import blobs, circles, line
+from tests.slow import slow
 from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_parts, small
 from tests.tasks.test_metrics import make
 
@@ -82,8 +83,8 @@ def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
         assert min(image.width, image.height) > 100
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_drawing_changes_nothing(training: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest passes it by name
+@pytest.mark.parametrize("training", [True, *slow(False)])  # noqa: FBT003 - a case
+def test_drawing_changes_nothing(*, training: bool, tmp_path: Path) -> None:
     task, trainer = drawn(circles(n_samples=100), tmp_path)
     task.net.train(training)
     weights = {name: value.clone() for name, value in task.state_dict().items()}

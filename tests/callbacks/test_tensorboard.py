@@ -29,6 +29,7 @@ def events_of(built: Built, run_dir: Path) -> EventAccumulator:
     return events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choices", [("data=circles",), ("data=blobs", "model=mlp")])
 def test_precision_and_recall_are_those_of_scikit_learn(choices: tuple[str, ...], tmp_path: Path) -> None:
     built = trained(*choices, "callbacks=default", run_dir=tmp_path)
@@ -52,6 +53,7 @@ def test_a_regression_has_no_precision(tmp_path: Path) -> None:
     assert not [tag for tag in events_of(built, tmp_path).Tags()["tensors"] if "precision" in tag]
 
 
+@pytest.mark.slow
 def test_histograms_hold_every_weight_and_gradient_and_are_off_by_default(tmp_path: Path) -> None:
     tags = {}
     for choice in ("default", "histograms"):

@@ -1,10 +1,10 @@
 """What is kept from being imported, and that nothing is missing afterwards."""
 
-import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import pytest
+
+from tests.waiting import completed
 
 LEAN = """
 import sys
@@ -27,16 +27,16 @@ with without_scipy_signal():
 
 
 def run(code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = completed(sys.executable, "-W", "ignore", "-c", code)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_lightning_is_imported_without_scipy_signal_which_works_afterwards() -> None:
     run(LEAN)
 
 
+@pytest.mark.slow
 def test_scipy_signal_that_is_there_already_stays() -> None:
     run(LOADED)
 

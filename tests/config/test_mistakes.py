@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,11 +9,9 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from tests.config.tree import FILES, Run, message
-
-ROOT = CONF_DIR.parent
+from tests.waiting import ROOT, completed
 
 
 @pytest.mark.parametrize(
@@ -171,8 +168,7 @@ def test_a_script_ends_with_status_1_and_imports_no_torch(tmp_path: Path) -> Non
         "def main(cfg): ...\n"
         "main()\n"
     )
-    command = [sys.executable, str(script), "+optimizer.lrr=1"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = completed(sys.executable, str(script), "+optimizer.lrr=1", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout == "False\n"
     shown = "optimizer.lrr (command line: +optimizer.lrr=1): unknown key, not a parameter of SGD"

@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.errors import ConfigError, suggest
 from src.config.schema import check, unknown
 from src.config.signature import parameters
+from tests.waiting import completed
 
 TOY = """
 from abc import ABC
@@ -143,7 +143,8 @@ def test_checking_imports_no_torch() -> None:
         loaded = {"torch", "lightning", "sklearn", "matplotlib", "numpy"} & set(sys.modules)
         assert not loaded, loaded
     """
-    subprocess.run([sys.executable, "-c", dedent(code)], check=True, cwd=Path(__file__).parents[2])
+    done = completed(sys.executable, "-c", dedent(code))
+    assert done.returncode == 0, done.stderr
 
 
 def test_suggest_lists_everything_when_nothing_is_near() -> None:

@@ -2,19 +2,16 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-QUIET = ["logger=csv", "callbacks=none"]
+from tests.waiting import Started, command
 
-_started: list[subprocess.Popen[str]] = []
+QUIET = ["logger=csv", "callbacks=none"]
 
 
 @dataclass(frozen=True)
@@ -25,56 +22,18 @@ class Launcher:
     arguments: list[str] = field(default_factory=list)
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def start(self, sweep_dir: Path, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, sweep_dir: Path, *arguments: str) -> Started:
         """Start a sweep."""
         chosen = [f"hydra/launcher={self.name}", *self.arguments, f"hydra.sweep.dir={sweep_dir}"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "src.train", "-m", *chosen, *QUIET, *arguments],
-            cwd=ROOT,
-            env=dict(self.env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        _started.append(process)
-        return process
+        argv = [sys.executable, "-m", "src.train", "-m", *chosen, *QUIET, *arguments]
+        # beside the sweep: a second command for the same directory has an output of its own
+        output = Path(tempfile.mkdtemp(dir=sweep_dir.parent)) / "output"
+        return command(*argv, output=output, env=self.env)
 
     def run(self, sweep_dir: Path, *arguments: str) -> tuple[int, str]:
         """Run a sweep to its end; gives its exit status and what it printed."""
         process = self.start(sweep_dir, *arguments)
-        output = end_of(process)
-        return process.returncode, output
-
-
-def stop_started() -> None:
-    """Kill the sweeps that a failed test has left."""
-    while _started:
-        process = _started.pop()
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-
-
-def end_of(process: subprocess.Popen[str], *, timeout_s: float = 120) -> str:
-    """Wait for the end of a command, and give what it printed."""
-    try:
-        return process.communicate(timeout=timeout_s)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise AssertionError(f"it did not end:\n{process.communicate()[0]}") from None
-
-
-def wait_until(
-    condition: Callable[[], object], process: subprocess.Popen[str] | None = None, *, for_s: int = 60
-) -> None:
-    """Wait for something to happen while a command runs."""
-    deadline = time.monotonic() + for_s
-    while not condition():
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"it ended too early:\n{process.communicate()[0]}")
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
+        return process.end(), process.said()
 
 
 def trainers(run_dir: Path) -> list[int]:

@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.launch import ray_cluster, slurm_cluster
-from tests.launch.commands import Launcher, stop_started
-
-
-@pytest.fixture(autouse=True)
-def no_sweep_outlives_its_test() -> Iterator[None]:
-    yield
-    stop_started()
+from tests.launch.commands import Launcher
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.launch.slurm_cluster import free_port
+from tests.waiting import LIMIT_S, completed, wait_for
 
 
 def missing() -> str | None:
@@ -44,7 +44,7 @@ def ray_cluster() -> Iterator[dict[str, str]]:
     finally:
         for node in nodes:
             os.killpg(node.pid, signal.SIGKILL)
-            node.wait(timeout=30)
+            node.wait(LIMIT_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -54,12 +54,14 @@ def _wait_for_nodes(n: int, env: dict[str, str], folder: Path) -> None:
         "ray.init(address=sys.argv[1], log_to_driver=False, logging_level='error')\n"
         "sys.exit(sum(node['Alive'] for node in ray.nodes()) != int(sys.argv[2]))"
     )
-    deadline = time.monotonic() + 60
-    while True:
-        command = [sys.executable, "-c", program, env["RAY_TEST_ADDRESS"], str(n)]
-        answer = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
-        if answer.returncode == 0:
-            return
-        logs = "\n".join(path.read_text() for path in folder.glob("*.log"))
-        assert time.monotonic() < deadline, f"Ray did not start:\n{answer.stderr}\n{logs}"
-        time.sleep(0.3)
+
+    def answers() -> bool:
+        answer = completed(sys.executable, "-c", program, env["RAY_TEST_ADDRESS"], str(n), env=env)
+        said.append(answer.stderr)
+        return answer.returncode == 0
+
+    def logs() -> str:
+        return "\n".join([said[-1], *(path.read_text() for path in folder.glob("*.log"))])
+
+    said = [""]
+    wait_for(answers, f"a Ray of {n} nodes", said=logs)

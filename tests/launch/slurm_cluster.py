@@ -5,10 +5,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import LIMIT_S, wait_for
 
 SEARCH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
@@ -91,8 +92,8 @@ def slurm() -> Iterator[dict[str, str]]:
                 )
             )
             if user:
-                _wait_until(lambda: (munge / "socket").exists(), folder)
-        _wait_until(lambda: _idle_nodes(env) == 2, folder)
+                wait_for((munge / "socket").exists, "munge", said=lambda: _logs(folder))
+        wait_for(lambda: _idle_nodes(env) == 2, "both nodes", said=lambda: _logs(folder))
         yield env
     finally:
         # a node ends once its jobs have; a test that failed may have left some
@@ -100,16 +101,8 @@ def slurm() -> Iterator[dict[str, str]]:
         for process in reversed(started):
             process.terminate()
         for process in started:
-            _end(process)
+            process.wait(LIMIT_S)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _idle_nodes(env: dict[str, str]) -> int:
@@ -117,10 +110,5 @@ def _idle_nodes(env: dict[str, str]) -> int:
     return len(subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout.splitlines())
 
 
-def _wait_until(condition: object, folder: Path) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + 30
-    while not condition():
-        logs = "\n".join(path.read_text() for path in folder.glob("*.log"))
-        assert time.monotonic() < deadline, f"Slurm did not start:\n{logs}"
-        time.sleep(0.1)
+def _logs(folder: Path) -> str:
+    return "\n".join(path.read_text() for path in folder.glob("*.log"))

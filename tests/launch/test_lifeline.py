@@ -2,42 +2,39 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from src.launch.lifeline import lifeline, stopped_by_sigterm
-from tests.launch.commands import ROOT, wait_until
-from tests.launch.fakes import is_running
+from tests.waiting import command, is_running, wait_for
 
-CHILD = "import sys, time, pathlib; from src.launch.lifeline import end_with; end_with(pathlib.Path(sys.argv[1]));"
-CHILD += " print('ready', flush=True); time.sleep(60)"
+LATE = "import sys, pathlib; from src.launch.lifeline import end_with; end_with(pathlib.Path(sys.argv[1]));"
+LATE += " print('ready', flush=True);"
+CHILD = f"import signal; {LATE} signal.pause()"
 PARENT = f"""
-import subprocess, sys, time
+import signal, subprocess, sys
 from src.launch.lifeline import lifeline
 child = subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(lifeline())], stdout=subprocess.PIPE)
 child.stdout.readline()
-print(child.pid, flush=True)
-time.sleep(60)
+print("child", child.pid, flush=True)
+signal.pause()
 """
 
 
-def test_a_child_ends_with_its_parent_however_that_ends() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
+def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    parent = command(sys.executable, "-c", PARENT, output=tmp_path / "output")
+    child = int(parent.line(r"child (\d+)\n")[1])
     assert is_running(child)
     parent.kill()
-    wait_until(lambda: not is_running(child), for_s=10)
-    parent.communicate()
+    wait_for(lambda: not is_running(child), "the end of the child")
 
 
 def test_a_child_that_comes_too_late_ends_at_once(tmp_path: Path) -> None:
-    late = subprocess.run([sys.executable, "-c", CHILD, tmp_path / "gone"], cwd=ROOT, capture_output=True, timeout=30)
-    assert late.returncode == -signal.SIGKILL
-    assert late.stdout == b""
+    late = command(sys.executable, "-c", LATE, str(tmp_path / "gone"), output=tmp_path / "output")
+    assert late.end() == -signal.SIGKILL
+    assert late.said() == ""
 
 
 def test_a_process_has_one_lifeline() -> None:

@@ -1,7 +1,6 @@
 """Worker processes of this machine, those of joblib and those of submitit."""
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from src.launch.job import Job, LostJobError
 from src.launch.local import run_locally
 from src.launch.processes import Processes
-from tests.launch.commands import wait_until
-from tests.launch.fakes import FakeSweep, is_running, jobs
+from tests.launch.fakes import FakeSweep, jobs
+from tests.slow import slow
+from tests.waiting import is_running, wait_for
 
 Run = Callable[[Sequence[Job]], list[JobReturn]]
 
 
-@pytest.fixture(params=["joblib", "submitit_local"])
+@pytest.fixture(params=["joblib", *slow("submitit_local")])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Two jobs at once, on a machine of two cores and two GPUs."""
     monkeypatch.setattr("src.launch.resources.n_cores", lambda: 2)
@@ -34,6 +34,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     yield lambda jobs: run_locally(sweep, jobs, n_jobs=2, folder=folder, timeout_min=5)
 
 
+@pytest.mark.slow
 def test_jobs_share_cores_and_gpus(run: Run) -> None:
     returns = run(jobs("threads", "env", "env"))
     assert [each.status for each in returns] == [JobStatus.COMPLETED] * 3
@@ -60,17 +61,16 @@ def test_an_interrupt_stops_what_runs(run: Run, tmp_path: Path, monkeypatch: pyt
     started = tmp_path / "started"
 
     def interrupt(*_args: object, **_kwargs: object) -> None:
-        while not (started.exists() and started.read_text()):
-            threading.Event().wait(0.05)
+        wait_for(lambda: started.exists() and started.read_text(), "the job that stays")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr("src.launch.processes.wait", interrupt)
-        patch.setattr("src.launch.local.time.sleep", interrupt)
+        patch.setattr("src.launch.local._ended", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(jobs(f"sleep={started}", "env"))
+            run(jobs(f"stay={started}", "env"))
     pid = int(started.read_text())
-    wait_until(lambda: not is_running(pid), for_s=5)
+    wait_for(lambda: not is_running(pid), "the end of its process")
 
 
 def test_workers_of_joblib_stay_for_the_next_batch() -> None:

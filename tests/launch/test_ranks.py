@@ -1,7 +1,6 @@
 """Runs of several processes, alone, in a sweep, and under Slurm."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.launch.ranks import check_processes, is_own_command, n_started, run_as_command, wants_many
 from src.run.directory import is_first_process
-from tests.launch.commands import QUIET, ROOT, Launcher, results
+from tests.launch.commands import QUIET, Launcher, results
 from tests.tasks.runs import stored_weights
+from tests.waiting import ROOT, completed
 
 # 800 = 12 * 66 + 8: the last batch is smaller
 SHARED = ["trainer.max_epochs=5", "data.batch_size=66", "trainer.accelerator=cpu"]
@@ -37,8 +37,8 @@ def assert_close(a: Path, b: Path) -> None:
 def one_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that all of several processes are compared with."""
     path = tmp_path_factory.mktemp("one") / "run"
-    command = [sys.executable, "-m", "src.train", *SHARED, *QUIET, f"hydra.run.dir={path}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    done = completed(sys.executable, "-m", "src.train", *SHARED, *QUIET, f"hydra.run.dir={path}")
+    assert done.returncode == 0, done.stderr
     return path
 
 
@@ -58,7 +58,7 @@ def test_a_job_of_a_sweep_may_be_several_processes(tmp_path: Path) -> None:
 def test_two_nodes_train_the_network_of_one_process(slurm: Launcher, one_process: Path, tmp_path: Path) -> None:
     command = ["srun", "--nodes=2", "--ntasks-per-node=1", sys.executable, "-m", "src.train", "trainer=ddp"]
     nodes = ["trainer.devices=1", "trainer.num_nodes=2", f"hydra.run.dir={tmp_path / 'two'}"]
-    done = subprocess.run([*command, *nodes, *SHARED, *QUIET], cwd=ROOT, env=slurm.env, capture_output=True, text=True)
+    done = completed(*command, *nodes, *SHARED, *QUIET, env=slurm.env)
     assert done.returncode == 0, done.stderr
     assert_close(tmp_path / "two", one_process)
     per_class = json.loads((tmp_path / "two" / "result.json").read_text())["per_class"]
@@ -78,13 +78,7 @@ def test_a_job_in_the_queue_may_be_two_nodes(slurm: Launcher, one_process: Path,
 @pytest.mark.cluster
 def test_nodes_without_a_common_directory_are_refused(slurm: Launcher) -> None:
     command = ["srun", "--nodes=2", "--ntasks-per-node=1", sys.executable, "-m", "src.train", "trainer=ddp"]
-    done = subprocess.run(
-        [*command, "trainer.devices=1", "trainer.num_nodes=2", *SHARED, *QUIET],
-        cwd=ROOT,
-        env=slurm.env,
-        capture_output=True,
-        text=True,
-    )
+    done = completed(*command, "trainer.devices=1", "trainer.num_nodes=2", *SHARED, *QUIET, env=slurm.env)
     assert done.returncode == 1
     assert "such as hydra.run.dir=outputs/runs/mine" in done.stderr
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.commands import Launcher, end_of, results, states, trainers, wait_until
+from tests.launch.commands import Launcher, results, states, trainers
+from tests.waiting import wait_for
 
 FOREVER = 100_000_000
 LONG = f"trainer.max_epochs={FOREVER}"
@@ -23,10 +24,12 @@ def test_a_job_computes_what_it_does_alone_whatever_becomes_of_others(
 ) -> None:
     process = launcher.start(tmp_path, f"trainer.max_epochs=2,{FOREVER}", "optimizer.lr=0.1,-1", OFTEN)
     long = tmp_path / "2"
-    wait_until(lambda: trainers(long) and len(list(tmp_path.glob("*/result.json"))) == 3, process)
+    process.wait_for(
+        lambda: trainers(long) and len(list(tmp_path.glob("*/result.json"))) == 3, "one job trained and three had ended"
+    )
     kill(launcher, long)
-    output = end_of(process)
-    assert process.returncode == 1, output
+    status, output = process.end(), process.said()
+    assert status == 1, output
     assert states(tmp_path) == {0: "completed", 1: "failed", 2: "interrupted", 3: "failed"}, output
     assert "job 2 (" in output
     assert "was lost" in output
@@ -57,17 +60,17 @@ def queue(launcher: Launcher) -> list[str]:
 @pytest.mark.parametrize("launcher", [pytest.param("joblib", marks=pytest.mark.cluster), *CLUSTERS], indirect=True)
 def test_ctrl_c_stops_all_jobs(launcher: Launcher, tmp_path: Path) -> None:
     process = launcher.start(tmp_path, LONG, "seed=0,1,2", OFTEN)
-    wait_until(lambda: trainers(tmp_path / "0") and trainers(tmp_path / "1"), process)
-    os.killpg(process.pid, signal.SIGINT)
-    output = end_of(process)
-    assert process.returncode == 130, output
+    process.wait_for(lambda: trainers(tmp_path / "0") and trainers(tmp_path / "1"), "two jobs trained")
+    process.send(signal.SIGINT)
+    status, output = process.end(), process.said()
+    assert status == 130, output
     assert "Traceback" not in output
     assert_all_stopped(launcher, tmp_path)
     assert not (tmp_path / "2" / ".hydra").exists()
 
 
 def assert_all_stopped(launcher: Launcher, sweep_dir: Path) -> None:
-    wait_until(lambda: not any(trainers(path) for path in sweep_dir.iterdir()), for_s=10)
+    wait_for(lambda: not any(trainers(path) for path in sweep_dir.iterdir()), "the end of all jobs")
     if launcher.name == "submitit_slurm":
         assert not queue(launcher)
 
@@ -76,10 +79,9 @@ def assert_all_stopped(launcher: Launcher, sweep_dir: Path) -> None:
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"], indirect=True)
 def test_sigterm_stops_all_jobs(launcher: Launcher, tmp_path: Path) -> None:
     process = launcher.start(tmp_path, LONG, "seed=0,1", OFTEN)
-    wait_until(lambda: trainers(tmp_path / "0"), process)
+    process.wait_for(lambda: trainers(tmp_path / "0"), "a job trained")
     process.terminate()
-    output = end_of(process)
-    assert process.returncode == 143, output
+    assert process.end() == 143, process.said()
     assert_all_stopped(launcher, tmp_path)
 
 
@@ -87,9 +89,8 @@ def test_sigterm_stops_all_jobs(launcher: Launcher, tmp_path: Path) -> None:
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"], indirect=True)
 def test_no_job_outlives_a_killed_sweep(launcher: Launcher, tmp_path: Path) -> None:
     process = launcher.start(tmp_path, LONG, "seed=0,1", OFTEN)
-    wait_until(lambda: trainers(tmp_path / "0"), process)
+    process.wait_for(lambda: trainers(tmp_path / "0"), "a job trained")
     process.kill()
-    process.communicate(timeout=60)
     assert_all_stopped(launcher, tmp_path)
 
 
@@ -99,15 +100,14 @@ def test_a_repeated_command_takes_over_what_a_killed_sweep_left_in_the_queue(
     launcher: Launcher, tmp_path: Path
 ) -> None:
     process = launcher.start(tmp_path, f"{LONG},2", OFTEN)
-    wait_until(lambda: trainers(tmp_path / "0"), process)
+    process.wait_for(lambda: trainers(tmp_path / "0"), "a job trained")
     first = set(trainers(tmp_path / "0"))
     process.kill()
-    process.communicate(timeout=60)
     process = launcher.start(tmp_path, f"{LONG},2", OFTEN)
     # one that has just been stopped leaves nobody there for a moment
-    wait_until(lambda: set(trainers(tmp_path / "0")) - first, process)
-    wait_until(lambda: first.isdisjoint(trainers(tmp_path / "0")), process, for_s=5)
+    process.wait_for(lambda: set(trainers(tmp_path / "0")) - first, "another trained there")
+    process.wait_for(lambda: first.isdisjoint(trainers(tmp_path / "0")), "the first one was stopped")
     assert len(trainers(tmp_path / "0")) == 1
-    os.killpg(process.pid, signal.SIGINT)
-    end_of(process)
+    process.send(signal.SIGINT)
+    process.end()
     assert_all_stopped(launcher, tmp_path)

@@ -1,9 +1,8 @@
 """`hydra/launcher=vmap`: jobs that train as one leave what they leave by themselves."""
 
 import json
-import subprocess
+import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from omegaconf import OmegaConf
 from src.config.compose import CONF_DIR
 from src.vmap.limits import cut
 from tests.launch.commands import Launcher
-from tests.sweep.commands import ROOT, run, start
+from tests.moments import Moment
+from tests.sweep.commands import run, start
+from tests.waiting import command
 
 VMAP = ("-m", "hydra/launcher=vmap", "trainer=cpu", "callbacks=none", "logger=csv")
 SWEEP = (*VMAP, "model=circle_v1,circle_v2", "optimizer.lr=0.05,0.1", "seed=0,1", "trainer.max_epochs=60")
@@ -74,13 +75,11 @@ def test_jobs_leave_what_they_leave_one_by_one(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_in_the_middle_of_training(tmp_path: Path) -> None:
-    long = (*SWEEP[:-1], "trainer.max_epochs=2000", "callbacks.checkpoint.every_s=0.05")
+    long = (*SWEEP, "callbacks.checkpoint.every_s=0")
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = start(*long, f"hydra.sweep.dir={killed}", output=tmp_path / "output")
-    while process.is_alive() and not list(killed.glob(".unfinished/*.ckpt")):
-        time.sleep(0.01)
-    process.kill()
-    process.join()
+    moment = Moment("*/.unfinished/*.ckpt", n=20)
+    process = start(*long, f"hydra.sweep.dir={killed}", output=tmp_path / "output", killed_at=moment)
+    assert process.end() == -signal.SIGKILL, process.said()
     assert list(killed.glob(".unfinished/*.ckpt"))
     assert not results(killed)
     assert run(*long, f"hydra.sweep.dir={killed}", output=tmp_path / "output") == 0
@@ -142,10 +141,10 @@ def test_chunks_trained_by_other_processes_leave_the_same(tmp_path: Path) -> Non
         "hydra.launcher.models_per_process=3",
     )
     # a process of its own: joblib's workers are stopped by hooks that a forked one does not run
-    command = [sys.executable, "-m", "src.train", *SWEEP, *engine, f"hydra.sweep.dir={there}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "4 processes train at most 3 models each" in done.stdout
+    argv = [sys.executable, "-m", "src.train", *SWEEP, *engine, f"hydra.sweep.dir={there}"]
+    process = command(*argv, output=tmp_path / "output")
+    assert process.end() == 0, process.said()
+    assert "4 processes train at most 3 models each" in process.said()
     ours, theirs = results(there), results(here)
     assert {number: each["metrics"] for number, each in ours.items()} == {
         number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()
@@ -182,12 +181,10 @@ def test_chunks_trained_on_a_cluster_leave_the_same(
     assert run(*SWEEP, f"hydra.sweep.dir={here}", output=tmp_path / "other") == 0
     settings = [each.replace("hydra.launcher.", f"hydra.launcher.engines.{engine}.") for each in cluster.arguments]
     asked = (*SWEEP, f"hydra.launcher.executor={engine}", "hydra.launcher.models_per_process=2", *settings)
-    command = [sys.executable, "-m", "src.train", *asked, f"hydra.sweep.dir={there}"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=dict(cluster.env), capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 processes train at most 2 models each" in done.stdout
+    argv = [sys.executable, "-m", "src.train", *asked, f"hydra.sweep.dir={there}"]
+    process = command(*argv, output=tmp_path / "output", env=cluster.env)
+    assert process.end() == 0, process.said()
+    assert "4 processes train at most 2 models each" in process.said()
     ours, theirs = results(there), results(here)
     assert {number: each["metrics"] for number, each in ours.items()} == {
         number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()

@@ -1,6 +1,5 @@
 """Nothing in a figure hides anything else."""
 
-import subprocess
 import sys
 
 import pytest
@@ -8,6 +7,7 @@ from matplotlib.lines import Line2D
 
 from src.plots.layout import panels
 from tests.plots.seen import assert_readable
+from tests.waiting import completed
 
 
 @pytest.mark.parametrize("title", ["short", "a title that lists every override of the run " * 4])
@@ -70,5 +70,5 @@ def test_pictures_load_neither_pyplot_nor_torch() -> None:
         "import sys, src.plots.boundary, src.plots.confusion, src.plots.regression; "
         "sys.exit(str({'matplotlib.pyplot', 'torch', 'lightning', 'hydra'} & set(sys.modules) or ''))"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    done = completed(sys.executable, "-c", code)
     assert done.stderr.strip() == ""

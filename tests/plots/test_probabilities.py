@@ -26,7 +26,7 @@ def _softmax(points: Floats, k: int) -> Floats:
 def _data(k: int, n: int = 120) -> Samples:
     rng = np.random.default_rng(0)
     labels = np.arange(n) % k
-    return np.stack([labels + rng.normal(0, 0.2, n), rng.uniform(0, k / 1.5, n)], 1), labels
+    return np.stack([labels + rng.normal(0, 0.2, n), k / 1.5 * rng.random(n)], 1), labels
 
 
 def _draw(k: int, data: Samples | None = None) -> Figure:

@@ -203,7 +203,7 @@ def test_a_trained_run_leaves_a_whole_result_and_returns_at_once_the_second_time
     assert {name.split("/")[0] for name in result["metrics"]} == {"train", "val", "test"}
     assert (result["seed"], result["overrides"], result["device"]) == (42, [], "cpu")
     assert result["n_parameters"] == 2 * 10 + 10 + 10 * 10 + 10 + 10 + 1
-    assert 0 < result["duration_s"] < 60
+    assert result["duration_s"] > 0
     assert [row["class"] for row in result["per_class"]] == ["outer", "inner"]
     written_at = RunDir(tmp_path).result_file.stat().st_mtime_ns
     assert train(cfg) == value

@@ -1,8 +1,6 @@
 """A directory that one process at a time writes to."""
 
 import fcntl
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from src.config.errors import ConfigError
 from src.run.lock import held
+from tests.waiting import command
 
 
 def test_nobody_else_writes_there_meanwhile(tmp_path: Path) -> None:
@@ -24,16 +23,14 @@ def test_nobody_else_writes_there_meanwhile(tmp_path: Path) -> None:
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from src.run.lock import held\n"
-        "with held(Path(sys.argv[1]), key='run_dir'): print('holds', flush=True); time.sleep(60)"
+        "import signal, sys; from pathlib import Path; from src.run.lock import held\n"
+        "with held(Path(sys.argv[1]), key='run_dir'): print('holds', flush=True); signal.pause()"
     )
-    holder = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "holds\n"
+    holder = command(sys.executable, "-c", program, str(tmp_path), output=tmp_path / "output")
+    holder.line("holds\n")
     with pytest.raises(ConfigError, match="another command"), held(tmp_path, key="run_dir"):
         pytest.fail("both write")
-    holder.send_signal(signal.SIGKILL)
-    holder.communicate()
+    holder.kill()
     with held(tmp_path, key="run_dir"):
         pass
 

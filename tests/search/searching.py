@@ -28,11 +28,12 @@ def conf(name: str) -> dict[str, Any]:
     return content
 
 
-def given(*, sampler: str = "tpe", pruner: str = "none", **changes: Any) -> dict[str, Any]:
+def given(*, sampler: str | dict[str, Any] = "tpe", pruner: str = "none", **changes: Any) -> dict[str, Any]:
     """What Hydra hands to the sweeper."""
     own = conf("optuna")
     del own["defaults"]
-    return {**own, "sampler": conf(f"sampler/{sampler}"), "pruner": conf(f"pruner/{pruner}"), **changes}
+    chosen = conf(f"sampler/{sampler}") if isinstance(sampler, str) else sampler
+    return {**own, "sampler": chosen, "pruner": conf(f"pruner/{pruner}"), **changes}
 
 
 def options(sweep_dir: Path, *, metric: str = "val/loss", n_parallel: int = 1, **changes: Any) -> Options:

@@ -59,6 +59,7 @@ def test_several_objectives_have_several_best_trials(tmp_path: Path, capsys: pyt
     assert "Pareto front" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pictures_tell_history_slices_importances_and_front(tmp_path: Path) -> None:
     one = search_book(tmp_path / "one", n_trials=6)
     assert set(pictures(one, one.trials())) == {"history", "slices", "importances"}
@@ -76,6 +77,7 @@ def test_slices_show_all_choices_and_logarithms(tmp_path: Path) -> None:
     assert [label.get_text() for label in kind.get_xticklabels()] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_searched_value_with_one_choice_and_equal_results_are_no_trouble(tmp_path: Path) -> None:
     report(search_book(tmp_path / "same", lambda _: 1.0, n_trials=6))
     assert not (tmp_path / "same" / "plots" / "importances.png").is_file()

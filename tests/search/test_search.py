@@ -64,6 +64,7 @@ def test_the_seed_of_the_sampler_decides_what_is_drawn(tmp_path: Path) -> None:
     assert first("a", 1) == first("b", 1) != first("c", 2)
 
 
+@pytest.mark.slow
 def test_tpe_learns_where_to_look(tmp_path: Path) -> None:
     late: dict[str, float] = {}
     for sampler in ("tpe", "random"):

@@ -1,21 +1,34 @@
 """A study that several commands work on, one after the other or side by side."""
 
+import itertools
 import json
 import multiprocessing
 import os
-import random
 import signal
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra.core.utils import JobReturn
+from optuna.storages import get_storage
 from optuna.trial import TrialState
 
 from src.config.errors import ConfigError
-from tests.search.searching import SPACE, Jobs, Values, bowl, drawn, run_search
+from tests.search.searching import SPACE, Jobs, Values, bowl, conf, drawn, run_search
+from tests.slow import slow
+from tests.waiting import LIMIT_S, Started
+
+# What a search writes about its trials.
+ENTRIES = ("create_new_trial", "set_trial_param", "set_trial_user_attr", "set_trial_state_values")
+# The last two trials are drawn from what the others have told.
+KILLED: dict[str, Any] = {
+    "study_name": "both",
+    "n_trials": 4,
+    "sampler": {**conf("sampler/tpe"), "n_startup_trials": 2},
+}
 
 
 class StopError(BaseException):
@@ -100,63 +113,88 @@ def test_a_directory_with_runs_of_another_sweep_is_refused(tmp_path: Path) -> No
         run_search(tmp_path, n_trials=1)
 
 
-def _search_in_a_process(sweep_dir: Path, storage: str, n_trials: int, n_jobs: int) -> None:
-    def slow(values: Values) -> float:
-        time.sleep(0.02)
+def _search_beside(sweep_dir: Path, storage: str, n_jobs: int, both: Barrier) -> None:
+    """Search in a process of its own; its first job ends once that of the other process has begun."""
+    first = [both]
+
+    def meet(values: Values) -> float:
+        while first:
+            first.pop().wait(LIMIT_S)
         return bowl(values)
 
-    run_search(sweep_dir, slow, storage=storage, study_name="both", n_trials=n_trials, n_jobs=n_jobs)
+    run_search(sweep_dir, meet, storage=storage, study_name="both", n_trials=12, n_jobs=n_jobs)
+
+
+def _search_and_die(sweep_dir: Path, storage: str) -> None:
+    """Search in a process that is killed in the first of all jobs, or else before its second entry in the storage."""
+    killed, entries = sweep_dir / "killed in a job", itertools.count(1)
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def die_at_first(values: Values) -> float:
+        if not killed.exists():
+            killed.touch()
+            die()
+        return bowl(values)
+
+    def dying(write: Callable[..., Any]) -> Callable[..., Any]:
+        def write_or_die(*args: Any, **kwargs: Any) -> Any:
+            if next(entries) == 2:
+                die()
+            return write(*args, **kwargs)
+
+        return write_or_die
+
+    kind = type(get_storage("sqlite://"))
+    for name in ENTRIES:
+        setattr(kind, name, dying(getattr(kind, name)))
+    run_search(sweep_dir, die_at_first, storage=storage, **KILLED)
 
 
 @pytest.fixture(scope="module")
-def processes() -> multiprocessing.context.ForkServerContext:
+def processes() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.search.searching", "sqlalchemy.dialects.sqlite"])
     return context
 
 
-@pytest.mark.parametrize("file", ["shared.log", "shared.db"])
-def test_two_processes_share_a_study_and_its_total(
-    file: str, tmp_path: Path, processes: multiprocessing.context.ForkServerContext
-) -> None:
-    storage = str(tmp_path / file)
+@pytest.mark.parametrize("file", ["shared.log", *slow("shared.db")])
+def test_two_processes_share_a_study_and_its_total(file: str, tmp_path: Path, processes: ForkServerContext) -> None:
+    storage, barrier = str(tmp_path / file), processes.Barrier(2)
     both = [
-        processes.Process(target=_search_in_a_process, args=(tmp_path / name, storage, 12, n_jobs))
+        processes.Process(target=_search_beside, args=(tmp_path / name, storage, n_jobs, barrier))
         for name, n_jobs in (("a", 1), ("b", 2))
     ]
     for process in both:
         process.start()
-    for process in both:
-        process.join(60)
-        assert process.exitcode == 0
+    assert [Started(process, tmp_path / "output").end() for process in both] == [0, 0]
     trials = run_search(tmp_path / "c", storage=storage, study_name="both", n_trials=12)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 12
     assert len({json.dumps(values) for values in drawn(trials)}) == 12
     numbers = {name: {int(path.name) for path in (tmp_path / name).glob("[0-9]*")} for name in "abc"}
+    assert numbers["a"]
+    assert numbers["b"]
     assert not numbers["a"] & numbers["b"]
     assert numbers["a"] | numbers["b"] == {trial.number for trial in trials}
     assert not numbers["c"]
 
 
-def test_a_search_killed_at_random_moments_and_repeated_ends_as_one_that_is_not(
-    tmp_path: Path, processes: multiprocessing.context.ForkServerContext
+@pytest.mark.slow
+def test_a_search_killed_at_every_step_and_repeated_ends_as_one_that_is_not(
+    tmp_path: Path, processes: ForkServerContext
 ) -> None:
-    moments, n_kills, storage = random.Random(0), 0, str(tmp_path / "killed" / "study.db")
-    for attempt in range(30):
-        process = processes.Process(target=_search_in_a_process, args=(tmp_path / "killed", storage, 12, 1))
+    ended: list[int] = []
+    storage = str(tmp_path / "killed" / "study.db")
+    while not ended or ended[-1] == -signal.SIGKILL:
+        process = processes.Process(target=_search_and_die, args=(tmp_path / "killed", storage))
         process.start()
-        process.join(moments.uniform(0.3, 1.0) if attempt < 6 else 60)
-        if process.exitcode is not None:
-            assert process.exitcode == 0
-            break
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        n_kills += 1
-    assert n_kills >= 2
-    killed = run_search(tmp_path / "killed", storage=storage, study_name="both", n_trials=12)
-    whole = run_search(tmp_path / "whole", n_trials=12)
-    assert [trial.state for trial in killed] == [TrialState.COMPLETE] * 12
+        ended.append(Started(process, tmp_path / "output").end())
+    # each trial is begun, gets three values, and is told: one entry at a time
+    assert ended == [-signal.SIGKILL] * (4 * (1 + 3 + 1) - 1) + [0]
+    killed = run_search(tmp_path / "killed", storage=storage, **KILLED)
+    whole = run_search(tmp_path / "whole", **KILLED)
+    assert [trial.state for trial in killed] == [TrialState.COMPLETE] * 4
     assert drawn(killed) == drawn(whole)
     assert [trial.values for trial in killed] == [trial.values for trial in whole]
 

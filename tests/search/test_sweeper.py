@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import logging
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +15,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 import src.train
 from src.run.trial import open_storage
+from tests.waiting import completed
 
 # whole commands, or whole trainings
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("callbacks=none", "logger=none", "trainer=cpu", "trainer.max_epochs=3")
 SEARCH = ("-m", "hydra/sweeper=optuna")
 Command = Callable[..., None]
@@ -210,7 +209,8 @@ def test_commands_that_train_nothing_load_neither_optuna_nor_torch() -> None:
         "print([each.__name__ for each in Plugins.instance().discover(Sweeper)])\n"
         "print([name for name in ('optuna', 'sqlalchemy', 'torch', 'src.sweep') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = completed(sys.executable, "-c", script)
+    assert done.returncode == 0, done.stderr
     sweepers, loaded = done.stdout.splitlines()[-2:]
     assert "OptunaSweeper" in sweepers
     assert loaded == "[]"

@@ -3,33 +3,39 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.moments import Moment
+from tests.waiting import ROOT, Started, ends_with_its_test
 
 _context = multiprocessing.get_context("forkserver")
 # what a run imports late; in a clean process, since threads of a used one would not survive the fork
 _context.set_forkserver_preload(["src.train", "src.build", "src.measure", "src.console.results", "src.analysis.finish"])
 
 
-def start(*arguments: str, output: Path) -> ForkServerProcess:
-    """Begin a command; what it prints is appended to a file."""
-    process = _context.Process(target=_command, args=(arguments, output))
+def start(*arguments: str, output: Path, killed_at: Moment | None = None, held_at: Moment | None = None) -> Started:
+    """Begin a command.
+
+    Args:
+        *arguments: Its command line.
+        output: The file to which what it prints is appended.
+        killed_at: When it kills itself, as ``kill -9`` does.
+        held_at: When it stops, until it gets a signal.
+    """
+    signals = [(killed_at, signal.SIGKILL), (held_at, signal.SIGSTOP)]
+    process = _context.Process(target=_command, args=(arguments, output, signals))
     process.start()
-    return process
+    return ends_with_its_test(Started(process, output))
 
 
 def run(*arguments: str, output: Path) -> int:
     """Run a command to its end; its exit status."""
-    process = start(*arguments, output=output)
-    process.join(300)
-    assert process.exitcode is not None, "did not end within five minutes"
-    return process.exitcode
+    return start(*arguments, output=output).end()
 
 
-def _command(arguments: tuple[str, ...], output: Path) -> None:
+def _command(arguments: tuple[str, ...], output: Path, signals: list[tuple[Moment | None, signal.Signals]]) -> None:
     from src.train import main
 
     os.chdir(ROOT)
@@ -40,5 +46,8 @@ def _command(arguments: tuple[str, ...], output: Path) -> None:
     os.dup2(file, 2)
     sys.stdin = Path(os.devnull).open()  # noqa: SIM115 lives as long as the process
     sys.argv = ["src/train.py", *arguments]
+    for moment, sent in signals:
+        if moment is not None:
+            moment.send(sent)
     with contextlib.suppress(BrokenPipeError):
         main()

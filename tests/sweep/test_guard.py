@@ -50,16 +50,15 @@ def test_a_dry_run_tells_what_is_left_and_what_is_wrong(tmp_path: Path, capsys: 
 
 
 def test_a_dry_run_of_many_jobs_shows_the_first_and_counts_all(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("src.sweep.dry_run._SHOWN", 3)
     with pytest.raises(SystemExit) as end:
-        SweepWatch().on_multirun_start(
-            composed("seed=range(0,45)", f"hydra.sweep.dir={tmp_path}", "sweep.dry_run=true")
-        )
+        SweepWatch().on_multirun_start(composed("seed=range(0,8)", f"hydra.sweep.dir={tmp_path}", "sweep.dry_run=true"))
     assert end.value.code == 0
     said = capsys.readouterr().out
     assert "5 more" in said
-    assert "45 jobs: 45 to run; nothing was trained" in said
+    assert "8 jobs: 8 to run; nothing was trained" in said
 
 
 def test_a_dry_run_of_a_single_run_checks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

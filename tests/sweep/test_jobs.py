@@ -58,6 +58,7 @@ SWEEP = (
 )
 
 
+@pytest.mark.slow
 def test_a_job_is_composed_as_hydra_composes_it() -> None:
     config = composed(*SWEEP)
     overrides = expand(config)

@@ -1,11 +1,12 @@
 """Jobs that fail, directories that belong to other settings, and looking before running."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.sweep.commands import run
+from tests.sweep.commands import run, start
 
 SHORT = ("-m", "trainer=cpu", "trainer.max_epochs=20", "callbacks=none", "logger=csv")
 
@@ -34,10 +35,11 @@ def test_jobs_that_raise_are_recorded_and_the_others_go_on(tmp_path: Path) -> No
     assert "Invalid learning rate" in (sweep / "1" / "train.log").read_text()
 
     before = (sweep / "5" / "result.json").stat().st_mtime_ns
-    attempts = {job: (sweep / job / "result.json").stat().st_mtime_ns for job in "01234"}
+    for job in "01234":
+        os.utime(sweep / job / "result.json", (0, 0))
     assert run(*arguments, output=output) == 1
     assert (sweep / "5" / "result.json").stat().st_mtime_ns == before
-    assert all((sweep / job / "result.json").stat().st_mtime_ns > time for job, time in attempts.items())
+    assert all((sweep / job / "result.json").stat().st_mtime_ns > 0 for job in "01234")
 
 
 @pytest.mark.slow
@@ -116,14 +118,10 @@ def test_a_dry_run_of_a_single_run_checks_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_starts_in_the_same_second_have_directories_of_their_own(tmp_path: Path) -> None:
-    from tests.sweep.commands import start
-
     config = ("-m", "seed=0", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none", "logger=none")
     place = f"hydra.sweep.dir={tmp_path}/sweeps/${{now:%Y}}_${{unique:}}"
     processes = [start(*config, place, output=tmp_path / f"output{i}") for i in range(3)]
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [process.end() for process in processes] == [0, 0, 0]
     assert len(list((tmp_path / "sweeps").iterdir())) == 3
 
 

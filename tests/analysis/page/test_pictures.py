@@ -106,6 +106,7 @@ def test_half_a_picture_leaves_its_place_empty(tmp_path: Path) -> None:
     assert labels(grid(tmp_path)) == [None]
 
 
+@pytest.mark.slow
 def test_large_pictures_end_before_the_page_is_too_large(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (600, 640, 3), dtype=np.uint8)
     for i in range(24):
