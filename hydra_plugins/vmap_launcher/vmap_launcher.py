@@ -124,8 +124,7 @@ class VmapLauncher(Launcher):
 
     def _run_single(self, sweep: Sweep, jobs: Sequence[Job]) -> dict[int, JobReturn]:
         """Run jobs as the engine does, or as Hydra's own launcher."""
-        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-
+        from src.compat.hydra import BasicLauncher
         from src.launch.job import Job as LaunchedJob
 
         if self.executor != _LOCAL:
