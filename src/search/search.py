@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from src.config.errors import ConfigError
-from src.launch.job import LostJobError
+from src.launch.job import JobDiedError
 from src.run.directory import flatten
 from src.run.trial import TrialLink
 from src.search.options import Options
@@ -143,7 +143,7 @@ def _run(book: Book, batch: list[Trial], launch: Launch) -> list[Sequence[JobRet
             log.warning("launcher: %s: %s", type(error).__name__, error)
         returns.append(done)
         errors = {trial.number: _error(job) for trial, job in zip(todo, done, strict=False)}
-        lost = next((error for error in errors.values() if isinstance(error, LostJobError)), lost)
+        lost = next((error for error in errors.values() if isinstance(error, JobDiedError)), lost)
         left = []
         for trial in todo:
             if book.settle(trial) or _fail(book, trial, errors.get(trial.number)):
@@ -187,7 +187,7 @@ def _error(job: JobReturn) -> Exception | None:
 
 def _fail(book: Book, trial: Trial, error: Exception | None) -> bool:
     """Store a trial as failed whose job has raised without a record: its directory belongs to another run, say."""
-    if error is None or isinstance(error, LostJobError):
+    if error is None or isinstance(error, JobDiedError):
         return False
     book.fail(trial, f"{type(error).__name__}: {error}")
     return True

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from src.launch.lifeline import lifeline, stopped_by_sigterm
+from src.launch.parent_death import parent_lock, sigterm_exits
 from tests.launch.commands import ROOT, wait_until
 from tests.launch.fakes import is_running
 
-CHILD = "import sys, time, pathlib; from src.launch.lifeline import end_with; end_with(pathlib.Path(sys.argv[1]));"
+CHILD = "import sys, time, pathlib; from src.launch.parent_death import die_with_parent;"
+CHILD += " die_with_parent(pathlib.Path(sys.argv[1]));"
 CHILD += " print('ready', flush=True); time.sleep(60)"
 PARENT = f"""
 import subprocess, sys, time
-from src.launch.lifeline import lifeline
-child = subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(lifeline())], stdout=subprocess.PIPE)
+from src.launch.parent_death import parent_lock
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(parent_lock())], stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
 time.sleep(60)
@@ -40,13 +41,13 @@ def test_a_child_that_comes_too_late_ends_at_once(tmp_path: Path) -> None:
     assert late.stdout == b""
 
 
-def test_a_process_has_one_lifeline() -> None:
-    assert lifeline() == lifeline()
+def test_a_process_has_one_lock() -> None:
+    assert parent_lock() == parent_lock()
 
 
 def test_sigterm_ends_what_stands_below_and_nothing_else() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as stopped, stopped_by_sigterm():
+    with pytest.raises(SystemExit) as stopped, sigterm_exits():
         os.kill(os.getpid(), signal.SIGTERM)
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == before
