@@ -30,7 +30,8 @@ BASIC_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
 
 def overrides_of(argv: Sequence[str]) -> list[str]:
     """The overrides among the words of a command line, without the program's name."""
-    return list(get_args_parser().parse_known_args(list(argv))[0].overrides)
+    # those behind a flag too, which Hydra takes from 1.4 on
+    return list(get_args_parser().parse_known_intermixed_args(list(argv))[0].overrides)
 
 
 def grid(overrides: list[Override]) -> list[list[str]]:

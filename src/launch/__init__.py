@@ -1,7 +1,7 @@
 """Jobs of a sweep in other processes: of this machine, of a Slurm cluster or of a Ray cluster.
 
-- A `JobSpec` is the number and the command line of a job, a `Sweep` what all jobs share. ``sweep.run(spec)`` runs one in
-  another process.
+- A `JobSpec` is the number and the command line of a job, a `Sweep` what all jobs share. ``sweep.run(spec)`` runs one
+  in another process.
 - A launcher starts jobs and returns Hydra's `JobReturn` of each, in order: `joblib_workers`, `ray_tasks`, and by
   submitit, which carries a `Submission`, `local` and `slurm`.
 - A slot is a share of this machine's cores and GPUs: one job at a time runs in it.
