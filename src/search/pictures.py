@@ -66,7 +66,7 @@ def _value(i: int) -> Callable[[FrozenTrial], float]:
 
 def _importances(study: SearchStudy, about: dict[str, Any]) -> Any:
     with warnings.catch_warnings():
-        # functional ANOVA is told to be experimental for several objectives
+        # Optuna calls functional ANOVA experimental for several objectives
         warnings.simplefilter("ignore", ExperimentalWarning)
         return charts.plot_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0), **about)
 
@@ -76,7 +76,7 @@ def _front(study: SearchStudy, done: Sequence[FrozenTrial], i: int) -> Any:
     first, other = _value(0), _value(i)
     metrics = list(study.options.objectives)
     with warnings.catch_warnings():
-        # that one can choose what is drawn is told to be experimental
+        # Optuna calls the choice of what is drawn experimental
         warnings.simplefilter("ignore", ExperimentalWarning)
         figure = charts.plot_pareto_front(
             study.optuna, target_names=[metrics[i], metrics[0]], targets=lambda trial: (other(trial), first(trial))

@@ -40,7 +40,7 @@ def search(
 ) -> list[Sequence[JobReturn]]:
     """Go on until the study has as many trials as asked for.
 
-    A trial that this directory has begun and not ended is taken up first: its job has the same overrides and the same
+    A trial that this directory has started and not ended is taken up first: its job has the same overrides and the same
     directory as before. Failed trials count, and are not repeated.
 
     Args:
@@ -50,7 +50,7 @@ def search(
         settings: All that may not change from one call to the next, by key.
         compose: Makes the configuration of a job from its overrides.
         launch: Runs a batch of jobs, given as overrides; the number is that of the first.
-        check: Refuses the configuration of a first job, before the study is begun.
+        check: Refuses the configuration of a first job, before the study is started.
         report: Called with the study at the end, unless interrupted.
 
     Returns:
@@ -127,7 +127,7 @@ def _run(study: SearchStudy, batch: list[Trial], launch: Launch) -> list[Sequenc
     checkpoint; if it leaves none again, its trial has failed.
 
     Raises:
-        Exception: What the launcher says, if it does so twice and no job of the batch has even begun.
+        Exception: What the launcher says, if it does so twice and no job of the batch has even started.
     """
     returns: list[Sequence[JobReturn]] = []
     unfinished = batch

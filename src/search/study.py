@@ -1,6 +1,6 @@
 """A study as one sweep directory sees it: which trials it owns, which come next, how each has ended.
 
-A trial carries the id of the sweep directory that has begun it, its owner. So a repeated command takes up what its own
+A trial carries the id of the sweep directory that has started it, its owner. So a repeated command takes up what its own
 earlier call has left unfinished, and nothing that another machine is still working on.
 """
 
@@ -26,7 +26,7 @@ from src.run.trial import make, open_storage
 from src.search.options import SearchOptions
 from src.search.space import Space
 
-# Attributes of a stored trial: the id of its owner, and that it was begun when there were enough.
+# Attributes of a stored trial: the id of its owner, and that it was started when there were enough.
 _OWNER, _SURPLUS = "sweep", "surplus"
 
 
@@ -86,11 +86,11 @@ class SearchStudy:
         return [trial for trial in self.optuna.get_trials(deepcopy=False) if _SURPLUS not in trial.user_attrs]
 
     def owned(self) -> list[FrozenTrial]:
-        """All trials that this directory has begun."""
+        """All trials that this directory has started."""
         return [trial for trial in self.trials() if trial.user_attrs.get(_OWNER) == self.owner]
 
     def unfinished(self) -> Iterator[Trial]:
-        """Trials that an earlier call for this directory has begun, with their values."""
+        """Trials that an earlier call for this directory has started, with their values."""
         for trial in self.owned():
             if trial.state == TrialState.RUNNING:
                 yield self._open(trial.number)
@@ -155,7 +155,7 @@ def open_study(options: SearchOptions, settings: Mapping[str, Any], sampler: Bas
         sampler: Draws the next values.
 
     Raises:
-        ConfigError: If the study has been begun with other settings, or cannot be opened.
+        ConfigError: If the study was started with other settings, or cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = open_storage(options.storage)
