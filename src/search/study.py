@@ -1,7 +1,7 @@
 """A study as one sweep directory sees it: which trials it owns, which come next, how each has ended.
 
-A trial carries the id of the sweep directory that has started it, its owner. So a repeated command takes up what its own
-earlier call has left unfinished, and nothing that another machine is still working on.
+A trial carries the id of the sweep directory that has started it, its owner. So a repeated command takes up what its
+own earlier call has left unfinished, and nothing that another machine is still working on.
 """
 
 import fcntl
