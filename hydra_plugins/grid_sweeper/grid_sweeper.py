@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from src.compat.hydra import BasicSweeper
 
 
 class GridSweeper(BasicSweeper):

@@ -1,4 +1,4 @@
-"""From Hydra's objects to `src.sweep`. The underscore keeps Hydra from importing this at every start."""
+"""From Hydra's objects to `src.search`. The underscore keeps Hydra from importing this at every start."""
 
 import functools
 import importlib.util
@@ -23,7 +23,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
     from src.search.check import check_job
     from src.search.findings import report
-    from src.search.options import Options
+    from src.search.options import SearchOptions
     from src.search.search import search
     from src.search.space import read_space
 
@@ -32,14 +32,14 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     assert context is not None
     assert launcher is not None
     sweep_dir = Path(config.hydra.sweep.dir).resolve()
-    options = Options.of(
+    options = SearchOptions.of(
         sweeper.options,
         optimized_metric=config.optimized_metric,
         sweep_dir=sweep_dir,
         n_parallel=_n_parallel(config.hydra.launcher),
     )
     space = read_space(options.params, arguments, context.config_loader)
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
     def compose(overrides: Sequence[str]) -> DictConfig:
         return context.config_loader.load_sweep_config(config, list(overrides))
@@ -58,7 +58,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         options,
         space,
         sweep_dir=sweep_dir,
-        settings=flatten(own),
+        settings=flatten(settings),
         compose=compose,
         launch=launch,
         check=lambda cfg: check_job(cfg, options),

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from src.launch.job import Job, Sweep
-    from src.launch.processes import Processes
+    from src.launch.job import JobSpec, Sweep
+    from src.launch.joblib_workers import JoblibWorkers
 
 
 _PRESETS = ("joblib", "submitit_local", "submitit_slurm", "ray")
@@ -48,7 +48,7 @@ class _Tolerant(Launcher):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a job for each command line, and tell how each ended, in their order."""
+        """Run a job for each command line, and return how each ended, in their order."""
         from hydra.core.utils import configure_log, setup_globals
 
         from src.config.errors import ConfigError
@@ -65,8 +65,8 @@ class _Tolerant(Launcher):
 
     # abstract, so that Hydra, which lists plugins, passes this class over
     @abstractmethod
-    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
-        """Run jobs, and tell how each ended, in their order."""
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> Sequence[JobReturn]:
+        """Run jobs, and return how each ended, in their order."""
 
 
 class JoblibLauncher(_Tolerant):
@@ -80,14 +80,14 @@ class JoblibLauncher(_Tolerant):
 
     def __init__(self, n_jobs: int) -> None:
         self.n_jobs = n_jobs
-        self.processes: Processes | None = None
+        self.workers: JoblibWorkers | None = None
 
-    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
-        """Run jobs, and tell how each ended, in their order."""
-        from src.launch.processes import Processes
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> Sequence[JobReturn]:
+        """Run jobs, and return how each ended, in their order."""
+        from src.launch.joblib_workers import JoblibWorkers
 
-        self.processes = self.processes or Processes(self.n_jobs)
-        return self.processes.run(sweep, jobs)
+        self.workers = self.workers or JoblibWorkers(self.n_jobs)
+        return self.workers.run(sweep, jobs)
 
 
 class SubmititLocalLauncher(_Tolerant):
@@ -104,8 +104,8 @@ class SubmititLocalLauncher(_Tolerant):
     def __init__(self, n_jobs: int, timeout_min: int, submitit_folder: str) -> None:
         self.n_jobs, self.timeout_min, self.submitit_folder = n_jobs, timeout_min, submitit_folder
 
-    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
-        """Run jobs, and tell how each ended, in their order."""
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> Sequence[JobReturn]:
+        """Run jobs, and return how each ended, in their order."""
         from src.launch.local import run_locally
 
         return run_locally(sweep, jobs, n_jobs=self.n_jobs, folder=self.submitit_folder, timeout_min=self.timeout_min)
@@ -123,8 +123,8 @@ class SubmititSlurmLauncher(_Tolerant):
     def __init__(self, **parameters: Any) -> None:
         self.parameters = parameters
 
-    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
-        """Run jobs, and tell how each ended, in their order."""
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> Sequence[JobReturn]:
+        """Run jobs, and return how each ended, in their order."""
         from omegaconf import OmegaConf
 
         from src.launch.slurm import run_on_slurm
@@ -145,8 +145,8 @@ class RayLauncher(_Tolerant):
     def __init__(self, ray: DictConfig) -> None:
         self.ray = ray
 
-    def run(self, sweep: Sweep, jobs: Sequence[Job]) -> Sequence[JobReturn]:
-        """Run jobs, and tell how each ended, in their order."""
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> Sequence[JobReturn]:
+        """Run jobs, and return how each ended, in their order."""
         from omegaconf import OmegaConf
 
         from src.launch.ray_tasks import run_on_ray

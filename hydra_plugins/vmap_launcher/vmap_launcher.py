@@ -124,12 +124,11 @@ class VmapLauncher(Launcher):
 
     def _run_single(self, sweep: Sweep, jobs: Sequence[Job]) -> dict[int, JobReturn]:
         """Run jobs as the engine does, or as Hydra's own launcher."""
-        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-
-        from src.launch.job import Job as LaunchedJob
+        from src.compat.hydra import BasicLauncher
+        from src.launch.job import JobSpec
 
         if self.executor != _LOCAL:
-            launched = [LaunchedJob(job.number, job.overrides) for job in jobs]
+            launched = [JobSpec(job.number, job.overrides) for job in jobs]
             done = self.engines[self.executor].run(sweep, launched) if launched else []
             return {job.number: one for job, one in zip(jobs, done, strict=True)}
         launcher = BasicLauncher()

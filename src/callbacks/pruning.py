@@ -5,11 +5,12 @@ Lightning's validation loop, which a task that trains in blocks does not use.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
+from src.compat.optuna import open_trial
 from src.config.errors import ConfigError
 from src.run.directory import PrunedError
 from src.run.trial import TrialLink, make, open_storage
@@ -28,12 +29,16 @@ class Pruning(Callback):
     def __init__(self) -> None:
         self._link: TrialLink | None = None
         self._trial: Trial | None = None
+        self._reported: frozenset[int] = frozenset()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Find the trial."""
         self._link = TrialLink.read(Path(trainer.default_root_dir))
         if self._link is not None and trainer.is_global_zero:
             self._trial = _trial(self._link)
+            # what was reported before a kill was answered then
+            earlier = self._trial.study.get_trials(deepcopy=False)[self._link.number]
+            self._reported = frozenset(earlier.intermediate_values)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Report, and ask.
@@ -51,7 +56,8 @@ class Pruning(Callback):
                 f"{', '.join(sorted(metrics))}"
             )
         # the first process asks, all hear the answer
-        prune = self._trial is not None and _ask(self._trial, metrics[monitor].item(), epoch=trainer.current_epoch)
+        epoch, trial = trainer.current_epoch, self._trial
+        prune = trial is not None and epoch not in self._reported and _ask(trial, metrics[monitor].item(), epoch=epoch)
         if trainer.strategy.reduce_boolean_decision(prune, all=False):
             raise PrunedError({name: float(value) for name, value in metrics.items()}, epoch=trainer.current_epoch)
 
@@ -60,20 +66,17 @@ def _trial(link: TrialLink) -> "Trial":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = open_storage(link.storage)
     # a sampler that draws nothing: the values of the trial are decided
     study = optuna.load_study(
         study_name=link.study,
-        storage=open_storage(link.storage),
+        storage=storage,
         sampler=optuna.samplers.RandomSampler(),
         pruner=make("pruner", link.pruner),
     )
-    (trial_id,) = (each._trial_id for each in study.get_trials(deepcopy=False) if each.number == link.number)
-    return optuna.Trial(study, trial_id)
+    return open_trial(study, storage, link.number)
 
 
-def _ask(trial: Any, value: float, *, epoch: int) -> bool:
-    """Whether to prune; what has been reported before a kill was answered then."""
-    if epoch in trial.storage.get_trial(trial._trial_id).intermediate_values:
-        return False
+def _ask(trial: "Trial", value: float, *, epoch: int) -> bool:
     trial.report(value, epoch)
-    return bool(trial.should_prune())
+    return trial.should_prune()

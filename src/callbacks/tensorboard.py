@@ -1,7 +1,6 @@
 """What TensorBoard shows beside curves and pictures: precision-recall curves, histograms, hyper-parameters."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -14,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
 from src.callbacks.every_few_epochs import EveryFewEpochs
+from src.compat.tensorboard import file_writer
 from src.data.base import InMemoryDataModule
 from src.pictures.subject import Subject
 from src.plots.plane import class_probs
@@ -38,16 +38,12 @@ def add_png(writer: SummaryWriter, tag: str, png: bytes, shape: tuple[int, ...],
         step: Epoch.
     """
     image = Summary.Image(height=shape[0], width=shape[1], colorspace=3, encoded_image_string=png)
-    _file_writer(writer).add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
-
-
-def _file_writer(writer: SummaryWriter) -> Any:
-    return writer._get_file_writer()  # type: ignore[no-untyped-call]  # PyTorch has no types there
+    file_writer(writer).add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
 
 def add_graph(writer: SummaryWriter, graph: GraphDef) -> None:
     """Add a graph that has been traced already."""
-    _file_writer(writer).add_event(Event(graph_def=graph.SerializeToString()))
+    file_writer(writer).add_event(Event(graph_def=graph.SerializeToString()))
 
 
 def write_hparams(
@@ -69,7 +65,7 @@ def write_hparams(
     logger.log_metrics(metrics, step)
     _, *session = hparams_summaries(dict(hparams), dict(metrics))  # type: ignore[no-untyped-call]
     for summary in session:
-        _file_writer(logger.experiment).add_summary(summary, step)
+        file_writer(logger.experiment).add_summary(summary, step)
 
 
 class PrecisionRecallCurves(Callback):

@@ -254,9 +254,9 @@ def _below_job(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _arguments(argv: Sequence[str]) -> list[str]:
-    from hydra._internal.utils import get_args_parser
+    from src.compat.hydra import overrides_of
 
-    return list(get_args_parser().parse_known_args(argv)[0].overrides)
+    return overrides_of(argv)
 
 
 def _is_group(cfg: DictConfig, key: str) -> bool:

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +80,7 @@ class Source:
         if isinstance(error, OverrideParseException):
             return f"{error.override}: {_plain(error)}"
         if isinstance(error, HydraException):
-            return self._unknown_keys(error, overrides) or self._unknown_group(error) or _plain(error)
+            return self._unknown_keys(overrides) or self._unknown_group(error) or _plain(error)
         if isinstance(error, InterpolationResolutionError | MissingMandatoryValue):
             return " ".join([*([f"{error.full_key}:"] if error.full_key else []), str(error).splitlines()[0]])
         if isinstance(error, ValueError) and str(error).startswith("Config group override"):
@@ -148,12 +147,12 @@ class Source:
         file = f"{self.conf_dir.name}/{found[1]}.yaml"
         return f"override {found[2]} ({file}): unknown group; {suggest(found[2], self._groups())}"
 
-    def _unknown_keys(self, error: Exception, overrides: Sequence[str]) -> str | None:
+    def _unknown_keys(self, overrides: Sequence[str]) -> str | None:
         """Find the overrides of keys that the chosen options do not have."""
         parsed = parse(overrides)
         choices = [each for each in parsed if self._is_choice(each)]
         try:
-            cfg = _composed(error, parsed) or self.compose([line for each in choices if (line := _first(each))])
+            cfg = self.compose([line for each in choices if (line := _first(each))])
         except Exception:  # its own mistake comes first
             return None
         lines = []
@@ -163,21 +162,6 @@ class Source:
             if hint := unknown(cfg, each.key_or_group, groups=self._groups()):
                 lines.append(f"{each.key_or_group} (command line: {each.input_line}): unknown key; {hint}")
         return "\n".join(lines) or None
-
-
-def _composed(error: Exception, overrides: "list[Override]") -> DictConfig | None:
-    """The configuration that Hydra had composed when it met an override that does not fit.
-
-    Hydra does not hand it out, but it is a local variable of the function that raised; composing it again would take
-    a fifth of a second. Where a version of Hydra names it otherwise, that is what happens.
-    """
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        cfg = frame.f_locals.get("cfg")
-        if frame.f_code.co_name == "_apply_overrides_to_config" and isinstance(cfg, DictConfig):
-            parents = [each.key_or_group.rpartition(".")[0] for each in overrides]
-            # a value that was taken for a node is lost in it
-            return cfg if all(OmegaConf.select(cfg, parent) for parent in parents if parent) else None
-    return None
 
 
 def _first(choice: "Override") -> str | None:

@@ -8,43 +8,39 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, filter_overrides, run_job, setup_globals
+from hydra.core.utils import JobReturn, filter_overrides, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
+from src.compat.hydra import failed, restore, state
 from src.config.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 
-class LostJobError(ConfigError):
-    """A job ended without telling how: its process was killed, its machine died, its time was up.
+class JobDiedError(ConfigError):
+    """A job ended without a result: its process was killed, its machine died, its time was up.
 
     Shown without a traceback, which would be that of a launcher.
     """
 
 
 @dataclass(frozen=True)
-class Job:
+class JobSpec:
     """What sets one job of a sweep apart.
 
     Attributes:
-        num: Its number, which names its directory.
+        number: Its number, which names its directory.
         overrides: Its part of the command line.
     """
 
-    num: int
+    number: int
     overrides: tuple[str, ...]
 
-    def lost(self, why: str) -> JobReturn:
-        """What a sweeper is told of a job that cannot tell it itself; its directory is left to be resumed."""
-        log.warning("job %d (%s) was lost: %s", self.num, " ".join(filter_overrides(self.overrides)), why)
-        return JobReturn(
-            overrides=list(self.overrides),
-            status=JobStatus.FAILED,
-            _return_value=LostJobError(f"job {self.num}: {why}"),
-        )
+    def died(self, why: str) -> JobReturn:
+        """What a launcher returns of a job that could not return it itself; its directory is left to be resumed."""
+        log.warning("job %d (%s) died: %s", self.number, " ".join(filter_overrides(self.overrides)), why)
+        return failed(self.overrides, JobDiedError(f"job {self.number}: {why}"))
 
 
 @dataclass(frozen=True)
@@ -55,17 +51,17 @@ class Sweep:
         hydra_context: Loads the configuration of a job.
         task_function: What a job calls with it.
         config: The configuration of the sweep.
-        singletons: Hydra's state in the process that started the sweep.
+        hydra_state: Hydra's state in the process that started the sweep.
         cwd: The folder that it was started from, where relative paths begin.
     """
 
     hydra_context: HydraContext
     task_function: Callable[[DictConfig], Any]
     config: DictConfig
-    singletons: Mapping[Any, Any] = field(default_factory=Singleton.get_state)
+    hydra_state: Mapping[Any, Any] = field(default_factory=state)
     cwd: Path = field(default_factory=Path.cwd)
 
-    def announce(self, job_overrides: Sequence[Sequence[str]], *, first: int) -> list[Job]:
+    def announce(self, job_overrides: Sequence[Sequence[str]], *, first: int) -> list[JobSpec]:
         """Number the jobs and list them on the console.
 
         Args:
@@ -75,25 +71,28 @@ class Sweep:
         folder = Path(str(self.config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
         log.info("Launching %d jobs, sweep output dir: %s", len(job_overrides), folder)
-        jobs = [Job(first + i, tuple(overrides)) for i, overrides in enumerate(job_overrides)]
+        jobs = [JobSpec(first + i, tuple(overrides)) for i, overrides in enumerate(job_overrides)]
         for job in jobs:
-            log.info("\t#%d : %s", job.num, " ".join(filter_overrides(job.overrides)))
+            log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))
         return jobs
 
-    def run(self, job: Job, *, job_id: str) -> JobReturn:
+    def enter(self) -> None:
+        """Give this process the folder and the Hydra state of the one that started the sweep."""
+        os.chdir(self.cwd)
+        restore(self.hydra_state)
+
+    def run(self, job: JobSpec, *, job_id: str) -> JobReturn:
         """Run a job here, in a process that is not the one which started the sweep.
 
         Args:
             job: The job.
             job_id: What the launcher calls it.
         """
-        os.chdir(self.cwd)
-        setup_globals()
-        Singleton.set_state(dict(self.singletons))
+        self.enter()
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(job.overrides))
         with open_dict(config):
             config.hydra.job.id = job_id
-            config.hydra.job.num = job.num
+            config.hydra.job.num = job.number
         HydraConfig.instance().set_config(config)
         return run_job(
             hydra_context=self.hydra_context,

@@ -18,9 +18,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
-from src.launch.lifeline import end_with, lifeline
+from src.launch.parent_death import die_with_parent, parent_lock
 
-_LIFELINE = "SWEEP_LIFELINE"
+_PARENT_LOCK = "SWEEP_PARENT_LOCK"
 
 
 def n_started(environ: Mapping[str, str] = os.environ) -> int:
@@ -93,7 +93,7 @@ def run_as_command(module: str, overrides: Sequence[str], run_dir: Path, *, cwd:
     """
     directory = QuotedString(str(run_dir.resolve()).replace("${", "\\${"), Quote.single).with_quotes()
     command = [sys.executable, "-m", module, *overrides, "hydra.mode=RUN", f"hydra.run.dir={directory}"]
-    with subprocess.Popen(command, cwd=cwd, env={**os.environ, _LIFELINE: str(lifeline())}) as process:
+    with subprocess.Popen(command, cwd=cwd, env={**os.environ, _PARENT_LOCK: str(parent_lock())}) as process:
         try:
             status = process.wait()
         except BaseException:
@@ -110,5 +110,5 @@ def run_as_command(module: str, overrides: Sequence[str], run_dir: Path, *, cwd:
 
 def end_with_sweep(environ: Mapping[str, str] = os.environ) -> None:
     """End with the process that runs the sweep, if this is a command that it has started."""
-    if _LIFELINE in environ:
-        end_with(Path(environ[_LIFELINE]))
+    if _PARENT_LOCK in environ:
+        die_with_parent(Path(environ[_PARENT_LOCK]))

@@ -8,16 +8,16 @@ import ray
 from hydra.core.utils import JobReturn
 
 from src.config.errors import ConfigError
-from src.launch.job import Job, Sweep
-from src.launch.lifeline import stopped_by_sigterm
+from src.launch.job import JobSpec, Sweep
+from src.launch.parent_death import sigterm_exits
 
 log = logging.getLogger(__name__)
 
 
 def run_on_ray(
-    sweep: Sweep, jobs: Sequence[Job], *, init: Mapping[str, Any], remote: Mapping[str, Any]
+    sweep: Sweep, jobs: Sequence[JobSpec], *, init: Mapping[str, Any], remote: Mapping[str, Any]
 ) -> list[JobReturn]:
-    """Run the jobs, and tell how each ended, in their order.
+    """Run the jobs, and return how each ended, in their order.
 
     Args:
         sweep: What they share.
@@ -35,7 +35,7 @@ def run_on_ray(
         raise ConfigError(f"hydra.launcher.ray.init.address={init.get('address')}: {_first_line(error)}") from error
     tasks: list[Any] = []
     try:
-        with stopped_by_sigterm():
+        with sigterm_exits():
             needs = _needs(remote)
             run = ray.remote(**needs)(_run)
             shared = ray.put(sweep)
@@ -50,15 +50,15 @@ def run_on_ray(
         ray.shutdown()
 
 
-def _run(sweep: Sweep, job: Job) -> JobReturn:
+def _run(sweep: Sweep, job: JobSpec) -> JobReturn:
     return sweep.run(job, job_id=ray.get_runtime_context().get_task_id())
 
 
-def _outcome(task: Any, job: Job) -> JobReturn:
+def _outcome(task: Any, job: JobSpec) -> JobReturn:
     try:
         result: JobReturn = ray.get(task)
     except ray.exceptions.RayError as error:
-        return job.lost(f"{type(error).__name__}: {_first_line(error)}; repeat the command to go on")
+        return job.died(f"{type(error).__name__}: {_first_line(error)}; repeat the command to go on")
     return result
 
 

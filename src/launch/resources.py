@@ -42,15 +42,15 @@ def share(n_jobs: int, *, cores: int, gpus: list[str], environ: Mapping[str, str
     return [{**threads, **({GPUS: gpus[i % len(gpus)]} if pin else {})} for i in range(n_jobs)]
 
 
-def places(n_jobs: int, *, n_waiting: int) -> list[dict[str, str]]:
-    """Environment of each place at which a job can run on this machine.
+def slot_environments(n_at_once: int, *, n_jobs: int) -> list[dict[str, str]]:
+    """Environment of each slot in which a job can run on this machine.
 
     Args:
-        n_jobs: Jobs at once, as `jobs_at_once` takes it.
-        n_waiting: Jobs that there are; no more places than that are made.
+        n_at_once: Jobs at once, as `jobs_at_once` takes it.
+        n_jobs: Jobs that there are; no more slots than that are made.
     """
     cores, gpus = n_cores(), visible_gpus()
-    return share(min(jobs_at_once(n_jobs, cores=cores, gpus=gpus), n_waiting), cores=cores, gpus=gpus)
+    return share(min(jobs_at_once(n_at_once, cores=cores, gpus=gpus), n_jobs), cores=cores, gpus=gpus)
 
 
 def jobs_at_once(asked: int, *, cores: int, gpus: list[str]) -> int:
@@ -68,8 +68,8 @@ def jobs_at_once(asked: int, *, cores: int, gpus: list[str]) -> int:
 
     if asked == 0:
         raise ConfigError("hydra.launcher.n_jobs: got 0; allowed: a number of jobs, or -1 for one per core")
-    places = len(gpus) if len(gpus) > 1 else cores
-    return asked if asked > 0 else max(1, places + 1 + asked)
+    most = len(gpus) if len(gpus) > 1 else cores
+    return asked if asked > 0 else max(1, most + 1 + asked)
 
 
 def cap_threads(cores: Any) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn
 
 from src.config.errors import ConfigError
-from src.launch.job import Job, Sweep
-from src.launch.lifeline import stopped_by_sigterm
+from src.launch.job import JobSpec, Sweep
+from src.launch.parent_death import sigterm_exits
 from src.launch.submission import Submission, has_result, outcome
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ _ALIVE = {
 _ALIVE |= {"REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 
 
-def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any]) -> list[JobReturn]:
-    """Queue the jobs, wait for all, and tell how each ended, in their order.
+def run_on_slurm(sweep: Sweep, jobs: Sequence[JobSpec], parameters: Mapping[str, Any]) -> list[JobReturn]:
+    """Queue the jobs, wait for all, and return how each ended, in their order.
 
     Args:
         sweep: What they share.
@@ -67,13 +67,13 @@ def run_on_slurm(sweep: Sweep, jobs: Sequence[Job], parameters: Mapping[str, Any
         raise ConfigError("hydra/launcher=submitit_slurm: sbatch and srun are not here; start it where they are")
 
     folder = str(parameters["submitit_folder"])
-    _take_over(folder)
+    _cancel_earlier(folder)
     rest = {f"slurm_{key}": value for key, value in parameters.items() if key not in _OF_SUBMITIT}
     executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=parameters["max_num_timeout"])
     executor.update_parameters(**rest)
     handles: list[Handle[JobReturn]] = []
     try:
-        with stopped_by_sigterm():
+        with sigterm_exits():
             for start in range(0, len(jobs), _ARRAY_SIZE):
                 handles += _submit(executor, [Submission(sweep, job) for job in jobs[start : start + _ARRAY_SIZE]])
             log.info("queued as %s", ", ".join(sorted(_arrays(handle.job_id for handle in handles))))
@@ -89,8 +89,8 @@ def _submit(executor: "AutoExecutor", submissions: "Sequence[Submission]") -> "l
     try:
         return executor.submit_array(submissions)
     except FailedJobError as error:
-        said = str(error).strip().splitlines()[-1]
-        raise ConfigError(f"hydra/launcher=submitit_slurm: Slurm refuses such jobs: {said}") from error
+        reason = str(error).strip().splitlines()[-1]
+        raise ConfigError(f"hydra/launcher=submitit_slurm: Slurm refuses such jobs: {reason}") from error
 
 
 def cancel(job_ids: Iterable[str], *, timeout_s: float = 60) -> None:
@@ -126,9 +126,9 @@ def states(job_ids: Iterable[str]) -> dict[str, str] | None:
     return {name: state for name, state in pairs if name in wanted}
 
 
-def _gather(handles: "Mapping[Job, Handle[JobReturn]]") -> list[JobReturn]:
-    returns: dict[Job, JobReturn] = {}
-    gone_since: dict[Job, float] = {}
+def _gather(handles: "Mapping[JobSpec, Handle[JobReturn]]") -> list[JobReturn]:
+    returns: dict[JobSpec, JobReturn] = {}
+    gone_since: dict[JobSpec, float] = {}
     pause, asked = _ASK_S, 0.0
     while len(returns) < len(handles):
         time.sleep(_POLL_S)
@@ -147,24 +147,24 @@ def _gather(handles: "Mapping[Job, Handle[JobReturn]]") -> list[JobReturn]:
             if state in _ALIVE or job in returns:
                 gone_since.pop(job, None)
             elif asked > gone_since.setdefault(job, asked) + _GRACE_S:
-                returns[job] = _lost(handle, job, state)
+                returns[job] = _died(handle, job, state)
     return [returns[job] for job in handles]
 
 
-def _lost(handle: "Handle[JobReturn]", job: Job, state: str) -> JobReturn:
-    return job.lost(
+def _died(handle: "Handle[JobReturn]", job: JobSpec, state: str) -> JobReturn:
+    return job.died(
         f"Slurm says {state} of {handle.job_id}; its output is in {handle.paths.stdout}; repeat the command to go on"
     )
 
 
-def _take_over(folder: str) -> None:
+def _cancel_earlier(folder: str) -> None:
     """Cancel what a killed sweep has left in the queue: it would train in the directories of this one."""
     from submitit.core.utils import JobPaths
 
     submitted = JobPaths.get_first_id_independent_folder(folder).rglob("*_submitted.pkl")
     ids = {path.name.removesuffix("_submitted.pkl") for path in submitted}
-    left = states(ids) if ids else None
-    cancel(name for name, state in (left or {}).items() if state in _ALIVE)
+    found = states(ids) if ids else None
+    cancel(name for name, state in (found or {}).items() if state in _ALIVE)
 
 
 def _arrays(job_ids: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What Slurm and its local stand-in share: a job as submitit carries it to another process, and what came of it."""
+"""What `slurm` and `local` share: a job as submitit carries it to another process, and what came of it."""
 
 import os
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn
 
-from src.launch.job import Job, Sweep
-from src.launch.lifeline import end_with
+from src.launch.job import JobSpec, Sweep
+from src.launch.parent_death import die_with_parent
 from src.launch.resources import cap_threads
 
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ class Submission:
     Attributes:
         sweep: What all jobs share.
         job: The job.
-        line: Lifeline of the process that started the sweep, where that runs on the same machine.
+        lock: `parent_lock` of the process that started the sweep, where that runs on the same machine.
     """
 
     sweep: Sweep
-    job: Job
-    line: Path | None = None
+    job: JobSpec
+    lock: Path | None = None
 
     def __call__(self) -> JobReturn:
         """Run the job."""
         import submitit
 
-        if self.line is not None:
-            end_with(self.line)
+        if self.lock is not None:
+            die_with_parent(self.lock)
         cap_threads(os.environ.get("SLURM_CPUS_PER_TASK"))
         return self.sweep.run(self.job, job_id=submitit.JobEnvironment().job_id)
 
@@ -46,13 +46,13 @@ class Submission:
 
 
 def has_result(handle: "submitit.Job[JobReturn]") -> bool:
-    """Whether all its processes have told how they ended."""
+    """Whether all its processes have written how they ended."""
     return all(handle.task(i).paths.result_pickle.exists() for i in range(handle.num_tasks))
 
 
-def outcome(handle: "submitit.Job[JobReturn]", job: Job) -> JobReturn:
-    """How a job ended that has a result; of several processes the first one speaks."""
+def outcome(handle: "submitit.Job[JobReturn]", job: JobSpec) -> JobReturn:
+    """How a job ended that has a result; of several processes, the first one."""
     try:
         return handle.results()[0]
     except Exception as error:
-        return job.lost(str(error))
+        return job.died(str(error))

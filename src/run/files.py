@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
-from omegaconf._utils import get_omega_conf_dumper
+
+from src.compat.omegaconf import yaml_dumper
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -43,7 +44,7 @@ def to_yaml(cfg: Any) -> str:
 @functools.cache
 def _dumper() -> type[Any]:
     """Libyaml's dumper, where PyYAML has it, with OmegaConf's quotes around strings that look like numbers."""
-    slow: type[Any] = get_omega_conf_dumper()
+    slow = yaml_dumper()
     if not yaml.__with_libyaml__:
         return slow
 

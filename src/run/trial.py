@@ -100,13 +100,13 @@ def open_storage(url: str) -> "BaseStorage":
         # seconds for which a job waits for the others that report
         wait = {"connect_args": {"timeout": 60}}
     try:
-        return _patiently(lambda: RDBStorage(url, engine_kwargs=wait))
+        return _retried(lambda: RDBStorage(url, engine_kwargs=wait))
     # whatever SQLAlchemy and the drivers of many databases raise: no such driver, no such host, no such password
     except Exception as error:
         raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {error}") from error
 
 
-def _patiently(connect: "Callable[[], BaseStorage]") -> "BaseStorage":
+def _retried(connect: "Callable[[], BaseStorage]") -> "BaseStorage":
     """Try again where two processes have made the tables of a new database at once, and got in each other's way."""
     for seconds in (0.1, 0.5, 2):
         try:

@@ -3,14 +3,14 @@
 from omegaconf import DictConfig
 
 from src.config.errors import ConfigError
-from src.search.options import Options
+from src.search.options import SearchOptions
 
 # What result.json holds beside the metrics.
 _RECORDED = ("n_parameters", "duration_s")
 _PRUNING = "src.callbacks.pruning.Pruning"
 
 
-def check_job(cfg: DictConfig, options: Options) -> None:
+def check_job(cfg: DictConfig, options: SearchOptions) -> None:
     """Look at a job before any training.
 
     Args:

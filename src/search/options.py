@@ -15,7 +15,7 @@ _IGNORED = frozenset({"_target_", "_recursive_", "_convert_"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class SearchOptions:
     """Options of a search.
 
     Attributes:
@@ -44,7 +44,9 @@ class Options:
         return not str(self.pruner["_target_"]).endswith("NopPruner")
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], *, optimized_metric: str, sweep_dir: Path, n_parallel: int) -> "Options":
+    def of(
+        cls, given: Mapping[str, Any], *, optimized_metric: str, sweep_dir: Path, n_parallel: int
+    ) -> "SearchOptions":
         """Check the values of `hydra.sweeper`.
 
         Args:
@@ -123,7 +125,7 @@ def _params(given: Any) -> dict[str, Any]:
     return dict(given or {})
 
 
-def _check_one_objective(options: Options) -> None:
+def _check_one_objective(options: SearchOptions) -> None:
     names = ", ".join(options.objectives)
     if options.prunes:
         (name, *others) = options.objectives

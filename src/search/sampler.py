@@ -30,8 +30,8 @@ def make_sampler(node: Mapping[str, Any], space: Space) -> BaseSampler:
     if is_grid(node):
         return _Grid(space.grid(), seed=seed)
     takes_seed = "seed" in node
-    sampler = Reseeded(lambda s: make("sampler", arguments, **({"seed": s} if takes_seed else {})), seed)
-    # a wrong argument is told before any trial
+    sampler = StatelessSampler(lambda s: make("sampler", arguments, **({"seed": s} if takes_seed else {})), seed)
+    # a wrong argument is an error before any trial
     sampler.make(0)
     return sampler
 
@@ -41,7 +41,7 @@ def is_grid(node: Mapping[str, Any]) -> bool:
     return str(node["_target_"]).endswith("GridSampler")
 
 
-class Reseeded(BaseSampler):
+class StatelessSampler(BaseSampler):
     """A fresh sampler for every trial, seeded by its number: its only memory is the study.
 
     Args:
@@ -52,12 +52,12 @@ class Reseeded(BaseSampler):
     def __init__(self, make: Callable[[int], BaseSampler], seed: int | None) -> None:
         self.make = make
         self._seed = secrets.randbits(32) if seed is None else seed
-        self._now = make(0)
+        self._sampler = make(0)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Forget the trial before."""
-        self._now = self._fresh(trial)
-        self._now.before_trial(study, trial)
+        self._sampler = self._fresh(trial)
+        self._sampler.before_trial(study, trial)
 
     def _fresh(self, trial: FrozenTrial, param_name: str = "") -> BaseSampler:
         words = [self._seed, trial.number, zlib.crc32(param_name.encode())]
@@ -65,13 +65,13 @@ class Reseeded(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As the sampler does."""
-        return self._now.infer_relative_search_space(study, trial)
+        return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As the sampler does."""
-        return self._now.sample_relative(study, trial, search_space)
+        return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -81,7 +81,7 @@ class Reseeded(BaseSampler):
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """As the sampler does."""
-        self._now.after_trial(study, trial, state, values)
+        self._sampler.after_trial(study, trial, state, values)
 
 
 class _Grid(GridSampler):

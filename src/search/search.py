@@ -1,4 +1,4 @@
-"""A search: ask for the next trials, launch their jobs, tell what these have left in their run directories."""
+"""A search: ask for the next trials, launch their jobs, tell the study what these have left in their directories."""
 
 import logging
 import math
@@ -7,19 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from src.compat.hydra import error_of
 from src.config.errors import ConfigError
-from src.launch.job import LostJobError
+from src.launch.job import JobDiedError
 from src.run.directory import flatten
 from src.run.trial import TrialLink
-from src.search.options import Options
+from src.search.options import SearchOptions
 from src.search.sampler import is_grid, make_sampler
 from src.search.space import Space
-from src.search.study import Book, open_study, own
+from src.search.study import SearchStudy, locked, open_study
 
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def search(
-    options: Options,
+    options: SearchOptions,
     space: Space,
     *,
     sweep_dir: Path,
@@ -35,11 +36,11 @@ def search(
     compose: Callable[[Sequence[str]], DictConfig],
     launch: Launch,
     check: Callable[[DictConfig], None] = lambda _: None,
-    report: Callable[[Book], None] = lambda _: None,
+    report: Callable[[SearchStudy], None] = lambda _: None,
 ) -> list[Sequence[JobReturn]]:
     """Go on until the study has as many trials as asked for.
 
-    A trial that this directory has begun and not ended is taken up first: its job has the same overrides and the same
+    A trial that this directory has started and not ended is taken up first: its job has the same overrides and the same
     directory as before. Failed trials count, and are not repeated.
 
     Args:
@@ -49,7 +50,7 @@ def search(
         settings: All that may not change from one call to the next, by key.
         compose: Makes the configuration of a job from its overrides.
         launch: Runs a batch of jobs, given as overrides; the number is that of the first.
-        check: Refuses the configuration of a first job, before the study is begun.
+        check: Refuses the configuration of a first job, before the study is started.
         report: Called with the study at the end, unless interrupted.
 
     Returns:
@@ -63,111 +64,118 @@ def search(
     sampler = make_sampler(options.sampler, space)
     first, *_ = [compose(overrides) for overrides in space.probes()]
     check(first)
-    with own(sweep_dir) as mark:
-        study = open_study(options, {**settings, **_own_settings(options, space)}, sampler)
-        book = Book(study, space, options, mark, sweep_dir)
-        _refuse_foreign_runs(book)
+    with locked(sweep_dir) as owner:
+        opened, storage = open_study(options, {**settings, **_settings(options, space)}, sampler)
+        study = SearchStudy(opened, storage, space, options, owner, sweep_dir)
+        _refuse_foreign_runs(study)
         returns: list[Sequence[JobReturn]] = []
-        while batch := _next(book):
-            returns.extend(_run(book, [trial for trial in batch if _composes(book, trial, compose)], launch))
-        report(book)
+        while batch := _next_batch(study):
+            returns.extend(_run(study, [trial for trial in batch if _composes(study, trial, compose)], launch))
+        report(study)
     return returns
 
 
-def _limited(options: Options, space: Space) -> Options:
+def _limited(options: SearchOptions, space: Space) -> SearchOptions:
     """A grid ends with its last combination."""
     if not is_grid(options.sampler):
         return options
     return replace(options, n_trials=min(options.n_trials, math.prod(len(points) for points in space.grid().values())))
 
 
-def _own_settings(options: Options, space: Space) -> dict[str, Any]:
+def _settings(options: SearchOptions, space: Space) -> dict[str, Any]:
     chosen = {"objectives": options.objectives, "sampler": options.sampler, "pruner": options.pruner}
     return {**space.fixed, **space.texts, **{f"hydra.sweeper.{key}": value for key, value in flatten(chosen).items()}}
 
 
-def _refuse_foreign_runs(book: Book) -> None:
+def _refuse_foreign_runs(study: SearchStudy) -> None:
     """A directory in which another sweep has left its runs would be read as if they were ours."""
-    if any(trial.user_attrs.get("sweep") == book.mark for trial in book.study.get_trials(deepcopy=False)):
+    if study.owned():
         return
-    if any(book.sweep_dir.glob("*/.hydra/config.yaml")):
+    if any(study.sweep_dir.glob("*/.hydra/config.yaml")):
         raise ConfigError(
-            f"hydra.sweep.dir={book.sweep_dir} holds runs, but none of study {book.options.study_name} in "
-            f"{book.options.storage}; give another directory, or the storage and study_name of these runs"
+            f"hydra.sweep.dir={study.sweep_dir} holds runs, but none of study {study.options.study_name} in "
+            f"{study.options.storage}; give another directory, or the storage and study_name of these runs"
         )
 
 
-def _next(book: Book) -> list[Trial]:
-    """The trials of the next batch; what is finished but not yet told is told first."""
-    left = [trial for trial in book.unfinished() if not book.settle(trial)]
-    if left:
-        return left[: book.options.n_jobs]
+def _next_batch(study: SearchStudy) -> list[Trial]:
+    """The trials of the next batch; the study is first told of those whose jobs have finished since."""
+    unfinished = [trial for trial in study.unfinished() if not study.tell(trial)]
+    if unfinished:
+        return unfinished[: study.options.n_jobs]
     batch: list[Trial] = []
-    while len(batch) < book.options.n_jobs and (trial := book.begin()):
+    while len(batch) < study.options.n_jobs and (trial := study.ask()):
         batch.append(trial)
     return batch
 
 
-def _composes(book: Book, trial: Trial, compose: Callable[[Sequence[str]], DictConfig]) -> bool:
+def _composes(study: SearchStudy, trial: Trial, compose: Callable[[Sequence[str]], DictConfig]) -> bool:
     """Whether the values of a trial go together; where they do not, it has failed."""
     try:
-        compose(_overrides(book, trial))
+        compose(_overrides(study, trial))
     except HydraException as error:
-        book.fail(trial, " ".join([str(error), str(error.__cause__ or "")]).strip())
-        _tell(book, trial.number)
+        study.fail(trial, " ".join([str(error), str(error.__cause__ or "")]).strip())
+        _log(study, trial.number)
         return False
     return True
 
 
-def _run(book: Book, batch: list[Trial], launch: Launch) -> list[Sequence[JobReturn]]:
+def _run(study: SearchStudy, batch: list[Trial], launch: Launch) -> list[Sequence[JobReturn]]:
     """Launch the jobs of a batch, and tell the study how each has ended.
 
     A job that leaves no result was killed, or its worker was. It is launched once more, and goes on from its
     checkpoint; if it leaves none again, its trial has failed.
 
     Raises:
-        Exception: What the launcher says, if it does so twice and no job of the batch has even begun.
+        Exception: What the launcher says, if it does so twice and no job of the batch has even started.
     """
     returns: list[Sequence[JobReturn]] = []
-    todo = batch
-    lost: Exception | None = None
+    unfinished = batch
+    cause: Exception | None = None
     for trial in batch:
-        _link(book, trial)
+        _link(study, trial)
     for _ in range(2 if batch else 0):
         done: Sequence[JobReturn] = ()
         try:
-            done = launch([_overrides(book, trial) for trial in todo], todo[0].number)
+            done = launch([_overrides(study, trial) for trial in unfinished], unfinished[0].number)
         # whatever a launcher meets: a worker that was killed, a cluster that does not answer
         except Exception as error:
-            lost = error
+            cause = error
             log.warning("launcher: %s: %s", type(error).__name__, error)
         returns.append(done)
-        errors = {trial.number: _error(job) for trial, job in zip(todo, done, strict=False)}
-        lost = next((error for error in errors.values() if isinstance(error, LostJobError)), lost)
-        left = []
-        for trial in todo:
-            if book.settle(trial) or _fail(book, trial, errors.get(trial.number)):
-                _tell(book, trial.number)
-            else:
-                left.append(trial)
-        todo = left
-        if not todo:
+        errors = {trial.number: error_of(job) for trial, job in zip(unfinished, done, strict=False)}
+        cause = next((error for error in errors.values() if isinstance(error, JobDiedError)), cause)
+        unfinished = [trial for trial in unfinished if not _ended(study, trial, errors.get(trial.number))]
+        if not unfinished:
             return returns
-    if lost is not None and not any(book.run_dir(trial.number).config_file.is_file() for trial in batch):
-        raise lost
-    for trial in todo:
-        book.fail(trial, f"left no result.json, twice: {lost or 'its process was killed'}")
-        _tell(book, trial.number)
+    if cause is not None and not any(study.run_dir(trial.number).config_file.is_file() for trial in batch):
+        raise cause
+    for trial in unfinished:
+        study.fail(trial, f"left no result.json, twice: {cause or 'its process was killed'}")
+        _log(study, trial.number)
     return returns
 
 
-def _overrides(book: Book, trial: Trial) -> list[str]:
+def _ended(study: SearchStudy, trial: Trial, error: Exception | None) -> bool:
+    """Tell the study how a trial has ended; False if its job has died.
+
+    A job that has raised without a record has failed too: its directory belongs to another run, say.
+    """
+    if not study.tell(trial):
+        if error is None or isinstance(error, JobDiedError):
+            return False
+        study.fail(trial, f"{type(error).__name__}: {error}")
+    _log(study, trial.number)
+    return True
+
+
+def _overrides(study: SearchStudy, trial: Trial) -> list[str]:
     """Those of the trial, and the directory: numbers of a batch may have gaps where several machines search."""
-    return [*book.space.overrides(trial.params), f"hydra.sweep.subdir={trial.number}"]
+    return [*study.space.overrides(trial.params), f"hydra.sweep.subdir={trial.number}"]
 
 
-def _link(book: Book, trial: Trial) -> None:
-    options = book.options
+def _link(study: SearchStudy, trial: Trial) -> None:
+    options = study.options
     if options.prunes:
         (monitor,) = options.objectives
         TrialLink(
@@ -176,28 +184,14 @@ def _link(book: Book, trial: Trial) -> None:
             number=trial.number,
             monitor=monitor,
             pruner=options.pruner,
-        ).write(book.run_dir(trial.number).path)
+        ).write(study.run_dir(trial.number).path)
 
 
-def _error(job: JobReturn) -> Exception | None:
-    """What a job has raised, or its launcher says of it."""
-    error: Exception | None = job._return_value if job.status == JobStatus.FAILED else None
-    return error
-
-
-def _fail(book: Book, trial: Trial, error: Exception | None) -> bool:
-    """Store a trial as failed whose job has raised without a record: its directory belongs to another run, say."""
-    if error is None or isinstance(error, LostJobError):
-        return False
-    book.fail(trial, f"{type(error).__name__}: {error}")
-    return True
-
-
-def _tell(book: Book, number: int) -> None:
+def _log(study: SearchStudy, number: int) -> None:
     """A line per trial."""
-    trial: FrozenTrial = next(each for each in book.study.get_trials(deepcopy=False) if each.number == number)
+    trial: FrozenTrial = next(each for each in study.optuna.get_trials(deepcopy=False) if each.number == number)
     if trial.state == TrialState.COMPLETE:
-        values = (f"{name} {value:.4g}" for name, value in zip(book.options.objectives, trial.values, strict=True))
+        values = (f"{name} {value:.4g}" for name, value in zip(study.options.objectives, trial.values, strict=True))
         text = ", ".join(values)
     elif trial.state == TrialState.PRUNED:
         text = f"pruned at epoch {trial.last_step}"

@@ -1,7 +1,7 @@
-"""A study as one sweep directory sees it: which trials are its own, which come next, how each has ended.
+"""A study as one sweep directory sees it: which trials it owns, which come next, how each has ended.
 
-A trial carries the mark of the sweep directory that has begun it. So a repeated command takes up what its own earlier
-call has left unfinished, and nothing that another machine is still working on.
+A trial carries the id of the sweep directory that has started it, its owner. So a repeated command takes up what its
+own earlier call has left unfinished, and nothing that another machine is still working on.
 """
 
 import fcntl
@@ -15,24 +15,29 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from src.compat.optuna import fail_trial, open_trial
 from src.config.errors import ConfigError
 from src.run.directory import RunDir, differences
 from src.run.trial import make, open_storage
-from src.search.options import Options
+from src.search.options import SearchOptions
 from src.search.space import Space
+
+# Attributes of a stored trial: the id of its owner, and that it was started when there were enough.
+_OWNER, _SURPLUS = "sweep", "surplus"
 
 
 @contextmanager
-def own(sweep_dir: Path) -> Iterator[str]:
-    """Keep a sweep directory to one process; give the mark by which its trials are known.
+def locked(sweep_dir: Path) -> Iterator[str]:
+    """Keep the search in a sweep directory to one process; gives the id by which its trials are known.
 
     The lock goes with the process, also when it is killed.
 
     Raises:
-        ConfigError: If another process works there.
+        ConfigError: If another process searches there.
     """
     sweep_dir.mkdir(parents=True, exist_ok=True)
     with (sweep_dir / ".sweeper").open("a+") as file:
@@ -44,80 +49,81 @@ def own(sweep_dir: Path) -> Iterator[str]:
                 "another hydra.sweep.dir, and the same hydra.sweeper.storage and study_name"
             ) from None
         file.seek(0)
-        mark = file.read()
-        if not mark:
-            mark = secrets.token_hex(8)
-            file.write(mark)
+        owner = file.read()
+        if not owner:
+            owner = secrets.token_hex(8)
+            file.write(owner)
             file.flush()
-        yield mark
+        yield owner
 
 
 @dataclass(frozen=True)
-class Book:
-    """The trials of a study.
+class SearchStudy:
+    """The study of a search, as the owner of some of its trials sees it.
 
     Attributes:
-        study: Optuna's study.
+        optuna: Optuna's study.
+        storage: Where it lies.
         space: What is searched.
         options: Options of the search.
-        mark: Mark of this sweep directory.
+        owner: Id of this sweep directory.
         sweep_dir: Where the jobs leave their files, each under the number of its trial.
     """
 
-    study: Study
+    optuna: Study
+    storage: BaseStorage
     space: Space
-    options: Options
-    mark: str
+    options: SearchOptions
+    owner: str
     sweep_dir: Path
 
     def run_dir(self, number: int) -> RunDir:
-        """Where the job of one of this directory's own trials leaves its files."""
+        """Where the job of a trial of this directory leaves its files."""
         return RunDir(self.sweep_dir / str(number))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials that count."""
-        return [trial for trial in self.study.get_trials(deepcopy=False) if "surplus" not in trial.user_attrs]
+        return [trial for trial in self.optuna.get_trials(deepcopy=False) if _SURPLUS not in trial.user_attrs]
+
+    def owned(self) -> list[FrozenTrial]:
+        """All trials that this directory has started."""
+        return [trial for trial in self.trials() if trial.user_attrs.get(_OWNER) == self.owner]
 
     def unfinished(self) -> Iterator[Trial]:
-        """Trials that an earlier call for this directory has begun, with their values."""
-        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        for trial in running:
-            if trial.user_attrs.get("sweep") == self.mark:
-                yield self._take(trial._trial_id)
+        """Trials that an earlier call for this directory has started, with their values."""
+        for trial in self.owned():
+            if trial.state == TrialState.RUNNING:
+                yield self._open(trial.number)
 
-    def begin(self) -> Trial | None:
+    def ask(self) -> Trial | None:
         """Begin the next trial and draw its values; None if there are enough.
 
-        Its mark is written in the same step as the trial itself, which `study.ask` cannot do: no kill leaves a trial
-        that belongs to nobody.
+        The id of its owner is written in the same step as the trial itself, which Optuna's `ask` cannot do: no kill
+        leaves a trial that belongs to nobody.
         """
         if len(self.trials()) >= self.options.n_trials:
             return None
-        storage, study_id = self.study._storage, self.study._study_id
-        attrs = {"sweep": self.mark, "sweep_dir": str(self.sweep_dir)}
-        trial_id = storage.create_new_trial(study_id, create_trial(state=TrialState.RUNNING, user_attrs=attrs))
-        number = storage.get_trial_number_from_id(trial_id)
+        attrs = {_OWNER: self.owner, "sweep_dir": str(self.sweep_dir)}
+        self.optuna.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=attrs))
+        number = max(trial.number for trial in self.owned())
         if sum(trial.number < number for trial in self.trials()) >= self.options.n_trials:
             # another machine was faster
-            storage.set_trial_user_attr(trial_id, "surplus", value=True)
-            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            fail_trial(self.optuna, self.storage, number, reason=_SURPLUS)
             return None
-        return self._take(trial_id)
+        return self._open(number)
 
-    def _take(self, trial_id: int) -> Trial:
-        # as `study.ask` does: samplers are to see the trials of others as they are now
-        self.study._thread_local.cached_all_trials = None
-        trial = Trial(self.study, trial_id)
+    def _open(self, number: int) -> Trial:
+        trial = open_trial(self.optuna, self.storage, number)
         self.space.suggest(trial)
         return trial
 
-    def settle(self, trial: Trial) -> bool:
+    def tell(self, trial: Trial) -> bool:
         """Tell the study how a trial has ended; False if its job has left no result."""
         result = self.run_dir(trial.number).result()
         if result is None:
             return False
         if result["status"] == "pruned":
-            self.study.tell(trial, state=TrialState.PRUNED)
+            self.optuna.tell(trial, state=TrialState.PRUNED)
         elif result["status"] == "completed":
             self._complete(trial, result)
         else:
@@ -132,16 +138,16 @@ class Book:
         if bad:
             self.fail(trial, f"{', '.join(bad)}: no finite value")
         else:
-            self.study.tell(trial, [float(value) for value in values if value is not None])
+            self.optuna.tell(trial, [float(value) for value in values if value is not None])
 
     def fail(self, trial: Trial, error: str) -> None:
         """Store a trial as failed."""
         trial.set_user_attr("error", error)
-        self.study.tell(trial, state=TrialState.FAIL)
+        self.optuna.tell(trial, state=TrialState.FAIL)
 
 
-def open_study(options: Options, settings: Mapping[str, Any], sampler: BaseSampler) -> Study:
-    """Open the study, or begin it.
+def open_study(options: SearchOptions, settings: Mapping[str, Any], sampler: BaseSampler) -> tuple[Study, BaseStorage]:
+    """Open the study, or begin it, in its storage.
 
     Args:
         options: Options of the search.
@@ -149,11 +155,12 @@ def open_study(options: Options, settings: Mapping[str, Any], sampler: BaseSampl
         sampler: Draws the next values.
 
     Raises:
-        ConfigError: If the study has been begun with other settings, or cannot be opened.
+        ConfigError: If the study was started with other settings, or cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = open_storage(options.storage)
     study = optuna.create_study(
-        storage=open_storage(options.storage),
+        storage=storage,
         sampler=sampler,
         pruner=make("pruner", options.pruner),
         study_name=options.study_name,
@@ -161,13 +168,13 @@ def open_study(options: Options, settings: Mapping[str, Any], sampler: BaseSampl
         load_if_exists=True,
     )
     now = json.loads(json.dumps(settings, default=str))
-    there = study.user_attrs.get("settings")
-    if there is None:
+    before = study.user_attrs.get("settings")
+    if before is None:
         study.set_user_attr("settings", now)
-    elif changes := differences(there, now):
+    elif changes := differences(before, now):
         raise ConfigError(
             f"hydra.sweeper.storage={options.storage}: study {options.study_name} has been begun with other settings:\n"
             f"{changes}\nGive the same, or begin another study with another hydra.sweep.dir or "
             "hydra.sweeper.study_name (hydra.sweeper.n_trials and n_jobs may change)"
         )
-    return study
+    return study, storage

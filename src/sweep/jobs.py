@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from src.compat.hydra import BASIC_SWEEPER, apply_overrides, grid, is_group, set_override_dirname
 from src.config.errors import ConfigError
 
 # Sweepers whose jobs are all combinations of the values given.
 _GRIDS = (
-    f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}",
+    BASIC_SWEEPER,
     "hydra_plugins.grid_sweeper.grid_sweeper.GridSweeper",
 )
 
@@ -74,8 +74,7 @@ def expand(config: DictConfig) -> list[list[str]] | None:
             raise ConfigError(
                 f"{each.input_line}: an interval has no list of values; add hydra/sweeper=optuna to search it"
             )
-    (jobs,) = BasicSweeper.split_arguments(parsed, None)
-    return jobs
+    return grid(parsed)
 
 
 def _parsed(config: DictConfig) -> list[Override]:
@@ -152,7 +151,6 @@ class _Sorted(NamedTuple):
 
 def _sort(overrides: Sequence[str]) -> _Sorted:
     parsed = [_parse(line) for line in overrides]
-    is_group = _loader().repository.group_exists
     values = [each for each in parsed if isinstance(each.value(), dict) or not is_group(each.key_or_group)]
     return _Sorted(parsed, tuple(str(each.input_line) for each in parsed if each not in values), values)
 
@@ -163,15 +161,13 @@ def _parse(line: str) -> Override:
     return OverridesParser.create().parse_override(line)
 
 
-def _loader() -> ConfigLoaderImpl:
-    loader = GlobalHydra.instance().config_loader()
-    assert isinstance(loader, ConfigLoaderImpl)
-    return loader
+def _loader() -> ConfigLoader:
+    return GlobalHydra.instance().config_loader()
 
 
 def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, config: DictConfig) -> Job:
     cfg: DictConfig = pickle.loads(tree)
-    ConfigLoaderImpl._apply_overrides_to_config(given.values, cfg)
+    apply_overrides(cfg, given.values)
     with open_dict(cfg):
         hydra = cfg.hydra
         hydra.job.id = hydra.job.num = number
@@ -180,7 +176,7 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
         ]
         hydra.overrides.hydra += [str(each.input_line) for each in given.values if each.is_hydra_override()]
         hydra.mode = config.hydra.mode
-        hydra.job.override_dirname = _dirname(hydra.job.config.override_dirname, given.parsed)
+        set_override_dirname(hydra, [each for each in given.parsed if not each.is_hydra_override()])
         # the time in a name is that of the sweep's start
         OmegaConf.copy_cache(from_config=config, to_config=cfg)
         with hydra_config(cfg), read_write(hydra.runtime):
@@ -191,10 +187,3 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
     hydra_cfg = OmegaConf.create({}, flags={"no_deepcopy_set_nodes": True})
     hydra_cfg.hydra = hydra
     return Job(number, tuple(overrides), cfg, hydra_cfg)
-
-
-def _dirname(style: DictConfig, parsed: list[Override]) -> str:
-    own = [each for each in parsed if not each.is_hydra_override()]
-    return get_overrides_dirname(
-        overrides=own, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
-    )

@@ -21,10 +21,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
+from src.compat.lightning import skip_epochs
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
-from src.tasks.epochs import skip_epochs
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import Measured, columns_of, train_block
 from src.tasks.meters import Meters

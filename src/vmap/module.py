@@ -5,10 +5,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from src.compat.lightning import skip_epochs
 from src.console.sweep import NoProgress
 from src.data.base import Part
 from src.tasks.base import Task
-from src.tasks.epochs import skip_epochs
 from src.vmap.limits import cut
 from src.vmap.models import Model
 from src.vmap.stacked.schedulers import StackedPlateau

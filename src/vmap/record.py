@@ -17,6 +17,7 @@ from src.callbacks.final import tell_loggers
 from src.callbacks.hints import Hints
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
+from src.compat.tensorboard import file_writer
 from src.data.base import Batches, InMemoryDataModule, Part
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, as_record, hints, of_error
@@ -134,7 +135,7 @@ class Recorder:
             if isinstance(logger, MetricsCSV):
                 logger.log_rows(rows)
             elif isinstance(logger, TensorBoardLogger):
-                writer = logger.experiment._get_file_writer()
+                writer = file_writer(logger.experiment)
                 for row in rows:
                     if self.schedule.is_logged(int(row["epoch"])):
                         writer.add_summary(_summary(row), int(row["epoch"]))

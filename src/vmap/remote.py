@@ -1,16 +1,13 @@
 """Stacks cut into chunks, each of which another launcher runs as it would run a job."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import JobReturn, JobStatus
 
-from src.launch.job import Job as LaunchedJob
-from src.launch.job import Sweep
+from src.launch.job import JobSpec, Sweep
 from src.sweep.jobs import compose_jobs
 from src.vmap.limits import cut
 from src.vmap.plan import Stack
@@ -23,7 +20,7 @@ log = logging.getLogger(__name__)
 class Executor(Protocol):
     """A launcher that can be handed jobs which Hydra knows nothing of."""
 
-    def run(self, sweep: Sweep, jobs: Sequence[LaunchedJob]) -> Sequence[JobReturn]:
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> Sequence[JobReturn]:
         """Call ``sweep.run`` for each job, somewhere, and tell how each ended, in their order."""
         ...
 
@@ -40,12 +37,10 @@ class ChunkSweep(Sweep):
     chunks: Mapping[int, Sequence[tuple[int, tuple[str, ...]]]] = field(default_factory=dict)
     options: StackOptions = field(default_factory=StackOptions)
 
-    def run(self, job: LaunchedJob, *, job_id: str) -> JobReturn:  # noqa: ARG002 - a chunk has no name of its own
+    def run(self, job: JobSpec, *, job_id: str) -> JobReturn:  # noqa: ARG002 - a chunk has no name of its own
         """Train a chunk here; the value is what each of its models would have returned as a single run."""
-        os.chdir(self.cwd)
-        setup_globals()
-        Singleton.set_state(dict(self.singletons))
-        numbers, overrides = zip(*self.chunks[job.num], strict=True)
+        self.enter()
+        numbers, overrides = zip(*self.chunks[job.number], strict=True)
         outcomes = train_stack(list(compose_jobs(self.config, overrides, numbers)), self.options)
         # configurations would be most of what travels
         value = [replace(job_return(outcome), cfg=None, hydra_cfg=None) for outcome in outcomes]
@@ -72,7 +67,7 @@ def train_remotely(
         return {}
     log.info("%d processes train at most %d models each", len(parts), size)
     chunks = {i: [(job.number, job.overrides) for job in part] for i, part in enumerate(parts)}
-    launched = [LaunchedJob(i, (f"jobs {part[0].number} to {part[-1].number}",)) for i, part in enumerate(parts)]
+    launched = [JobSpec(i, (f"jobs {part[0].number} to {part[-1].number}",)) for i, part in enumerate(parts)]
     chunk_sweep = ChunkSweep(sweep.hydra_context, sweep.task_function, sweep.config, chunks=chunks, options=options)
     returns: Returns = {}
     for part, ended in zip(parts, executor.run(chunk_sweep, launched), strict=True):

@@ -1,1 +1,1 @@
-"""Tests of `src.sweep`."""
+"""Tests of `src.compat`."""

@@ -11,12 +11,12 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from src.launch.job import Job
+from src.launch.job import JobSpec
 
 
-def jobs(*deeds: str) -> list[Job]:
+def jobs(*deeds: str) -> list[JobSpec]:
     """Jobs that do what their only override says."""
-    return [Job(number, (deed,)) for number, deed in enumerate(deeds)]
+    return [JobSpec(number, (deed,)) for number, deed in enumerate(deeds)]
 
 
 @dataclass
@@ -25,7 +25,7 @@ class FakeSweep:
 
     config: DictConfig = field(default_factory=lambda: OmegaConf.create({"hydra": {"job": {"name": "fake"}}}))
 
-    def run(self, job: Job, *, job_id: str) -> JobReturn:
+    def run(self, job: JobSpec, *, job_id: str) -> JobReturn:
         value: Any = {"job_id": job_id, "pid": os.getpid(), "env": dict(os.environ)}
         deed, _, about = job.overrides[0].partition("=")
         if deed == "die":

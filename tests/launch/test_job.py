@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
-from src.launch.job import Job, LostJobError, Sweep
+from src.launch.job import JobDiedError, JobSpec, Sweep
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_job_runs_in_its_directory_with_its_values(
 ) -> None:
     # undone afterwards
     monkeypatch.chdir(Path.cwd())
-    result: JobReturn = sweep.run(Job(3, ("seed=7",)), job_id="a_3")
+    result: JobReturn = sweep.run(JobSpec(3, ("seed=7",)), job_id="a_3")
     directory = str(tmp_path / "sweep" / "3")
     assert result.status == JobStatus.COMPLETED
     assert result.return_value == {"seed": 7, "run_dir": directory, "id": "a_3", "num": 3, "cwd": str(tmp_path)}
@@ -51,15 +51,15 @@ def test_a_job_runs_in_its_directory_with_its_values(
 def test_jobs_are_numbered_and_listed(sweep: Sweep, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         jobs = sweep.announce([["seed=7"], ["seed=8", "hydra.job.name=x"]], first=5)
-    assert [job.num for job in jobs] == [5, 6]
+    assert [job.number for job in jobs] == [5, 6]
     assert "#6 : seed=8" in caplog.text
     assert "hydra" not in caplog.messages[-1]
     assert (tmp_path / "sweep").is_dir()
 
 
-def test_a_lost_job_is_told_with_its_overrides(caplog: pytest.LogCaptureFixture) -> None:
-    result = Job(2, ("seed=7",)).lost("its node burnt down")
-    assert "job 2 (seed=7) was lost: its node burnt down" in caplog.text
+def test_a_job_that_died_is_returned_with_its_overrides(caplog: pytest.LogCaptureFixture) -> None:
+    result = JobSpec(2, ("seed=7",)).died("its node burnt down")
+    assert "job 2 (seed=7) died: its node burnt down" in caplog.text
     assert result.status == JobStatus.FAILED
-    with pytest.raises(LostJobError, match="job 2: its node burnt down"):
+    with pytest.raises(JobDiedError, match="job 2: its node burnt down"):
         _ = result.return_value

@@ -15,18 +15,18 @@ def test_every_job_gets_an_equal_part_of_the_cores() -> None:
 
 
 def test_with_several_gpus_every_job_sees_one() -> None:
-    places = share(3, cores=3, gpus=["4", "GPU-7"], environ={})
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in places] == ["4", "GPU-7", "4"]
+    slots = share(3, cores=3, gpus=["4", "GPU-7"], environ={})
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["4", "GPU-7", "4"]
     # a job that has the machine for itself may use all, and a single GPU is everybody's
     for n_jobs, gpus in ((1, ["0", "1"]), (2, ["0"])):
-        assert all("CUDA_VISIBLE_DEVICES" not in place for place in share(n_jobs, cores=2, gpus=gpus, environ={}))
+        assert all("CUDA_VISIBLE_DEVICES" not in slot for slot in share(n_jobs, cores=2, gpus=gpus, environ={}))
 
 
 @pytest.mark.parametrize(
     ("asked", "gpus", "expected"),
     [(3, [], 3), (-1, [], 8), (-2, [], 7), (-9, [], 1), (-1, ["0"], 8), (-1, ["0", "1"], 2), (5, ["0", "1"], 5)],
 )
-def test_a_negative_number_of_jobs_counts_places(asked: int, gpus: list[str], expected: int) -> None:
+def test_a_negative_number_of_jobs_counts_slots(asked: int, gpus: list[str], expected: int) -> None:
     assert jobs_at_once(asked, cores=8, gpus=gpus) == expected
 
 

@@ -8,7 +8,7 @@ from hydra.core.utils import JobStatus
 
 from src.config.errors import ConfigError
 from src.launch import slurm
-from src.launch.job import LostJobError
+from src.launch.job import JobDiedError
 from tests.launch.fakes import FakeSweep, fake_slurm, jobs
 from tests.waiting import ROOT, wait_for
 
@@ -37,24 +37,24 @@ def test_an_array_of_jobs_comes_back_in_order(folder: Path) -> None:
     assert [each.status for each in returns] == [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.COMPLETED]
     assert [returns[i].return_value["job_id"] for i in (0, 2)] == ["7_0", "7_2"]
     assert returns[0].return_value["env"]["OMP_NUM_THREADS"] == "3"
-    with pytest.raises(LostJobError, match="it broke"):
+    with pytest.raises(JobDiedError, match="it broke"):
         _ = returns[1].return_value
 
 
-def test_a_killed_job_is_lost_once_slurm_says_that_it_has_ended(folder: Path) -> None:
+def test_a_killed_job_has_died_once_slurm_says_that_it_has_ended(folder: Path) -> None:
     returns = run(folder, "die", "env")
     assert returns[1].status == JobStatus.COMPLETED
-    with pytest.raises(LostJobError, match=r"job 0: Slurm says FAILED of 7_0; its output is in .*7_0_0_log\.out"):
+    with pytest.raises(JobDiedError, match=r"job 0: Slurm says FAILED of 7_0; its output is in .*7_0_0_log\.out"):
         _ = returns[0].return_value
 
 
-def test_a_job_that_slurm_has_forgotten_is_lost(folder: Path) -> None:
+def test_a_job_that_slurm_has_forgotten_has_died(folder: Path) -> None:
     (folder / "forgetful").touch()
-    with pytest.raises(LostJobError, match="Slurm says no longer known"):
+    with pytest.raises(JobDiedError, match="Slurm says no longer known"):
         _ = run(folder, "die")[0].return_value
 
 
-def test_while_slurm_is_silent_no_job_is_lost(folder: Path) -> None:
+def test_while_slurm_is_silent_no_job_has_died(folder: Path) -> None:
     (folder / "silent").touch()
     (returned,) = run(folder, "die")
     # though the job was dead at each of these questions

@@ -32,7 +32,7 @@ def test_a_job_computes_what_it_does_alone_whatever_becomes_of_others(
     assert status == 1, output
     assert states(tmp_path) == {0: "completed", 1: "failed", 2: "interrupted", 3: "failed"}, output
     assert "job 2 (" in output
-    assert "was lost" in output
+    assert "died" in output
     here, there, failed = results(tmp_path)[0], results(alone)[0], results(tmp_path)[1]
     assert here is not None
     assert there is not None

@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial
 
 from src.run.directory import PrunedError, RunDir
-from src.search.options import Options
+from src.search.options import SearchOptions
 from src.search.search import search
 from src.search.space import Space, read_space
-from src.search.study import Book
+from src.search.study import SearchStudy
 
 SWEEPER = Path(__file__).resolve().parents[2] / "conf" / "hydra" / "sweeper"
 SPACE = ("x=interval(-2,2)", "y=tag(log,interval(0.01,1))", "kind=a,b")
@@ -36,10 +36,10 @@ def given(*, sampler: str | dict[str, Any] = "tpe", pruner: str = "none", **chan
     return {**own, "sampler": chosen, "pruner": conf(f"pruner/{pruner}"), **changes}
 
 
-def options(sweep_dir: Path, *, metric: str = "val/loss", n_parallel: int = 1, **changes: Any) -> Options:
+def options(sweep_dir: Path, *, metric: str = "val/loss", n_parallel: int = 1, **changes: Any) -> SearchOptions:
     """Options of a search; a journal is quicker than a database."""
     shared = {"storage": str(sweep_dir / "study.log"), "study_name": "test"}
-    return Options.of(
+    return SearchOptions.of(
         given(**{**shared, **changes}), optimized_metric=metric, sweep_dir=sweep_dir, n_parallel=n_parallel
     )
 
@@ -101,10 +101,10 @@ def run_search(
     **changes: Any,
 ) -> list[FrozenTrial]:
     """Search, and give the trials of the study."""
-    return search_book(sweep_dir, formula, space=space, launch=launch, settings=settings, **changes).trials()
+    return search_study(sweep_dir, formula, space=space, launch=launch, settings=settings, **changes).trials()
 
 
-def search_book(
+def search_study(
     sweep_dir: Path,
     formula: Callable[[Values], Any] = bowl,
     *,
@@ -112,9 +112,9 @@ def search_book(
     launch: Callable[..., Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     **changes: Any,
-) -> Book:
+) -> SearchStudy:
     """Search, and give what is reported at the end."""
-    books: list[Book] = []
+    found: list[SearchStudy] = []
     search(
         options(sweep_dir, **changes),
         read(space),
@@ -122,9 +122,9 @@ def search_book(
         settings=settings or {},
         compose=compose,
         launch=launch or Jobs(sweep_dir, formula),
-        report=books.append,
+        report=found.append,
     )
-    return books[0]
+    return found[0]
 
 
 def read(space: Sequence[str]) -> Space:

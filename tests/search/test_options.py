@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from src.config.errors import ConfigError
-from src.search.options import Options
+from src.search.options import SearchOptions
 from tests.search.searching import given
 
 
-def of(metric: str = "val/loss", **changes: Any) -> Options:
-    return Options.of(
+def of(metric: str = "val/loss", **changes: Any) -> SearchOptions:
+    return SearchOptions.of(
         {**given(), **changes}, optimized_metric=metric, sweep_dir=Path("outputs/sweeps/mine"), n_parallel=3
     )
 

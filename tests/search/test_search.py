@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 
 from src.config.errors import ConfigError
-from src.launch.job import Job, LostJobError
+from src.launch.job import JobDiedError, JobSpec
 from src.run.directory import PrunedError, RunDir
 from src.run.trial import TrialLink
 from src.search.search import search
@@ -208,7 +208,7 @@ class Dying(Jobs):
                 if self.then == "raises":
                     raise RuntimeError("a worker was killed")
                 if self.then == "tells":
-                    done[self.ran[-len(batch) :].index(number)] = Job(number, ()).lost("a worker was killed")
+                    done[self.ran[-len(batch) :].index(number)] = JobSpec(number, ()).died("a worker was killed")
         return done
 
 
@@ -232,11 +232,11 @@ def test_a_launcher_that_starts_nothing_ends_the_search_and_loses_no_trial(tmp_p
         raise FileNotFoundError(f"no sbatch for {len(batch)} jobs from {first}")
 
     def refused(batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        return [Job(first + i, ()).lost("no such partition") for i in range(len(batch))]
+        return [JobSpec(first + i, ()).died("no such partition") for i in range(len(batch))]
 
     with pytest.raises(FileNotFoundError, match="no sbatch for 2 jobs from 0"):
         run_search(tmp_path, launch=broken, n_jobs=2)
-    with pytest.raises(LostJobError, match="no such partition"):
+    with pytest.raises(JobDiedError, match="no such partition"):
         run_search(tmp_path, launch=refused, n_jobs=2)
     jobs = Jobs(tmp_path)
     trials = run_search(tmp_path, launch=jobs, n_trials=2)

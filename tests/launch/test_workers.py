@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from src.launch.job import Job, LostJobError
+from src.launch.job import JobDiedError, JobSpec
+from src.launch.joblib_workers import JoblibWorkers
 from src.launch.local import run_locally
-from src.launch.processes import Processes
 from tests.launch.fakes import FakeSweep, jobs
 from tests.slow import slow
 from tests.waiting import is_running, wait_for
 
-Run = Callable[[Sequence[Job]], list[JobReturn]]
+Run = Callable[[Sequence[JobSpec]], list[JobReturn]]
 
 
 @pytest.fixture(params=["joblib", *slow("submitit_local")])
@@ -26,9 +26,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     sweep: Any = FakeSweep()
     if request.param == "joblib":
-        processes = Processes(2)
-        yield lambda jobs: processes.run(sweep, jobs)
-        processes.kill()
+        workers = JoblibWorkers(2)
+        yield lambda jobs: workers.run(sweep, jobs)
+        workers.kill()
         return
     folder = str(tmp_path / "submitit" / "%j")
     yield lambda jobs: run_locally(sweep, jobs, n_jobs=2, folder=folder, timeout_min=5)
@@ -51,9 +51,9 @@ def test_a_killed_job_and_one_that_raises_stop_no_other(run: Run) -> None:
     returns = run(jobs("die", "env", "raise=it broke", "env"))
     failed = [each.status == JobStatus.FAILED for each in returns]
     assert failed == [True, False, True, False]
-    with pytest.raises(LostJobError, match="job 0: its process was killed"):
+    with pytest.raises(JobDiedError, match="job 0: its process was killed"):
         _ = returns[0].return_value
-    with pytest.raises(LostJobError, match="it broke"):
+    with pytest.raises(JobDiedError, match="it broke"):
         _ = returns[2].return_value
 
 
@@ -65,8 +65,8 @@ def test_an_interrupt_stops_what_runs(run: Run, tmp_path: Path, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("src.launch.processes.wait", interrupt)
-        patch.setattr("src.launch.local._ended", interrupt)
+        patch.setattr("src.launch.joblib_workers.wait", interrupt)
+        patch.setattr("src.launch.local._wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(jobs(f"stay={started}", "env"))
     pid = int(started.read_text())
@@ -75,8 +75,8 @@ def test_an_interrupt_stops_what_runs(run: Run, tmp_path: Path, monkeypatch: pyt
 
 def test_workers_of_joblib_stay_for_the_next_batch() -> None:
     sweep: Any = FakeSweep()
-    processes = Processes(1)
-    first, second = (processes.run(sweep, jobs("env"))[0].return_value["pid"] for _ in range(2))
-    processes.kill()
+    workers = JoblibWorkers(1)
+    first, second = (workers.run(sweep, jobs("env"))[0].return_value["pid"] for _ in range(2))
+    workers.kill()
     assert first == second
     assert not is_running(first)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from src.launch.lifeline import lifeline, stopped_by_sigterm
+from src.launch.parent_death import parent_lock, sigterm_exits
 from tests.waiting import command, is_running, wait_for
 
-LATE = "import sys, pathlib; from src.launch.lifeline import end_with; end_with(pathlib.Path(sys.argv[1]));"
+LATE = "import sys, pathlib; from src.launch.parent_death import die_with_parent;"
+LATE += " die_with_parent(pathlib.Path(sys.argv[1]));"
 LATE += " print('ready', flush=True);"
 CHILD = f"import signal; {LATE} signal.pause()"
 PARENT = f"""
 import signal, subprocess, sys
-from src.launch.lifeline import lifeline
-child = subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(lifeline())], stdout=subprocess.PIPE)
+from src.launch.parent_death import parent_lock
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}, str(parent_lock())], stdout=subprocess.PIPE)
 child.stdout.readline()
 print("child", child.pid, flush=True)
 signal.pause()
@@ -37,13 +38,13 @@ def test_a_child_that_comes_too_late_ends_at_once(tmp_path: Path) -> None:
     assert late.said() == ""
 
 
-def test_a_process_has_one_lifeline() -> None:
-    assert lifeline() == lifeline()
+def test_a_process_has_one_lock() -> None:
+    assert parent_lock() == parent_lock()
 
 
 def test_sigterm_ends_what_stands_below_and_nothing_else() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as stopped, stopped_by_sigterm():
+    with pytest.raises(SystemExit) as stopped, sigterm_exits():
         os.kill(os.getpid(), signal.SIGTERM)
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == before

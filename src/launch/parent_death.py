@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however it ends, by ``kill -9`` too."""
+"""Processes that die with the one that started them, however it ends, by ``kill -9`` too."""
 
 import fcntl
 import os
@@ -11,26 +11,29 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-_held: list[IO[bytes]] = []
+_locked: list[IO[bytes]] = []
 
 
-def lifeline() -> Path:
-    """A file that this process keeps locked as long as it lives."""
-    if not _held:
+def parent_lock() -> Path:
+    """A file that this process keeps locked as long as it lives; its children get the name."""
+    if not _locked:
         # deleted when this process ends; one that is killed leaves an empty file
-        _held.append(tempfile.NamedTemporaryFile(prefix="lifeline_"))  # noqa: SIM115
-        fcntl.flock(_held[0], fcntl.LOCK_EX)
-    return Path(_held[0].name)
+        _locked.append(tempfile.NamedTemporaryFile(prefix="parent_lock_"))  # noqa: SIM115
+        fcntl.flock(_locked[0], fcntl.LOCK_EX)
+    return Path(_locked[0].name)
 
 
-def end_with(line: Path) -> None:
-    """Kill this process once nobody holds that file locked any more; at most once per process.
+def die_with_parent(lock: Path) -> None:
+    """Kill this process once the parent no longer holds its lock; to be called at most once per process.
 
     The operating system frees a lock when its holder ends. A worker that went on after its sweep was killed would
     train in the same directory as the repeated command.
+
+    Args:
+        lock: The parent's `parent_lock`.
     """
     try:
-        file = line.open("rb")
+        file = lock.open("rb")
     except FileNotFoundError:
         os.kill(os.getpid(), signal.SIGKILL)
         return
@@ -39,11 +42,11 @@ def end_with(line: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_SH)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.Thread(target=wait_for_the_end, name="lifeline", daemon=True).start()
+    threading.Thread(target=wait_for_the_end, name="die_with_parent", daemon=True).start()
 
 
 @contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
+def sigterm_exits() -> Iterator[None]:
     """Let SIGTERM end what stands below as Ctrl-C does, so that it can stop what it has started."""
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001

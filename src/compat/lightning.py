@@ -1,13 +1,15 @@
-"""Epochs that Lightning does not know of."""
+"""Private parts of Lightning.
+
+Its counters of epochs and steps have no public setter. ``fit_loop.epoch_progress`` is the bookkeeping behind
+``current_epoch``, ``max_epochs`` and resuming, and this is the only place that writes to it. A loop of one's own in
+place of Lightning's would lose its callbacks, loggers, checkpoints and strategies.
+"""
 
 import lightning.pytorch as pl
 
 
 def skip_epochs(trainer: pl.Trainer, n: int, *, n_steps: int = 0) -> None:
     """Count ``n`` epochs that a block has trained beyond the one that Lightning knows of.
-
-    Lightning has no public setter for its counters; `fit_loop.epoch_progress` is its bookkeeping, and what
-    ``current_epoch``, ``max_epochs`` and resuming read. This is the only place that writes to it.
 
     Args:
         trainer: What counts.

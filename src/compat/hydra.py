@@ -1,0 +1,87 @@
+"""Private parts of Hydra.
+
+`hydra.core`, `hydra.plugins` and `hydra.types` are what Hydra's published plugins are written with, and are used as
+they are, but for the singletons below. The rest is in `hydra._internal`:
+
+- The sweeper and the launcher that Hydra takes by default. Plugins that differ from them in one step extend or call
+  them; a copy would miss what a later version does in the others.
+- Splitting swept overrides into jobs, setting overrides in a configuration, and knowing a group by its name: the parts
+  of composing. The public way, ``load_sweep_config``, composes each job as a whole, which takes 50 times as long.
+- The parser of the command line, to tell overrides from flags as `hydra.main` does.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher as BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from omegaconf import DictConfig
+
+# What `hydra.sweeper._target_` is by default.
+BASIC_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+
+
+def overrides_of(argv: Sequence[str]) -> list[str]:
+    """The overrides among the words of a command line, without the program's name."""
+    # those behind a flag too, which Hydra takes from 1.4 on
+    return list(get_args_parser().parse_known_intermixed_args(list(argv))[0].overrides)
+
+
+def grid(overrides: list[Override]) -> list[list[str]]:
+    """Overrides of each job of a sweep, in the order of Hydra's own sweeper."""
+    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    return jobs
+
+
+def is_group(name: str) -> bool:
+    """Whether the configuration that Hydra is initialised for has a group of this name."""
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    return loader.repository.group_exists(name)
+
+
+def apply_overrides(cfg: DictConfig, overrides: list[Override]) -> None:
+    """Set values in a composed configuration, as they are set when it is composed."""
+    ConfigLoaderImpl._apply_overrides_to_config(overrides, cfg)
+
+
+def set_override_dirname(hydra_node: DictConfig, overrides: list[Override]) -> None:
+    """Set `hydra.job.override_dirname` for a job with these overrides; from Hydra 1.4 on it is a resolver."""
+    dirname = getattr(config_loader_impl, "get_overrides_dirname", None)
+    if dirname is None:
+        return
+    style = hydra_node.job.config.override_dirname
+    hydra_node.job.override_dirname = dirname(
+        overrides=overrides, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
+    )
+
+
+def state() -> Mapping[Any, Any]:
+    """Hydra's state, for a job in another process; goes there by pickle."""
+    return dict(Singleton.get_state())
+
+
+def restore(state: Mapping[Any, Any]) -> None:
+    """Take over the state of another process."""
+    setup_globals()
+    Singleton.set_state(dict(state))
+
+
+def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
+    """What a launcher returns of a job that has raised."""
+    returned = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)
+    returned.return_value = error
+    return returned
+
+
+def error_of(returned: JobReturn) -> Exception | None:
+    """What a job has raised; None if it has not. The public ``return_value`` raises it, and prints a line before."""
+    error: Exception | None = returned._return_value if returned.status == JobStatus.FAILED else None
+    return error

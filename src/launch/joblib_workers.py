@@ -1,0 +1,77 @@
+"""Jobs side by side in processes of this machine, by joblib's worker processes.
+
+Each slot has a pool of its own with a single worker. So one knows which job a killed worker had, the other jobs do not
+lose theirs, and a slot keeps its GPU.
+"""
+
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+
+from src.launch.job import JobSpec, Sweep
+from src.launch.parent_death import die_with_parent, parent_lock
+from src.launch.resources import slot_environments
+from src.launch.slots import run_in_slots
+
+log = logging.getLogger(__name__)
+
+
+class JoblibWorkers:
+    """Worker processes, which stay for further batches of jobs, since each takes seconds to import torch.
+
+    Args:
+        n_jobs: Jobs at once; -1 for one per GPU where there are several, else one per core.
+    """
+
+    def __init__(self, n_jobs: int) -> None:
+        self._n_jobs = n_jobs
+        self._pools: dict[int, Any] = {}
+
+    def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> list[JobReturn]:
+        """Run the jobs, and return how each ended, in their order."""
+        # workers that stay from another batch keep what they have
+        environments = slot_environments(self._n_jobs, n_jobs=len(jobs))
+        return run_in_slots(
+            jobs,
+            len(environments),
+            start=lambda job, slot: self._submit(slot, environments[slot], sweep, job),
+            wait=lambda running: wait(running, return_when=FIRST_COMPLETED).done,
+            outcome=self._outcome,
+            stop=lambda _: self.kill(),
+        )
+
+    def kill(self) -> None:
+        """Stop all workers at once; what they trained goes on from its last checkpoint."""
+        for slot in list(self._pools):
+            self._pools.pop(slot).shutdown(wait=True, kill_workers=True)
+
+    def _submit(self, slot: int, environment: Mapping[str, str], sweep: Sweep, job: JobSpec) -> "Future[JobReturn]":
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        if slot not in self._pools:
+            pool = ProcessPoolExecutor(1, env=dict(environment), initializer=_prepare, initargs=(parent_lock(),))
+            self._pools[slot] = pool
+        name = sweep.config.hydra.job.name
+        future: Future[JobReturn] = self._pools[slot].submit(sweep.run, job, job_id=f"{name}_{job.number}")
+        return future
+
+    def _outcome(self, future: "Future[JobReturn]", job: JobSpec, slot: int) -> JobReturn:
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            self._pools.pop(slot).shutdown(wait=True, kill_workers=True)
+            return job.died("its process was killed (out of memory?); repeat the command to go on with it")
+        except Exception as error:
+            return job.died(f"{type(error).__name__}: {error}")
+
+
+def _prepare(lock: Path) -> None:
+    # the process that started the sweep gets Ctrl-C too, and stops this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(lock)

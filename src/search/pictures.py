@@ -1,0 +1,100 @@
+"""Optuna's own charts of a study, on one page, study.html."""
+
+import html
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna.visualization as charts
+from optuna.exceptions import ExperimentalWarning
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from src.plots.palette import INK, PALETTE
+from src.run.files import write_atomically
+from src.search.study import SearchStudy
+
+# Different results that a forest needs at least.
+_FEW = 4
+
+_GREY = "#9A9A9A"
+
+
+def write_page(study: SearchStudy) -> Path:
+    """Write the page in one step: all that is shown stands in it, nothing is fetched."""
+    title = html.escape(f"{study.options.study_name}: {study.sweep_dir.name}")
+    # plotly.js comes with the first
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures(study).values())
+    ]
+    path = study.sweep_dir / "study.html"
+    page = f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>'
+    write_atomically(path, "\n".join([page, *parts, "</body></html>\n"]).encode())
+    return path
+
+
+def figures(study: SearchStudy) -> dict[str, Any]:
+    """Figures of plotly by title: of each objective, of several together, and of what was reported to a pruner."""
+    objectives = list(study.options.objectives)
+    done = [trial for trial in study.trials() if trial.state == TrialState.COMPLETE]
+    found: dict[str, Any] = {}
+    for i, metric in enumerate(objectives):
+        value = _value(i)
+        values = [value(trial) for trial in done]
+        about: dict[str, Any] = {"target": value, "target_name": metric}
+        # without a target Optuna draws the best so far as well
+        history: dict[str, Any] = {"target_name": metric} if len(objectives) == 1 else about
+        found[f"{metric} by trial"] = _log(charts.plot_optimization_history(study.optuna, **history), y=values)
+        found[f"{metric} by searched value"] = _log(charts.plot_slice(study.optuna, **about), y=values)
+        if len(set(values)) >= _FEW:
+            found[f"What decides {metric}: share of the variance"] = _importances(study, about)
+    for i, metric in enumerate(objectives[1:], start=1):
+        found[f"Pareto front: {objectives[0]} and {metric}"] = _front(study, done, i)
+    if study.options.prunes:
+        reported = [value for trial in study.trials() for value in trial.intermediate_values.values()]
+        curves = charts.plot_intermediate_values(study.optuna)
+        found[f"{objectives[0]} as reported by each trial"] = _log(curves, y=reported)
+    for title, figure in found.items():
+        figure.update_layout(title=title, template="plotly_white", font={"color": INK, "size": 13})
+    return found
+
+
+def _value(i: int) -> Callable[[FrozenTrial], float]:
+    return lambda trial: float(trial.values[i])
+
+
+def _importances(study: SearchStudy, about: dict[str, Any]) -> Any:
+    with warnings.catch_warnings():
+        # Optuna calls functional ANOVA experimental for several objectives
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return charts.plot_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0), **about)
+
+
+def _front(study: SearchStudy, done: Sequence[FrozenTrial], i: int) -> Any:
+    """The Pareto front of all objectives, drawn over the first and another one; Optuna draws at most three at once."""
+    first, other = _value(0), _value(i)
+    metrics = list(study.options.objectives)
+    with warnings.catch_warnings():
+        # Optuna calls the choice of what is drawn experimental
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        figure = charts.plot_pareto_front(
+            study.optuna, target_names=[metrics[i], metrics[0]], targets=lambda trial: (other(trial), first(trial))
+        )
+    # Optuna's shades, by the number of the trial, leave the first ones all but white
+    for trace, name, color in zip(figure.data, ("trial", "best trial"), (_GREY, PALETTE[1]), strict=True):
+        trace.update(name=name, showlegend=True, marker={"color": color, "showscale": False, "size": 9})
+    return _log(figure, x=[other(trial) for trial in done], y=[first(trial) for trial in done])
+
+
+def _log(figure: Any, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> Any:
+    """Logarithmic axes for numbers that are orders of magnitude apart: a diverged run would flatten all others."""
+    if _spreads(x):
+        figure.update_xaxes(type="log")
+    if _spreads(y):
+        figure.update_yaxes(type="log")
+    return figure
+
+
+def _spreads(values: Sequence[float]) -> bool:
+    return len(values) > 0 and min(values) > 0 and max(values) > 100 * min(values)
