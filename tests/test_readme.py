@@ -87,15 +87,27 @@ def is_sweep(command: str) -> bool:
     return " -m " in command or any(f"experiment={name}" in command for name in ("linear_vs_relu", "search/"))
 
 
+def made(target: str, folder: Path) -> str:
+    """What make would run."""
+    # MAKEFLAGS of a make that runs these tests would turn off -n
+    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = completed("make", "-n", target, cwd=folder, env=env)
+    assert done.returncode == 0, f"make {target}: {done.stderr}"
+    return done.stdout
+
+
 def test_every_make_command_of_the_readme_is_a_target(outputs: Path) -> None:
     text = (ROOT / "README.md").read_text()
     targets = sorted(set(re.findall(r"`?make ([a-z-]+)", text)))
     assert {"train", "test", "tensorboard", "help"} <= set(targets)
-    # MAKEFLAGS of a make that runs these tests would turn off -n
-    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
     for target in targets:
-        done = completed("make", "-n", target, cwd=outputs, env=env)
-        assert done.returncode == 0, f"make {target}: {done.stderr}"
+        made(target, outputs)
+
+
+def test_outputs_is_a_folder_of_the_project_that_clean_leaves(outputs: Path) -> None:
+    assert (ROOT / "outputs" / "README.md").is_file()
+    assert "/outputs/*\n!/outputs/README.md\n" in (ROOT / ".gitignore").read_text()
+    assert "outputs" not in made("clean", outputs)
 
 
 @pytest.mark.slow
