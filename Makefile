@@ -27,13 +27,14 @@ train: $(READY) ## train the published ReLU network on the circles; ARGS="optimi
 sweep: $(READY) ## compare linear and ReLU networks of several sizes
 	$(BIN)/python -m src.train experiment=linear_vs_relu $(ARGS)
 
-test: $(READY) ## run the tests that take seconds, and measure coverage
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not browser and not cluster' --cov $(ARGS)
+test: $(READY) ## run the tests that take about a minute together
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not browser and not cluster' $(ARGS)
 
-test-all: test ## run all tests: whole sweeps, a browser, and as root clusters on this machine
+test-all: $(READY) ## run all tests, also whole sweeps, a browser, and as root clusters; measure coverage
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'slow and not browser and not cluster' $(ARGS)
-	$(BIN)/python -m pytest -m 'browser or cluster' $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not browser and not cluster' \
+	  --cov --cov-report= --cov-fail-under=0 $(ARGS)
+	$(BIN)/python -m pytest -m 'browser or cluster' --cov --cov-append $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, and that notebooks and their Markdown agree
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Every option file can be built, and a value out of its range is refused with its key."""
+"""Every option can be built, and a value out of its range is refused with its key."""
 
 import importlib.util
 import random
@@ -17,7 +17,7 @@ from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
 from src.tasks.base import Task
-from tests.checks.options import DATA_OF, options, stored
+from tests.shipped import DATA_OF, shipped, stored
 from tests.slow import slow
 from tests.tasks.runs import circle_v2, linears, small, weights
 
@@ -34,29 +34,27 @@ def fresh_weights(net: nn.Module) -> bool:
     return all(torch.isfinite(p).all() for p in net.parameters())
 
 
-# Every file of conf/ that a run can choose
+# Every option that a run can choose
 
 
 def choices() -> Iterator[tuple[str, ...]]:
-    for option in options("data"):
+    for option in shipped("data"):
         yield (f"data={option}", "model=mlp")
-    for option in options("model"):
+    for option in shipped("model"):
         yield (f"data={data_for_model(option)}", f"model={option}")
-    for option in options("loss"):
+    for option in shipped("loss"):
         yield (f"data={data_for_loss(option)}", f"loss={option}", "model=mlp")
-    for option in options("task"):
-        # loop holds what the others share
-        if option != "loop":
-            yield (f"data={DATA_OF[option]}", f"task={option}", "model=mlp")
+    for task, data in DATA_OF.items():
+        yield (f"data={data}", f"task={task}", "model=mlp")
     for group in ("optimizer", "scheduler"):
-        for option in options(group):
+        for option in shipped(group):
             yield (f"{group}={option}",)
 
 
 def more_choices() -> Iterator[tuple[str, ...]]:
     elsewhere = {"logger": ("wandb", "mlflow"), "trainer": ("gpu", "mps")}
     for group in ("callbacks", "debug", "logger", "trainer", "experiment"):
-        for option in options(group):
+        for option in shipped(group):
             if option not in elsewhere.get(group, ()):
                 yield (f"{group}={option}",)
 

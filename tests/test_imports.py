@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # What other packages change when they are imported is theirs, so they come first. Registering a resolver is how
@@ -69,6 +71,7 @@ def imported(path: Path) -> set[str]:
     return {name for name in names if name.split(".")[0] not in ("src", "hydra_plugins", "__future__")}
 
 
+@pytest.mark.slow
 def test_no_module_changes_logging_warnings_environment_signals_pictures_or_torch() -> None:
     ours = modules()
     assert {"src.build", "src.train", "hydra_plugins.vmap_launcher.vmap_launcher"} <= ours.keys()

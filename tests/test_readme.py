@@ -5,13 +5,14 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.shipped import groups, shipped
+from tests.waiting import ROOT, completed
+
 # Enough to reach the end of everything; what the commands teach is tested where the lesson is.
 SHORT = ["trainer.max_epochs=2"]
 
@@ -57,6 +58,10 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("src", "conf", "hydra_plugins", "Makefile", "pyproject.toml", "constraints.txt"):
         source = ROOT / name
         shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
+    # a message may list all options that fit: without those that a user has added
+    for option in (copy / "conf" / "model").glob("*.yaml"):
+        if option.stem not in shipped("model"):
+            option.unlink()
     return copy
 
 
@@ -69,13 +74,7 @@ def test_every_python_command_of_the_readme_runs(outputs: Path) -> None:
             arguments.extend(SHORT)
             # single runs show that all pictures can be drawn
             arguments.extend(["callbacks=none"] if is_sweep(" ".join(arguments)) else [])
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(python)],
-        cwd=outputs,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = completed(sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(python), cwd=outputs)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr
     finished = [json.loads(path.read_text())["status"] for path in outputs.glob("outputs/**/result.json")]
     trained = [" ".join(arguments) for arguments in python if arguments[0] == "src.train"]
@@ -88,49 +87,90 @@ def is_sweep(command: str) -> bool:
     return " -m " in command or any(f"experiment={name}" in command for name in ("linear_vs_relu", "search/"))
 
 
+def made(target: str, folder: Path) -> str:
+    """What make would run."""
+    # MAKEFLAGS of a make that runs these tests would turn off -n
+    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = completed("make", "-n", target, cwd=folder, env=env)
+    assert done.returncode == 0, f"make {target}: {done.stderr}"
+    return done.stdout
+
+
 def test_every_make_command_of_the_readme_is_a_target(outputs: Path) -> None:
     text = (ROOT / "README.md").read_text()
     targets = sorted(set(re.findall(r"`?make ([a-z-]+)", text)))
     assert {"train", "test", "tensorboard", "help"} <= set(targets)
-    # MAKEFLAGS of a make that runs these tests would turn off -n
-    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
     for target in targets:
-        done = subprocess.run(["make", "-n", target], cwd=outputs, capture_output=True, text=True, check=False, env=env)
-        assert done.returncode == 0, f"make {target}: {done.stderr}"
+        made(target, outputs)
+
+
+def test_outputs_is_a_folder_of_the_project_that_clean_leaves(outputs: Path) -> None:
+    assert (ROOT / "outputs" / "README.md").is_file()
+    assert "/outputs/*\n!/outputs/README.md\n" in (ROOT / ".gitignore").read_text()
+    assert "outputs" not in made("clean", outputs)
 
 
 @pytest.mark.slow
 def test_every_shown_error_is_the_one_that_comes(outputs: Path) -> None:
     shown = next(block for block in blocks("README.md", "text") if block.startswith("$ "))
     for command, message in re.findall(r"^\$ python (.*?)\n(.*?)(?=^\$|\Z)", shown, re.DOTALL | re.MULTILINE):
-        done = subprocess.run(
-            [sys.executable, *shlex.split(command)], cwd=outputs, capture_output=True, text=True, check=False
-        )
+        done = completed(sys.executable, *shlex.split(command), cwd=outputs)
         assert done.returncode == 1
         assert done.stderr.split() == message.split()
 
 
-def test_all_options_are_listed_in_the_readme() -> None:
-    table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
-    shown = {"progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph", "hints"}
-    parts = {"callbacks": {"checkpoint", "pruning", *shown}, "task": {"loop"}}
-    for group in table:
-        files = {str(path.relative_to(ROOT / "conf" / group))[:-5] for path in (ROOT / "conf" / group).rglob("*.yaml")}
-        assert set(re.findall(r"`([\w/]+)`", table[group])) == files - parts.get(group, set()), group
+def test_all_options_that_the_readme_lists_are_there() -> None:
+    assert {"data", "model", "optimizer", "callbacks", "experiment"} <= set(groups())
+    for group, options in groups().items():
+        assert options
+        for option in options:
+            assert (ROOT / "conf" / group / f"{option}.yaml").is_file(), f"{group}={option}"
+
+
+def test_the_contributing_guide_draws_the_layers_that_are_checked() -> None:
+    # tomllib came with Python 3.11
+    layers = re.search(r"^layers = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
+    assert layers
+    checked = re.findall(r"src\.(\w+)", layers[1])
+    tree = next(block for block in blocks("CONTRIBUTING.md", "") if block.startswith("src/\n"))
+    drawn = [
+        name for line in re.findall(r"^  (.*)$", tree, re.MULTILINE) for name in re.findall(r"(\w+)(?:/|\.py)", line)
+    ]
+    assert drawn == checked
+    folders = {path.stem for path in (ROOT / "src").iterdir() if not path.name.startswith("__")}
+    assert set(drawn) <= folders
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["data", "model"])
-def test_the_steps_of_the_contributing_guide_work(kind: str, outputs: Path) -> None:
-    section = (ROOT / "CONTRIBUTING.md").read_text().split(f"## Add a {kind}")[1].split("\n## ")[0]
-    paths = re.findall(r"Write `(.*?)`", section)
-    code = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
-    assert len(paths) == len(code) == 2
-    for path, text in zip(paths, code, strict=True):
-        # the blocks are indented under their step
-        (outputs / path).write_text(re.sub(r"^   ", "", text, flags=re.MULTILINE))
-    (command,) = re.findall(r"Try it: `python (.*?)`", section)
-    done = subprocess.run(
-        [sys.executable, *shlex.split(command), *SHORT], cwd=outputs, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_the_steps_of_the_contributing_guide_leave_everything_green(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".coverage*", "outputs", "__pycache__", "stored")
+    shutil.copytree(ROOT, checkout, ignore=ignored)
+    (checkout / "outputs").mkdir()
+    shutil.copy(ROOT / "outputs" / "README.md", checkout / "outputs")
+    for kind in ("data", "model"):
+        section = (ROOT / "CONTRIBUTING.md").read_text().split(f"## Add a {kind}")[1].split("\n## ")[0]
+        paths = re.findall(r"Write `(.*?)`", section)
+        code = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+        assert len(paths) == len(code) == 2
+        for path, text in zip(paths, code, strict=True):
+            assert not (checkout / path).exists()
+            # the blocks are indented under their step
+            (checkout / path).write_text(re.sub(r"^   ", "", text, flags=re.MULTILINE))
+        (tried,) = re.findall(r"Try it: `python (.*?)`", section)
+        run(checkout, sys.executable, *shlex.split(tried), *SHORT)
+    programs = Path(sys.executable).parent
+    # what `make check` runs, and the tests that look at conf/
+    for check in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"]):
+        run(checkout, str(programs / check[0]), *check[1:])
+    tests = ["test_build", "checks", "test_presets", "test_readme", "config", "plots", "hints", "sweep"]
+    files = [str(path.relative_to(checkout)) for name in tests for path in (checkout / "tests").glob(f"{name}*")]
+    assert len(files) == len(tests)
+    run(checkout, sys.executable, "-m", "pytest", "-q", "-m", "not slow", *files)
+
+
+def run(checkout: Path, *argv: str) -> None:
+    # a pytest that runs this test leaves its own marks
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
+    done = completed(*argv, cwd=checkout, env=env)
+    assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"

@@ -61,6 +61,8 @@ def test_a_sweep_that_is_named_twice_counts_once(tmp_path: Path, monkeypatch: py
 
 def test_the_metric_is_chosen_on_the_command_line(tmp_path: Path) -> None:
     make_job(tmp_path / "0", metrics={"val/loss": 0.5, "test/f1": 0.25})
+    # as in outputs/
+    (tmp_path / "README.md").touch()
     assert report(asked(str(tmp_path), metric="test/f1")).metrics == ("test/f1",)
 
 

@@ -1,7 +1,6 @@
 """What Lightning says is kept out of a run, and only for as long as a trainer is called."""
 
 import logging
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -12,8 +11,7 @@ from src.build import build
 from src.compat.quiet import quiet_lightning
 from src.measure import measure
 from tests.tasks.runs import small
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.waiting import completed
 
 # In a process of its own: Lightning's handlers hold the stream that was there when it was imported.
 RUN = """
@@ -34,9 +32,9 @@ def state() -> tuple[object, ...]:
     return [(logger.level, logger.handlers[:]) for logger in loggers], warnings.filters[:]
 
 
+@pytest.mark.slow
 def test_a_run_by_hand_prints_nothing_and_warns_of_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", RUN, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = completed(sys.executable, "-W", "ignore", "-c", RUN, str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -44,8 +42,7 @@ def test_a_run_by_hand_prints_nothing_and_warns_of_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize("launcher", [(), ("-m", "seed=1,2", "hydra/launcher=vmap")])
 def test_a_command_prints_no_line_of_lightning(launcher: tuple[str, ...], tmp_path: Path) -> None:
     where = [f"hydra.{key}={tmp_path / 'out'}" for key in ("run.dir", "sweep.dir")]
-    command = [sys.executable, "-m", "src.train", *launcher, "trainer=cpu", "trainer.max_epochs=2", *where]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = completed(sys.executable, "-m", "src.train", *launcher, "trainer=cpu", "trainer.max_epochs=2", *where)
     assert done.returncode == 0, done.stderr
     lines = (done.stdout + done.stderr).splitlines()
     assert lines
