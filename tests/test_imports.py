@@ -9,11 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# What other packages change when they are imported is theirs, so they come first. Registering a resolver is how
-# OmegaConf is extended, and is told where it is done.
+# What other packages change when they are imported is theirs, so they come first.
 CODE = """
 import importlib, json, logging, os, signal, sys, warnings
 import matplotlib, torch
+from omegaconf.basecontainer import BaseContainer
 
 theirs, ours = json.load(sys.stdin)
 for name in theirs:
@@ -41,6 +41,7 @@ def state():
         "hooks": [repr(hook) for hook in (sys.excepthook, sys.unraisablehook, sys.displayhook)],
         "path": sys.path[:],
         "folder": os.getcwd(),
+        "resolvers": sorted(BaseContainer._resolvers),
     }
 
 
