@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
+
+if not __package__:  # python src/draw.py: `src` stands beside this folder, not in it
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from omegaconf import DictConfig
 
 from src.compat.torchmetrics import without_scipy_signal
-from src.config.compose import entry
+from src.config.entry import entry
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.run.files import write_atomically
@@ -41,7 +45,7 @@ def draw(cfg: DictConfig) -> list[Path]:
     every = [*pictures.PICTURES, "gif"]
     names = pictures.check_names("pictures", every if cfg.pictures is None else cfg.pictures, "gif")
     built = build(run_cfg, evaluate_only=True)
-    metrics = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or _tested(run, run_cfg))).metrics
+    metrics = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or run.tested(run_cfg))).metrics
     subject = Subject(built.task, built.datamodule, title_of(run_cfg.model.name, metrics), run)
     fitting = [name for name in names if name in pictures.PICTURES and pictures.PICTURES[name].fits(subject)]
     fitting += ["gif"] if "gif" in names and frames_in(run.frames) else []
@@ -57,11 +61,6 @@ def draw(cfg: DictConfig) -> list[Path]:
         log.info("%s", file)
         files.append(file)
     return files
-
-
-def _tested(run: RunDir, run_cfg: DictConfig) -> str:
-    """Name of the checkpoint that the run has tested: where nothing was validated, there is no best one."""
-    return "best" if run_cfg.evaluate == "best" and run.checkpoint("best").is_file() else "last"
 
 
 def _refuse(run: RunDir, missing: dict[str, str]) -> None:

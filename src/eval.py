@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if not __package__:  # python src/eval.py: `src` stands beside this folder, not in it
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from omegaconf import DictConfig
 
 from src.compat.torchmetrics import without_scipy_signal
-from src.config.compose import entry, override
+from src.config.compose import override
+from src.config.entry import entry
+from src.console.results import print_results
+from src.run.directory import RunDir
 
 if TYPE_CHECKING:
     from src.measure import Evaluation
@@ -23,13 +30,9 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     Raises:
         ConfigError: If the directory, the checkpoint or an override does not fit.
     """
-    from src.console.results import print_results
-    from src.run.directory import RunDir
-
     run = RunDir(Path(cfg.run))
     run_cfg = override(run.config(), cfg.overrides)
-
-    with without_scipy_signal():
+    with without_scipy_signal():  # and with these torch
         from src.build import build
         from src.measure import measure
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+if not __package__:  # python src/report.py: `src` stands beside this folder, not in it
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from omegaconf import DictConfig, ListConfig
 
-from src.config.compose import entry
+from src.analysis.finish import publish
+from src.analysis.records import find_runs, is_run, read_jobs
+from src.analysis.summary import Summary
+from src.config.entry import entry
 from src.config.errors import ConfigError
-
-if TYPE_CHECKING:
-    from src.analysis.summary import Summary
 
 
 def report(cfg: DictConfig) -> Summary:
@@ -23,9 +26,6 @@ def report(cfg: DictConfig) -> Summary:
     Raises:
         ConfigError: If a directory is missing or holds no jobs, or no job has the metric.
     """
-    from src.analysis.finish import publish
-    from src.analysis.records import read_jobs
-
     given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
     sweep_dirs = list({path.resolve(): path for path in map(_checked, given)}.values())
     if not sweep_dirs:
@@ -49,8 +49,6 @@ def _checked(given: object) -> Path:
 
 
 def _no_jobs(path: Path) -> str:
-    from src.analysis.records import find_runs, is_run
-
     if not is_run(path):
         return f"sweep={path} holds no jobs: there is no run directory below it, with .hydra/config.yaml or result.json"
     above = path.resolve().parent

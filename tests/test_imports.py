@@ -11,11 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# What other packages change when they are imported is theirs, so they come first. Registering a resolver is how
-# OmegaConf is extended, and is told where it is done.
+# What other packages change when they are imported is theirs, so they come first.
 CODE = """
 import importlib, json, logging, os, signal, sys, warnings
 import matplotlib, torch
+from omegaconf.basecontainer import BaseContainer
 
 theirs, ours = json.load(sys.stdin)
 for name in theirs:
@@ -43,6 +43,7 @@ def state():
         "hooks": [repr(hook) for hook in (sys.excepthook, sys.unraisablehook, sys.displayhook)],
         "path": sys.path[:],
         "folder": os.getcwd(),
+        "resolvers": sorted(BaseContainer._resolvers),
     }
 
 

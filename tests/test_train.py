@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
-from src.run.lock import held
+from src.run.lock import locked
 from src.train import train
 from tests.slow import slow
 
@@ -101,14 +101,14 @@ def test_tensorboard_holds_scalars_pictures_config_and_hparams(tmp_path: Path) -
 def test_a_completed_run_returns_its_value_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cfg = compose_train([*QUIET, SHORT], run_dir=tmp_path)
     value = train(cfg)
-    monkeypatch.setattr("src.train._run", lambda *_args, **_kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr("src.fit.fit", lambda *_args, **_kwargs: pytest.fail("trained again"))
     assert train(cfg) == value
 
 
 def test_another_configuration_is_refused_and_leaves_the_directory_as_it_was(tmp_path: Path) -> None:
     train(compose_train([*QUIET, SHORT], run_dir=tmp_path))
     before = (tmp_path / ".hydra" / "config.yaml").read_text()
-    with pytest.raises(ConfigError, match=r"data\.noise: 0\.03 there, 0\.1 now"):
+    with pytest.raises(ConfigError, match=r"data\.noise: stored 0\.03, given 0\.1"):
         train(compose_train([*QUIET, SHORT, "data.noise=0.1"], run_dir=tmp_path))
     assert (tmp_path / ".hydra" / "config.yaml").read_text() == before
     assert result_of(tmp_path)["status"] == "completed"
@@ -116,7 +116,7 @@ def test_another_configuration_is_refused_and_leaves_the_directory_as_it_was(tmp
 
 def test_a_directory_where_another_command_trains_is_left_alone(tmp_path: Path) -> None:
     cfg = compose_train([*QUIET, SHORT], run_dir=tmp_path)
-    with held(tmp_path, key="run_dir"), pytest.raises(ConfigError, match=f"run_dir={tmp_path}: another command"):
+    with locked(tmp_path, key="run_dir"), pytest.raises(ConfigError, match=f"run_dir={tmp_path}: another command"):
         train(cfg)
     assert not list(tmp_path.iterdir())
 
@@ -124,7 +124,7 @@ def test_a_directory_where_another_command_trains_is_left_alone(tmp_path: Path) 
 def test_a_failed_run_records_its_error_and_starts_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cfg = compose_train([*QUIET, SHORT], run_dir=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("src.measure.measure", lambda *_args, **_kwargs: 1 / 0)
+        patch.setattr("src.fit.measure", lambda *_args, **_kwargs: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(cfg)
     failed = result_of(tmp_path)

@@ -1,6 +1,10 @@
-"""Hydra's own sweeper, quicker with many jobs. Hydra imports this at every start, so src.sweep is imported late."""
+"""Hydra's own sweeper, guarded, and quicker with many jobs.
+
+Hydra imports this at every start, so src.sweep is imported late.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 from src.compat.hydra import BasicSweeper
 
@@ -11,6 +15,18 @@ class GridSweeper(BasicSweeper):
     Hydra's own composes each job once to see that it can be composed, and once more to run it. Jobs that choose the
     same options differ in values only, and what holds for the first of them holds for all.
     """
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run all jobs, and show what they have come to.
+
+        Args:
+            arguments: Overrides of the command line, without Hydra's own.
+        """
+        from src.sweep.guard import guarded
+
+        assert self.config is not None
+        with guarded(self.config):
+            return super().sweep(arguments)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose one job for each choice of options."""

@@ -10,8 +10,8 @@ from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
+from src.config.keys import flatten
 from src.launch.resources import jobs_at_once, n_cores, visible_gpus
-from src.run.directory import flatten
 
 if TYPE_CHECKING:
     from hydra_plugins.optuna_sweeper.optuna_sweeper import OptunaSweeper
@@ -26,6 +26,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     from src.search.options import SearchOptions
     from src.search.search import search
     from src.search.space import read_space
+    from src.sweep.guard import guarded
 
     config, context, launcher = sweeper.config, sweeper.hydra_context, sweeper.launcher
     assert config is not None
@@ -53,17 +54,17 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         keep_command()
         return launcher.launch(batch, initial_job_idx=first)
 
-    sweep_dir.mkdir(parents=True, exist_ok=True)
-    return search(
-        options,
-        space,
-        sweep_dir=sweep_dir,
-        settings=flatten(settings),
-        compose=compose,
-        launch=launch,
-        check=lambda cfg: check_job(cfg, options),
-        report=report,
-    )
+    with guarded(config):
+        return search(
+            options,
+            space,
+            sweep_dir=sweep_dir,
+            settings=flatten(settings),
+            compose=compose,
+            launch=launch,
+            check=lambda cfg: check_job(cfg, options),
+            report=report,
+        )
 
 
 def _n_parallel(launcher: DictConfig) -> int:

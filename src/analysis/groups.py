@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.analysis.records import JobRecord
-
-# Neither changes what a run computes, or a seed's run from another seed's.
-_APART = frozenset({"seed", "run_dir", "optimized_metric"})
+from src.config.keys import counts
 
 _ABSENT: Any = object()
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
@@ -87,8 +85,7 @@ def _differing(jobs: Sequence[JobRecord]) -> list[str]:
         for key in first.keys() | job.leaves.keys():
             if first.get(key, _ABSENT) != job.leaves.get(key, _ABSENT):
                 found.add(key)
-    kept = [key for key in found if key not in _APART and not key.startswith("sweep.")]
-    return sorted(kept, key=lambda key: (key.count("."), key))
+    return sorted((key for key in found if counts(key, "group")), key=lambda key: (key.count("."), key))
 
 
 def _resolved(leaves: Mapping[str, Any], key: str) -> Any:
@@ -96,7 +93,7 @@ def _resolved(leaves: Mapping[str, Any], key: str) -> Any:
     value = leaves.get(key, _ABSENT)
     for _ in leaves:
         found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-        if found is None or found[1] in _APART or found[1] not in leaves:
+        if found is None or not counts(found[1], "group") or found[1] not in leaves:
             break
         value = leaves[found[1]]
     return value
@@ -128,12 +125,12 @@ def _naming(
     firsts: Sequence[JobRecord], jobs: Sequence[JobRecord], differing: Sequence[str]
 ) -> list[dict[str, str | None]]:
     """Per group the values that tell it from all others: its overrides, and others if these are not enough."""
-    given = dict.fromkeys(key for job in jobs for key in job.overrides if key not in _APART)
+    given = dict.fromkeys(key for job in jobs for key in job.overrides if counts(key, "group"))
     columns: dict[str, list[str | None]] = {}
     for key in given:
         is_value = _is_value(jobs, key)
         column = [_shown(job, key, is_value=is_value) for job in firsts]
-        if len(set(column)) > 1 and not key.startswith("sweep."):
+        if len(set(column)) > 1:
             columns[key] = column
     for key in differing:
         n_told_apart = len(set(zip(*columns.values(), strict=True))) if columns else 1

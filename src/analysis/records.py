@@ -4,21 +4,23 @@ No torch, and no YAML text is parsed twice, so that a thousand directories are r
 """
 
 import functools
-import json
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 
-from src.run.directory import RunDir, flatten
+from src.config.errors import ConfigError
+from src.config.keys import flatten
+from src.run.directory import RunDir
+from src.run.result import Result
+from src.run.result import Status as Ended
 
-Status = Literal["completed", "failed", "pruned", "unfinished"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+Status = Ended | Literal["unfinished"]
+STATUSES: tuple[Status, ...] = ("completed", "failed", "pruned", "unfinished")
 
 # libyaml is ten times as fast, and not everywhere
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,7 +43,7 @@ class JobRecord:
         seed: Seed of the run.
         metrics: Finite numbers by ``split/name``.
         lost_metrics: Names of metrics that were not finite.
-        optimized: Names of the metrics that the job was asked to optimise.
+        optimized: Name of the metric that the job was asked to optimise.
         duration_s: Seconds from start to end.
         error_type: Class of the exception of a failed job.
         error_message: Its text.
@@ -60,7 +62,7 @@ class JobRecord:
     seed: int | None
     metrics: Mapping[str, float]
     lost_metrics: tuple[str, ...]
-    optimized: tuple[str, ...]
+    optimized: str | None
     duration_s: float | None
     error_type: str | None
     error_message: str | None
@@ -100,36 +102,40 @@ def find_runs(sweep_dir: Path) -> list[Path]:
 def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     """Read one run directory; a file that cannot be read is told in ``problems``."""
     run, problems = RunDir(path), list[str]()
-    result = _read(run.result_file, json.loads, dict, problems)
+    result = _result(run, problems)
     leaves = _read(run.config_file, _leaves, dict, problems) or {}
-    if result is not None and result.get("status") not in STATUSES:
-        problems.append(f"{run.result_file}: status is {result.get('status')!r}; allowed: {', '.join(STATUSES)}")
-        result = None
-    stored = result or {}
-    lines = stored.get("overrides")
-    if not isinstance(lines, list):
-        lines = _read(run.config_file.with_name("overrides.yaml"), _parse, list, problems) or []
-    metrics, error, seed = _mapping(stored.get("metrics")), _mapping(stored.get("error")), leaves.get("seed")
-    numbers = {str(name): float(value) for name, value in metrics.items() if _is_number(value)}
+    lines = result.overrides if result else _read(run.config_file.with_name("overrides.yaml"), _parse, list, problems)
+    metrics = result.metrics if result else {}
+    numbers = {name: float(value) for name, value in metrics.items() if value is not None}
+    seed, error = leaves.get("seed"), result.error if result else None
+    stored_seed, duration_s = (result.seed, result.duration_s) if result else (None, None)
     return JobRecord(
         name=path.relative_to(sweep_dir).as_posix(),
         path=path,
         sweep_dir=sweep_dir,
-        status=stored.get("status", "unfinished"),
-        overrides=dict(_split(str(line)) for line in lines),
+        status=result.status if result else "unfinished",
+        overrides=dict(_split(str(line)) for line in lines or ()),
         leaves=leaves,
-        seed=seed if isinstance(seed, int) else stored.get("seed"),
+        seed=seed if isinstance(seed, int) else stored_seed,
         metrics=numbers,
-        lost_metrics=tuple(str(name) for name in metrics if name not in numbers),
-        optimized=_optimized(stored.get("optimized_metric")),
-        duration_s=stored["duration_s"] if _is_number(stored.get("duration_s")) else None,
-        error_type=str(error["type"]) if "type" in error else None,
-        error_message=str(error["message"]) if "message" in error else None,
-        traceback=str(error["traceback"]) if "traceback" in error else None,
-        hints=_hints(stored.get("hints")),
-        made_with=_made_with(stored),
+        lost_metrics=tuple(name for name in metrics if name not in numbers),
+        optimized=result.optimized_metric.name if result and result.optimized_metric else None,
+        duration_s=duration_s,
+        error_type=error.type if error else None,
+        error_message=error.message if error else None,
+        traceback=error.traceback if error else None,
+        hints=tuple(result.hints) if result else (),
+        made_with=_made_with(result) if result else {},
         problems=tuple(problems),
     )
+
+
+def _result(run: RunDir, problems: list[str]) -> Result | None:
+    try:
+        return run.result()
+    except ConfigError as error:
+        problems.append(str(error))
+        return None
 
 
 def _read(file: Path, parse: Callable[[str], Any], kind: type, problems: list[str]) -> Any:
@@ -184,35 +190,11 @@ def _split(override: str) -> tuple[str, str]:
     return key.lstrip("+"), value[1:-1] if quoted else value
 
 
-def _optimized(given: Any) -> tuple[str, ...]:
-    """Names of one metric, or of the several that a job gives as a list."""
-    entries = given if isinstance(given, list) else [given]
-    return tuple(str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry)
-
-
-def _made_with(stored: Mapping[str, Any]) -> dict[str, str]:
-    found = {str(name): str(version) for name, version in _mapping(stored.get("versions")).items()}
-    git = _mapping(stored.get("git"))
-    if git.get("commit"):
-        found["commit"] = f"{git['commit']}{' and changes' if git.get('dirty') else ''}"
-    return {**found, "device": str(stored["device"])} if "device" in stored else found
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _hints(value: Any) -> tuple[Mapping[str, str], ...]:
-    """Hints as `src.hints.rules.as_record` writes them; whatever else stands there is left out."""
-    keys = ("kind", "seen", "try")
-    found = value if isinstance(value, list) else []
-    return tuple(
-        {key: str(hint[key]) for key in keys} for hint in found if isinstance(hint, dict) and hint.keys() >= set(keys)
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _made_with(result: Result) -> dict[str, str]:
+    found = dict(result.versions)
+    if result.git and result.git.get("commit"):
+        found["commit"] = f"{result.git['commit']}{' and changes' if result.git.get('dirty') else ''}"
+    return {**found, "device": result.device} if result.device else found
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

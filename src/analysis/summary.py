@@ -87,9 +87,9 @@ def _metrics(jobs: Sequence[JobRecord], metric: str | None) -> tuple[str, ...]:
             raise ConfigError(f"metric={metric}: no job has it; the jobs have {', '.join(known)}")
         return (metric,) if known else ()
     asked = Counter(job.optimized for job in ended if job.optimized)
-    names = asked.most_common(1)[0][0] if asked else ()
+    name = asked.most_common(1)[0][0] if asked else None
     tested = next((name for name in ("test/accuracy", "test/loss") if name in known), None)
-    return tuple(dict.fromkeys(name for name in (*names, tested) if name in known))
+    return tuple(dict.fromkeys(each for each in (name, tested) if each in known))
 
 
 def _rank(group: Group, metrics: Sequence[str]) -> RankedGroup:

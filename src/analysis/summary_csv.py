@@ -7,11 +7,10 @@ from pathlib import Path
 
 from src.analysis.groups import naming_values
 from src.analysis.records import JobRecord
+from src.config.keys import counts
 from src.run.files import write_atomically
 
 FILE = "summary.csv"
-# These have columns of their own, or say where and not what.
-_LEFT_OUT = frozenset({"seed", "run_dir"})
 
 
 def _rows(jobs: Sequence[JobRecord]) -> tuple[list[str], list[list[str]]]:
@@ -20,7 +19,9 @@ def _rows(jobs: Sequence[JobRecord]) -> tuple[list[str], list[list[str]]]:
     A cell is empty where a job has no such value; a metric that was not finite is ``nan``.
     """
     named = naming_values(jobs)
-    keys = [key for key in dict.fromkeys(key for row in named for key in row) if key not in _LEFT_OUT]
+    given = dict.fromkeys(key for row in named for key in row)
+    # the seed has a column of its own
+    keys = [key for key in given if key != "seed" and counts(key, "run")]
     metrics = list(dict.fromkeys(name for job in jobs for name in (*job.metrics, *job.lost_metrics)))
     header = ["job", "status", "duration_s", *keys, "seed", *metrics, "directory", "error_type", "error_message"]
     table = []

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
 
 from src.callbacks.tensorboard import write_hparams
-from src.run.directory import flatten
+from src.config.keys import counts, flatten
 from src.run.files import to_yaml, write_atomically
 
 
@@ -30,8 +30,7 @@ def tell_loggers(
         step: Number of epochs that it has trained.
         resolved: ``cfg`` as plain containers without references, where they are at hand.
     """
-    silent = ("callbacks.", "logger.", "run_dir", "suggested.")
-    leaves = {key: value for key, value in flatten(resolved or cfg, resolve=True).items() if not key.startswith(silent)}
+    leaves = {key: value for key, value in flatten(resolved or cfg, resolve=True).items() if counts(key, "show")}
     # a swept group such as optimizer=sgd,adam shows as the class that it stands for
     named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
     hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}

@@ -12,8 +12,7 @@ from lightning.pytorch.callbacks import Callback
 
 from src.compat.optuna import open_trial
 from src.config.errors import ConfigError
-from src.run.directory import PrunedError
-from src.run.trial import TrialLink, make, open_storage
+from src.run.trial import PrunedError, TrialLink, make, open_storage
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -83,7 +83,8 @@ class Source:
             return self._unknown_keys(overrides) or self._unknown_group(error) or _plain(error)
         if isinstance(error, InterpolationResolutionError | MissingMandatoryValue):
             return " ".join([*([f"{error.full_key}:"] if error.full_key else []), str(error).splitlines()[0]])
-        if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        if isinstance(error, ValueError | AssertionError):
+            # Hydra's answer to +data=3 and to +=3
             return self._not_an_option(overrides)
         return str(error) if isinstance(error, yaml.YAMLError) else None
 
@@ -118,8 +119,10 @@ class Source:
         options = list(error.options or self._options(group))
         if not group:
             return _plain(error)
-        lines = [f"command line: {line}" for line in overrides if re.match(rf"\+?{group}\b.*\b{option}\b", line)]
-        entry = re.compile(rf"\b{group}\b.*:.*\b{option}\b")
+        # as words, whatever characters they are made of
+        name, word = re.escape(group), rf"(?<!\w){re.escape(option)}(?!\w)"
+        lines = [f"command line: {line}" for line in overrides if re.match(rf"\+?{name}(?!\w).*{word}", line)]
+        entry = re.compile(rf"(?<!\w){name}(?!\w).*:.*{word}")
         files = sorted(self.conf_dir.rglob("*.yaml"))
         lines += [
             str(file.relative_to(self.conf_dir.parent)) for file in files if entry.search(file.read_text("utf-8"))
@@ -134,7 +137,10 @@ class Source:
     def _not_an_option(self, overrides: Sequence[str]) -> str | None:
         for parsed in parse(overrides):
             group = parsed.key_or_group
-            if self._is_choice(parsed) and not isinstance(parsed.value(), str | list):
+            if not group:
+                return f"{parsed.input_line}: no key; give GROUP=OPTION or KEY=VALUE"
+            allowed = str if parsed.is_delete() else str | list
+            if self._is_choice(parsed) and not isinstance(parsed.value(), allowed):
                 options = ", ".join(self._options(group))
                 return f"{parsed.input_line}: not an option; options of {group}: {options}"
         return None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from src.config.resolvers import register_resolvers
+
 VERSION_BASE = "1.3"
 
 
@@ -17,6 +19,7 @@ def hydra_at(conf_dir: Path) -> Iterator[None]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.utils import JobRuntime
 
+    register_resolvers()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     name = JobRuntime.instance().get("name")

@@ -109,9 +109,11 @@ def _locate(target: str) -> tuple[_Module, list[str], list[str]]:
         if not inner:
             return _read(files[0], name), rest, []
         folders = inner
-    if rest and any(any(folder.glob(f"{rest[0]}.*")) for folder in folders):
+    entries = [entry for folder in folders for entry in folder.iterdir()]
+    # compiled, or what an extension brings
+    if rest and any(entry.name.startswith(f"{rest[0]}.") for entry in entries):
         raise _UnreadableError(target)
-    siblings = [entry.stem for folder in folders for entry in folder.iterdir() if not entry.name.startswith("_")]
+    siblings = [entry.stem for entry in entries if not entry.name.startswith("_")]
     return _read(folders[0] / "__init__.py", name), rest, siblings
 
 

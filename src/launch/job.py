@@ -14,6 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from src.compat.hydra import failed, restore, state
 from src.config.errors import ConfigError
+from src.config.resolvers import register_resolvers
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Sweep:
     def enter(self) -> None:
         """Give this process the folder and the Hydra state of the one that started the sweep."""
         os.chdir(self.cwd)
+        register_resolvers()
         restore(self.hydra_state)
 
     def run(self, job: JobSpec, *, job_id: str) -> JobReturn:

@@ -5,13 +5,11 @@ and what it leaves in the environment would make the next job wait for processes
 kind is a command of its own.
 """
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import RunMode
@@ -19,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
 from src.launch.parent_death import die_with_parent, parent_lock
+from src.run.result import Failure, Result
 
 _PARENT_LOCK = "SWEEP_PARENT_LOCK"
 
@@ -26,6 +25,14 @@ _PARENT_LOCK = "SWEEP_PARENT_LOCK"
 def n_started(environ: Mapping[str, str] = os.environ) -> int:
     """Processes that srun or torchrun has started for this run."""
     return int(environ.get("SLURM_STEP_NUM_TASKS") or environ.get("WORLD_SIZE") or 1)
+
+
+def is_first_process(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process speaks for a run that several processes train; launchers tell each its rank."""
+    # a rank on its node says all only together with that of the node
+    ranks = ("RANK",), ("LOCAL_RANK", "NODE_RANK"), ("SLURM_PROCID",)
+    own = next((names for names in ranks if names[0] in environ), ())
+    return all(environ.get(name, "0") == "0" for name in own)
 
 
 def wants_many(trainer: DictConfig) -> bool:
@@ -99,13 +106,12 @@ def run_as_command(module: str, overrides: Sequence[str], run_dir: Path, *, cwd:
         except BaseException:
             process.kill()
             raise
-    result_file = run_dir / "result.json"
-    result: dict[str, Any] = json.loads(result_file.read_text()) if result_file.is_file() else {}
+    result = Result.read(run_dir / "result.json")
     if status != 0:
-        error = result.get("error", {"type": "Killed", "message": "it left no result"})
-        raise RuntimeError(f"its own command ended with status {status}: {error['type']}: {error['message']}")
-    value: float | None = result["optimized_metric"]["value"]
-    return value
+        error = (result and result.error) or Failure("Killed", "it left no result", "")
+        raise RuntimeError(f"its own command ended with status {status}: {error.type}: {error.message}")
+    assert result is not None
+    return result.value
 
 
 def end_with_sweep(environ: Mapping[str, str] = os.environ) -> None:

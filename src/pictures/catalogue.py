@@ -1,13 +1,11 @@
 """All pictures of a run by name: what each needs, and how it is drawn."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor
 
 from src.config.errors import ConfigError, suggest
@@ -21,7 +19,7 @@ from src.plots.folds import folds_figure
 from src.plots.probabilities import probabilities_figure
 from src.plots.regression import predictions_figure, residuals_figure
 from src.plots.units import units_figure
-from src.run.directory import RunDir
+from src.run.metrics import read_metrics
 
 
 class Picture(NamedTuple):
@@ -87,14 +85,6 @@ def _curve(function: Callable[[Tensor], Tensor], x: Tensor) -> Curve:
     return Curve(value.detach().double().numpy(), slope.double().numpy())
 
 
-def read_history(run: RunDir) -> dict[str, NDArray[np.float64]]:
-    """Columns of a run's ``metrics.csv``; NaN where a number is missing."""
-    lines = (run.path / "metrics.csv").read_text().splitlines(keepends=True)
-    # a kill can cut off the last line
-    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
-
-
 def _predictions(subject: Subject) -> Figure:
     (train_x, train_y), (test_x, test_y) = subject.train, subject.test
     x = np.sort(np.concatenate([train_x, test_x]), axis=0)
@@ -130,7 +120,8 @@ def _confusion(subject: Subject) -> Figure:
 
 def _curves(subject: Subject) -> Figure:
     assert subject.run is not None
-    return curves_figure(read_history(subject.run), title=subject.title)
+    history = {name: np.array(column) for name, column in read_metrics(subject.run.metrics_file).items()}
+    return curves_figure(history, title=subject.title)
 
 
 def _is_plane(subject: Subject) -> bool:
@@ -163,7 +154,7 @@ PICTURES: dict[str, Picture] = {
     ),
     "curves": Picture(
         "the metrics.csv that logger=csv writes",
-        lambda it: it.run is not None and (it.run.path / "metrics.csv").is_file(),
+        lambda it: it.run is not None and it.run.metrics_file.is_file(),
         _curves,
     ),
     "folds": Picture(

@@ -1,1 +1,29 @@
-"""One run's directory: the only writer and reader of each of its files."""
+"""One run's directory: each file has one module that writes and reads it. No torch.
+
+::
+
+    <run>/
+      .hydra/        config.yaml, overrides.yaml, hydra.yaml: what was asked (`directory`)
+      train.log      what was said; Hydra writes it
+      metrics.csv    a row per measured epoch (`metrics`)
+      checkpoints/   best.ckpt, last.ckpt: weights and optimiser (`src.tasks.checkpoint`)
+      tensorboard/   event files
+      plots/         PNG, and frames/ of a run that was asked for them
+      trial.json     the trial of a search that the run belongs to (`trial`)
+      result.json    how it ended, written last (`result`): a run without it has not ended
+
+Contracts:
+
+- *Claim.* A directory belongs to one configuration. Asked for the same again, a run that has completed, or that its
+  search has pruned, returns the stored value; one with a last.ckpt and no result goes on from it; one that failed
+  starts afresh. A run of another configuration is refused, with the keys that differ (`src.config.keys` knows which
+  ones count). So any sweep goes on by repeating its command.
+- *Failure.* A run that raises leaves ``failed`` with type, message and traceback, whichever of its processes it was; an
+  interrupted one leaves no result. A single run raises, a job of a sweep lets the others go on.
+- *Whole files.* A file is written aside and renamed: a reader sees the old content or the new (`files`). metrics.csv
+  alone grows by lines, and a line that is cut off does not count.
+- *One writer.* A directory is locked while a command writes there (`lock`).
+- *Trust.* Reading results, tables and checkpoints runs nothing that they hold, and an error names the file; of a
+  search, only Optuna's own pruners are made (`trial`). The classes that config.yaml names are imported where a run is
+  rebuilt.
+"""

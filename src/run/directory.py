@@ -3,12 +3,8 @@
 No torch here, so that thousands of finished runs can be read in a moment.
 """
 
-import json
-import math
-import os
 import shutil
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,38 +12,15 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
+from src.config.keys import differences, flatten
 from src.run.files import to_yaml, write_atomically
-from src.run.versions import git_state, package_versions
-
-# Where a run goes, and whether it is only looked at, does not change what it computes.
-_PLACES = frozenset({"run_dir", "sweep.dry_run"})
+from src.run.result import Result
 
 Claim = Literal["fresh", "resume", "completed"]
 
 
-class PrunedError(Exception):
-    """A search has given up the run that raises this.
-
-    Args:
-        metrics: What was measured last, by ``split/name``.
-        epoch: The epoch after which it ends.
-    """
-
-    def __init__(self, metrics: Mapping[str, float], *, epoch: int) -> None:
-        super().__init__(f"pruned at epoch {epoch}")
-        self.metrics, self.epoch = dict(metrics), epoch
-
-
 class OtherRunError(ConfigError):
     """A directory holds a run of another configuration."""
-
-
-def is_first_process() -> bool:
-    """Whether this process speaks for a run that several processes train; launchers tell each its rank."""
-    # a rank on its node says all only together with that of the node
-    ranks = ("RANK",), ("LOCAL_RANK", "NODE_RANK"), ("SLURM_PROCID",)
-    told = next((names for names in ranks if names[0] in os.environ), ())
-    return all(os.environ.get(name, "0") == "0" for name in told)
 
 
 @dataclass(frozen=True)
@@ -71,6 +44,11 @@ class RunDir:
         return self.path / "result.json"
 
     @property
+    def metrics_file(self) -> Path:
+        """A row per measured epoch; `src.run.metrics` reads and writes it."""
+        return self.path / "metrics.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """Holds best.ckpt and last.ckpt."""
         return self.path / "checkpoints"
@@ -89,6 +67,10 @@ class RunDir:
         """The file of ``best`` or ``last``; any other name is a path already."""
         return self.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
 
+    def tested(self, cfg: DictConfig) -> Literal["best", "last"]:
+        """The checkpoint that a run tests; there is no best one where nothing was validated, or none is kept."""
+        return "best" if cfg.evaluate == "best" and self.checkpoint("best").is_file() else "last"
+
     def config(self) -> DictConfig:
         """The stored configuration, pointed at where the directory stands now.
 
@@ -105,13 +87,13 @@ class RunDir:
         cfg.run_dir = str(self.path)
         return cfg
 
-    def result(self) -> dict[str, Any] | None:
-        """What the run wrote when it ended, or None if it has not."""
-        try:
-            result: dict[str, Any] = json.loads(self.result_file.read_text())
-        except FileNotFoundError:
-            return None
-        return result
+    def result(self) -> Result | None:
+        """How the run has ended, or None if it has not.
+
+        Raises:
+            ConfigError: If the file cannot be read.
+        """
+        return Result.read(self.result_file)
 
     def claim(self, cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConfig | None = None) -> Claim:
         """Take the directory for a run of this configuration, and write what is asked into it.
@@ -148,7 +130,7 @@ class RunDir:
         self._refuse_other(cfg)
         result = self.result()
         if result is not None:
-            return "completed" if result["status"] in ("completed", "pruned") else "fresh"
+            return "fresh" if result.status == "failed" else "completed"
         return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
 
     def _refuse_other(self, cfg: DictConfig) -> None:
@@ -162,63 +144,9 @@ class RunDir:
     def _clear(self) -> None:
         for name in ("checkpoints", "tensorboard", "plots"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in ("metrics.csv", "result.json"):
-            (self.path / name).unlink(missing_ok=True)
-
-    def finish(self, **result: Any) -> None:
-        """Write ``result.json`` of a run that ended well."""
-        self._write_result({"status": "completed", **result})
-
-    def prune(self, pruned: PrunedError, **result: Any) -> None:
-        """Write ``result.json`` of a run that its search has ended early: what was measured so far."""
-        self._write_result({"status": "pruned", **result, "metrics": pruned.metrics, "epoch": pruned.epoch})
-
-    def fail(self, error: BaseException, **result: Any) -> None:
-        """Write ``result.json`` of a run that raised."""
-        what = {
-            "type": type(error).__name__,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        self._write_result({"status": "failed", **result, "error": what})
-
-    def _write_result(self, result: Mapping[str, Any]) -> None:
-        everything = {**result, "versions": package_versions(), "git": git_state()}
-        write_atomically(self.result_file, json.dumps(_json(everything), indent=2, allow_nan=False).encode())
-
-
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """A line for each key whose value is not the same; empty if all are. Where a run goes makes no difference."""
-    changed = {
-        key: (stored.get(key, "absent"), asked.get(key, "absent"))
-        for key in sorted(stored.keys() | asked.keys())
-        if key not in _PLACES and (key in stored, stored.get(key)) != (key in asked, asked.get(key))
-    }
-    return "\n".join(f"  {key}: {there} there, {now} now" for key, (there, now) in changed.items())
-
-
-def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
-    """Leaves of a configuration by their dotted key; lists are leaves, and so are empty nodes."""
-    tree: Any = OmegaConf.to_container(cfg, resolve=resolve) if OmegaConf.is_config(cfg) else cfg
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            leaves.update({f"{key}.{k}": v for k, v in flatten(value).items()})
-        else:
-            leaves[str(key)] = value
-    return leaves
+        for file in (self.metrics_file, self.result_file):
+            file.unlink(missing_ok=True)
 
 
 def _write_yaml(path: Path, cfg: Any) -> None:
     write_atomically(path, to_yaml(cfg).encode())
-
-
-def _json(value: Any) -> Any:
-    """Plain containers; numbers that JSON does not know become null."""
-    if isinstance(value, Mapping):
-        return {str(k): _json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

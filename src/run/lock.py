@@ -13,22 +13,22 @@ except ImportError:  # Windows, where a directory cannot be locked
     fcntl = None  # type: ignore[assignment]
 
 
-class HeldError(ConfigError):
+class LockedError(ConfigError):
     """Another command is writing to a directory."""
 
 
 @contextmanager
-def held(path: Path, *, key: str) -> Iterator[None]:
-    """Hold a directory, and make it if need be; the system lets go of it when this process ends, however that happens.
+def locked(path: Path, *, key: str) -> Iterator[None]:
+    """Lock a directory, and make it if need be; the system unlocks it when this process ends, however that happens.
 
-    Where a file system cannot lock a directory, nobody holds it.
+    Where a file system cannot lock a directory, everybody may write.
 
     Args:
         path: The directory.
         key: What chose it, for the message.
 
     Raises:
-        HeldError: If somebody holds it already.
+        LockedError: If another command has locked it.
     """
     path.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
@@ -39,7 +39,7 @@ def held(path: Path, *, key: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HeldError(
+            raise LockedError(
                 f"{key}={path}: another command is writing there; wait for its end, or choose another directory"
             ) from None
         except OSError:

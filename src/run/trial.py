@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 SQLITE, JOURNAL = "sqlite:///", "journal://"
 
 
+class PrunedError(Exception):
+    """A search has given up the run that raises this.
+
+    Args:
+        metrics: What was measured last, by ``split/name``.
+        epoch: The epoch after which it ends.
+    """
+
+    def __init__(self, metrics: Mapping[str, float], *, epoch: int) -> None:
+        super().__init__(f"pruned at epoch {epoch}")
+        self.metrics, self.epoch = dict(metrics), epoch
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialLink:
     """The trial of a study that a run belongs to.

@@ -4,9 +4,8 @@ from omegaconf import DictConfig
 
 from src.config.errors import ConfigError
 from src.search.options import SearchOptions
+from src.search.study import RECORDED
 
-# What result.json holds beside the metrics.
-_RECORDED = ("n_parameters", "duration_s")
 _PRUNING = "src.callbacks.pruning.Pruning"
 
 
@@ -33,7 +32,7 @@ def check_job(cfg: DictConfig, options: SearchOptions) -> None:
     except Exception:  # whatever a network or data set of one's own raises on these values, its trial records
         return
     for name in options.objectives:
-        if name not in names and name not in _RECORDED:
+        if name not in names and name not in RECORDED:
             raise ConfigError(
-                f"hydra.sweeper.objectives: {name} is not measured; allowed: {', '.join([*names, *_RECORDED])}"
+                f"hydra.sweeper.objectives: {name} is not measured; allowed: {', '.join([*names, *RECORDED])}"
             )

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from src.compat.hydra import error_of
 from src.config.errors import ConfigError
+from src.config.keys import flatten
 from src.launch.job import JobDiedError
-from src.run.directory import flatten
 from src.run.trial import TrialLink
 from src.search.options import SearchOptions
 from src.search.sampler import is_grid, make_sampler

@@ -21,13 +21,18 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from src.compat.optuna import fail_trial, open_trial
 from src.config.errors import ConfigError
-from src.run.directory import RunDir, differences
+from src.config.keys import differences
+from src.run.directory import RunDir
+from src.run.result import Failure, Result
 from src.run.trial import make, open_storage
 from src.search.options import SearchOptions
 from src.search.space import Space
 
 # Attributes of a stored trial: the id of its owner, and that it was started when there were enough.
 _OWNER, _SURPLUS = "sweep", "surplus"
+
+# Fields of a run's result that may be objectives, beside its metrics.
+RECORDED = ("n_parameters", "duration_s")
 
 
 @contextmanager
@@ -122,17 +127,17 @@ class SearchStudy:
         result = self.run_dir(trial.number).result()
         if result is None:
             return False
-        if result["status"] == "pruned":
+        if result.status == "pruned":
             self.optuna.tell(trial, state=TrialState.PRUNED)
-        elif result["status"] == "completed":
+        elif result.status == "completed":
             self._complete(trial, result)
         else:
-            error = result.get("error") or {}
-            self.fail(trial, f"{error.get('type')}: {error.get('message')}")
+            error = result.error or Failure("Error", "none is recorded", "")
+            self.fail(trial, f"{error.type}: {error.message}")
         return True
 
-    def _complete(self, trial: Trial, result: Mapping[str, Any]) -> None:
-        measured = {**result, **result["metrics"]}
+    def _complete(self, trial: Trial, result: Result) -> None:
+        measured = {**result.metrics, **{name: getattr(result, name) for name in RECORDED}}
         values = [measured.get(name) for name in self.options.objectives]
         bad = [name for name, value in zip(self.options.objectives, values, strict=True) if value is None]
         if bad:
@@ -158,11 +163,13 @@ def open_study(options: SearchOptions, settings: Mapping[str, Any], sampler: Bas
         ConfigError: If the study was started with other settings, or cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # before the storage, whose file it would leave behind
+    pruner = make("pruner", options.pruner)
     storage = open_storage(options.storage)
     study = optuna.create_study(
         storage=storage,
         sampler=sampler,
-        pruner=make("pruner", options.pruner),
+        pruner=pruner,
         study_name=options.study_name,
         directions=list(options.objectives.values()),
         load_if_exists=True,

@@ -259,11 +259,11 @@ class Task(pl.LightningModule, ABC):
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of validation."""
-        self.log_dict(self._compute("val"), logger=False)
+        self.log_dict(self._compute("val"), logger=False, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of test."""
-        self.log_dict(self._compute("test"), logger=False)
+        self.log_dict(self._compute("test"), logger=False, sync_dist=True)
 
     @torch.no_grad()
     def measure(self, split: str, batches: Iterable[Batch]) -> dict[str, float]:

@@ -13,15 +13,13 @@ from torch import Tensor
 
 from src.build import build_data, build_net, build_optimizer
 from src.config.errors import ConfigError
+from src.config.keys import counts
 from src.data.base import InMemoryDataModule, Parts
 from src.sweep.jobs import Job, hydra_config
 from src.vmap.stacked.network import row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 
 T = TypeVar("T")
-
-# Values of `data` that order the batches and leave the samples as they are.
-BATCHING = ("batch_size", "batch_seed")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class ModelFactory:
 
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
-        node = {key: value for key, value in self.config(job)["data"].items() if key not in BATCHING}
+        node = {key: value for key, value in self.config(job)["data"].items() if counts(f"data.{key}", "samples")}
         return self._once("data", node, job, lambda: _data(job))
 
     def batch_size(self, job: Job) -> int | None:

@@ -25,12 +25,13 @@ from src.callbacks.pictures import FinalPictures
 from src.callbacks.progress import EpochBar
 from src.callbacks.pruning import Pruning
 from src.callbacks.tensorboard import PrecisionRecallCurves
+from src.config.keys import counts, flatten
 from src.data.base import InMemoryDataModule
-from src.run.directory import RunDir, flatten
+from src.run.directory import RunDir
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
 from src.tasks.base import Task
-from src.vmap.models import BATCHING, ModelFactory
+from src.vmap.models import ModelFactory
 from src.vmap.probe import NotStackedError, first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE
@@ -64,9 +65,6 @@ _CALLBACKS = (
     RichModelSummary,
 )
 _LOGGERS = (MetricsCSV, TensorBoardLogger)
-
-# Nodes of the configuration that may differ within a stack, or that `_key` looks at more closely.
-_FREE = ("seed", "run_dir", "optimized_metric", "evaluate", "suggested", "sweep", "logger")
 
 
 @dataclass(frozen=True)
@@ -191,9 +189,9 @@ def _key(job: Job, factory: ModelFactory) -> str:
     numbers = STACKED[get_class(cfg["optimizer"]["_target_"])].numbers
     scheduler = cfg["scheduler"] or {}
     plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
-    common = {name: node for name, node in cfg.items() if name not in _FREE}
+    common = {name: node for name, node in cfg.items() if counts(name, "stack")}
     common |= {
-        "model": {name: node for name, node in cfg["model"].items() if name != "name"},
+        "model": {name: node for name, node in cfg["model"].items() if counts(f"model.{name}", "stack")},
         "optimizer": {name: value for name, value in cfg["optimizer"].items() if name not in numbers},
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
         "callbacks": [_monitored(node) for node in cfg["callbacks"].values() if node],
@@ -216,8 +214,7 @@ def _describe(cfgs: Sequence[Mapping[str, Any]]) -> str:
     """What the jobs of a stack have in common and where they differ, in one line."""
     first = cfgs[0]
     leaves = [flatten(cfg) for cfg in cfgs]
-    ignored = ("run_dir", "logger.", "callbacks.", "suggested.", *(f"data.{name}" for name in BATCHING))
-    keys = [key for key in leaves[0] if not key.startswith(ignored)]
+    keys = [key for key in leaves[0] if counts(key, "show") and counts(key, "samples")]
     differing = [key for key in keys if any(each.get(key) != leaves[0][key] for each in leaves)]
     names = "/".join(dict.fromkeys(str(cfg["model"]["name"]) for cfg in cfgs))
     kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]

@@ -1,5 +1,6 @@
 """The run directory of each stacked model, as its single run would have left it."""
 
+import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,11 +21,13 @@ from src.callbacks.pictures import FinalPictures
 from src.compat.tensorboard import file_writer
 from src.data.base import Batches, InMemoryDataModule, Part
 from src.hints.facts import facts_of
-from src.hints.rules import Hint, as_record, hints, of_error
+from src.hints.rules import Hint, hints
 from src.measure import class_report
 from src.pictures.catalogue import draw_fitting
 from src.pictures.subject import Subject, title_of
 from src.plots.style import save
+from src.record import Fitted
+from src.record import Recorder as RunRecorder
 from src.run.directory import RunDir
 from src.sweep.jobs import Job
 from src.tasks.base import Task, task_state
@@ -87,16 +90,13 @@ class Recorder:
     def _record(self, trained: TrainedModel) -> Outcome:
         job, cfg, run = trained.model.job, trained.model.job.cfg, RunDir(trained.model.job.run_dir)
         loggers = self._log(job, trained.rows)
-        # a job of a sweep is tried again by itself
-        overrides = job.own_overrides
-        command = [*overrides, "hydra.mode=RUN"]
-        about = {"seed": cfg.seed, "overrides": overrides, "duration_s": self.duration_s}
+        started = time.monotonic() - self.duration_s
+        record = RunRecorder(run=run, cfg=cfg, overrides=job.own_overrides, is_job=True, started=started)
         if trained.error is not None:
-            found = [as_record(hint, command) for hint in of_error(trained.error, cfg)]
-            run.fail(trained.error, **about, hints=found)
+            record.failed(trained.error)
             return Outcome(job, "failed", error=trained.error)
         fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
-        found = [as_record(hint, command) for hint in self._hints(trained)]
+        found = self._hints(trained)
         chosen = trained.best_weights if cfg.evaluate == "best" else None
         metrics = {**fitted, **self._measure(trained.weights if chosen is None else chosen, trained.model)}
         self._draw(run, job, metrics)
@@ -105,14 +105,14 @@ class Recorder:
         confusion = self.task.confusion.get("test")
         # last: a checkpoint without a result is a run that goes on by itself
         self._save(run, trained, fitted)
-        run.finish(
-            **about,
-            optimized_metric={"name": cfg.optimized_metric, "value": value},
-            metrics=metrics,
-            per_class=[] if confusion is None else class_report(confusion, self.task.spec.class_names),
-            hints=found,
-            device=str(self.trainer.strategy.root_device),
-            n_parameters=len(trained.weights),
+        record.completed(
+            Fitted(
+                metrics=metrics,
+                per_class=[] if confusion is None else class_report(confusion, self.task.spec.class_names),
+                hints=found,
+                device=str(self.trainer.strategy.root_device),
+                n_parameters=len(trained.weights),
+            )
         )
         return Outcome(job, "completed", value)
 

@@ -83,7 +83,7 @@ def train_stack(
 def _stored(job: Job) -> Outcome:
     result = RunDir(job.run_dir).result()
     assert result is not None
-    return Outcome(job, "completed", result["optimized_metric"]["value"])
+    return Outcome(job, "completed", result.value)
 
 
 def _train(

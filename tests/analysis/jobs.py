@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from src.run.directory import RunDir
+from src.run.result import Failure, Metric, Result
 
 
 def config(overrides: Sequence[str]) -> dict[str, Any]:
@@ -45,19 +46,20 @@ def make_job(
     metrics: Mapping[str, float | None] | None = None,
     error: Exception | None = None,
     optimized: str = "val/loss",
-    status: str = "completed",
+    pruned: bool = False,
 ) -> RunDir:
     """Write a run directory: completed with metrics, failed with an error, unfinished with neither."""
     cfg = OmegaConf.create(config(overrides))
     run = RunDir(path)
     run.claim(cfg, overrides=overrides)
-    about = {"seed": cfg.seed, "overrides": list(overrides), "duration_s": 1.5}
-    if error is not None:
-        run.fail(error, **about)
-    elif metrics is not None:
-        asked = {"name": optimized, "value": metrics.get(optimized)}
-        run.finish(**about, metrics=metrics, optimized_metric=asked, per_class=[])
-        if status != "completed":
-            text = run.result_file.read_text().replace('"status": "completed"', f'"status": "{status}"')
-            run.result_file.write_text(text)
+    if error is not None or metrics is not None:
+        Result(
+            status="failed" if error is not None else "pruned" if pruned else "completed",
+            seed=cfg.seed,
+            overrides=overrides,
+            duration_s=1.5,
+            error=None if error is None else Failure.of(error),
+            metrics=metrics or {},
+            optimized_metric=None if metrics is None else Metric(optimized, metrics.get(optimized)),
+        ).write(run.result_file)
     return run

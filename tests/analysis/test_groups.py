@@ -113,7 +113,7 @@ def test_a_repeated_seed_counts_once_with_its_mean(tmp_path: Path) -> None:
     for name, loss in (("a/0", 0.25), ("b/0", 0.75)):
         make_job(tmp_path / name, "seed=0", metrics={"val/loss": loss})
     make_job(tmp_path / "b/1", "seed=1", metrics={"val/loss": 3.0})
-    make_job(tmp_path / "b/2", "seed=2", metrics={"val/loss": 9.0}, status="pruned")
+    make_job(tmp_path / "b/2", "seed=2", metrics={"val/loss": 9.0}, pruned=True)
     make_job(tmp_path / "b/3", "seed=2", metrics={"val/loss": None})
     (group,) = group_jobs(read_jobs([tmp_path / "a", tmp_path / "b"]))
     assert group.by_seed("val/loss") == {0: 0.5, 1: 3.0}

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,7 +10,9 @@ from omegaconf import OmegaConf
 
 from src.analysis.records import find_runs, is_run, read_job, read_jobs
 from src.config.compose import compose_train
-from src.run.directory import RunDir, flatten
+from src.config.keys import flatten
+from src.run.directory import RunDir
+from src.run.result import Failure, Result
 from tests.analysis.jobs import make_job
 
 
@@ -39,7 +42,7 @@ def test_a_finished_job_is_read_whole(tmp_path: Path) -> None:
     job = read_job(run.path, tmp_path)
     assert (job.name, job.status, job.seed, job.duration_s) == ("0", "completed", 3, 1.5)
     assert job.overrides == {"model": "mlp", "optimizer.lr": "0.5", "seed": "3"}
-    assert (job.metrics, job.lost_metrics, job.optimized) == ({"val/loss": 0.25}, ("val/f1",), ("val/loss",))
+    assert (job.metrics, job.lost_metrics, job.optimized) == ({"val/loss": 0.25}, ("val/f1",), "val/loss")
     assert (job.leaves["optimizer.lr"], job.leaves["data.batch_seed"]) == (0.5, "${seed}")
     assert job.problems == ()
 
@@ -49,7 +52,7 @@ def test_a_failed_job_tells_its_error(tmp_path: Path) -> None:
     job = read_job(run.path, tmp_path)
     assert (job.status, job.error_type) == ("failed", "ValueError")
     assert job.error_message == "loss is nan in epoch 7\nlower the rate"
-    assert (job.metrics, job.optimized) == ({}, ())
+    assert (job.metrics, job.optimized) == ({}, None)
 
 
 def test_a_job_without_a_result_is_unfinished(tmp_path: Path) -> None:
@@ -58,13 +61,9 @@ def test_a_job_without_a_result_is_unfinished(tmp_path: Path) -> None:
     assert (job.status, job.seed, job.overrides["model"], job.problems) == ("unfinished", 3, "mlp", ())
 
 
-def test_a_pruned_job_and_several_objectives_are_read(tmp_path: Path) -> None:
-    run = make_job(tmp_path / "0", metrics={"val/loss": 0.5}, status="pruned")
+def test_a_pruned_job_is_read(tmp_path: Path) -> None:
+    run = make_job(tmp_path / "0", metrics={"val/loss": 0.5}, pruned=True)
     assert read_job(run.path, tmp_path).status == "pruned"
-    result = json.loads(run.result_file.read_text())
-    result["optimized_metric"] = [{"name": "val/loss", "value": 0.5}, {"name": "val/f1", "value": 0.5}]
-    run.result_file.write_text(json.dumps(result))
-    assert read_job(run.path, tmp_path).optimized == ("val/loss", "val/f1")
 
 
 @pytest.mark.parametrize("content", ["", '{"status": "compl', "[]", "3", "null", '{"status": "great"}', "{}", "\x00"])
@@ -77,18 +76,15 @@ def test_a_broken_result_names_itself(tmp_path: Path, content: str) -> None:
     assert job.problems[0].startswith(str(run.result_file))
 
 
-def test_a_result_of_odd_parts_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    run = make_job(tmp_path / "0", "seed=3", metrics={})
-    odd = {
-        "status": "failed",
-        "metrics": {"a": "x", "b": True, "c": float("inf"), "d": 1},
-        "error": "x",
-        "duration_s": "?",
-    }
-    run.result_file.write_text(json.dumps(odd))
-    job = read_job(run.path, tmp_path)
-    assert (job.status, job.metrics, job.duration_s, job.error_type) == ("failed", {"d": 1.0}, None, None)
-    assert job.overrides == {"seed": "3"}
+@pytest.mark.parametrize("part", [{"metrics": {"a": "x"}}, {"duration_s": "?"}, {"hints": [{}]}, {"format": 2}])
+def test_a_result_with_an_odd_part_names_itself_and_the_others_are_read(tmp_path: Path, part: dict[str, Any]) -> None:
+    odd, whole = (make_job(tmp_path / name, "seed=3", metrics={"val/loss": 0.5}) for name in "01")
+    odd.result_file.write_text(json.dumps({**json.loads(odd.result_file.read_text()), **part}))
+    first, second = read_jobs([tmp_path])
+    assert (first.status, first.overrides) == ("unfinished", {"seed": "3"})
+    assert len(first.problems) == 1
+    assert first.problems[0].startswith(str(odd.result_file))
+    assert (second.path, second.status, second.problems) == (whole.path, "completed", ())
 
 
 @pytest.mark.parametrize("content", [b"", b"- a\n- b\n", b"a: [1\nb: 2\n", b"\xff\xfe\x00", b"just words"])
@@ -102,7 +98,8 @@ def test_a_broken_configuration_names_itself_and_keeps_the_result(tmp_path: Path
 
 
 def test_a_job_that_failed_before_its_configuration_was_written_is_found(tmp_path: Path) -> None:
-    RunDir(tmp_path / "0").fail(ValueError("no"), seed=1, overrides=["a=1"])
+    result = Result(status="failed", error=Failure.of(ValueError("no")), seed=1, overrides=["a=1"])
+    result.write(RunDir(tmp_path / "0").result_file)
     assert is_run(tmp_path / "0")
     (job,) = read_jobs([tmp_path])
     assert (job.status, job.seed, job.overrides, job.leaves) == ("failed", 1, {"a": "1"}, {})
@@ -120,7 +117,7 @@ def test_a_job_that_failed_before_its_configuration_was_written_is_found(tmp_pat
     ],
 )
 def test_overrides_are_split_into_key_and_value(tmp_path: Path, override: str, pair: tuple[str, str]) -> None:
-    RunDir(tmp_path / "0").fail(ValueError("no"), overrides=[override])
+    Result(status="failed", overrides=[override]).write(RunDir(tmp_path / "0").result_file)
     assert read_job(tmp_path / "0", tmp_path).overrides == dict([pair])
 
 

@@ -102,7 +102,7 @@ def test_every_other_group_is_compared_with_the_best_and_the_p_values_corrected(
 
 def test_failed_jobs_count_in_their_group_and_in_no_mean(tmp_path: Path) -> None:
     fill(tmp_path, {"a": [{"val/loss": 0.5}, None, {"val/loss": 0.7}], "b": [None], "c": [{"val/loss": None}]})
-    make_job(tmp_path / "p", "model=b", "seed=9", metrics={"val/loss": 0.0}, status="pruned")
+    make_job(tmp_path / "p", "model=b", "seed=9", metrics={"val/loss": 0.0}, pruned=True)
     found = summary(tmp_path)
     assert order(found)[0] == "a"
     assert found.groups[0].estimates["val/loss"].n == 2
@@ -134,7 +134,7 @@ def test_a_sweep_is_complete_when_every_job_has_ended_well(
     for i, status in enumerate(statuses):
         metrics = {"val/loss": 1.0} if status in ("completed", "pruned") else None
         error = ValueError() if status == "failed" else None
-        make_job(tmp_path / str(i), f"seed={i}", metrics=metrics, error=error, status=status)
+        make_job(tmp_path / str(i), f"seed={i}", metrics=metrics, error=error, pruned=status == "pruned")
     assert summary(tmp_path).is_complete is complete
 
 

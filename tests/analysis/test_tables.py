@@ -52,9 +52,7 @@ def test_eighty_columns_hold_everything_but_paths(tmp_path: Path) -> None:
         error = troubles[i % 3]
         overrides = ["model.net.hidden=[128,128,128,128]", f"+some.long.key.name={'very' * 8}{i % 4}", f"seed={i}"]
         metrics = {"val/loss": 123456.0 / (i + 1), "test/accuracy": 0.5}
-        make_job(
-            tmp_path / str(i), *overrides, metrics=metrics, error=error, status="pruned" if i == 6 else "completed"
-        )
+        make_job(tmp_path / str(i), *overrides, metrics=metrics, error=error, pruned=i == 6)
     make_job(tmp_path / "12", "seed=0")
     output = printed(tmp_path)
     lines = [line for line in output.splitlines() if str(tmp_path) not in line]

@@ -9,6 +9,7 @@ from src.config.compose import compose_train
 from src.plots.boundary import boundary_figure
 from src.plots.style import save
 from src.run.directory import RunDir
+from src.run.result import Metric, Result
 
 _N_SEEDS = 10
 
@@ -22,8 +23,14 @@ def make_thousand(sweep_dir: Path, *, n: int = 1000) -> None:
     first = RunDir(sweep_dir.parent / "first")
     first.claim(compose_train(overrides, run_dir=first.path), overrides=overrides)
     metrics = {f"{split}/{name}": 0.5 for split in ("val", "test") for name in ("loss", "accuracy", "f1")}
-    optimized = {"name": "val/loss", "value": 0.5}
-    first.finish(seed=7, overrides=overrides, metrics=metrics, optimized_metric=optimized, per_class=[], duration_s=1.0)
+    Result(
+        status="completed",
+        seed=7,
+        overrides=overrides,
+        metrics=metrics,
+        optimized_metric=Metric("val/loss", 0.5),
+        duration_s=1.0,
+    ).write(first.result_file)
     write_metrics(first.path)
     draw_boundary(first.path)
     texts = {path: path.read_text() for path in (first.config_file, first.result_file)}

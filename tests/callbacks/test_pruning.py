@@ -54,7 +54,7 @@ def test_a_run_that_the_pruner_gives_up_ends_and_keeps_what_it_has_measured(tmp_
 def test_a_pruned_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, cfg = begin(tmp_path, STOPS)
     value = train(cfg)
-    monkeypatch.setattr("src.train._run", lambda *_args, **_kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr("src.fit.fit", lambda *_args, **_kwargs: pytest.fail("trained again"))
     assert train(cfg) == value
 
 

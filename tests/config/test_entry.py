@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.compose import entry
+from src.config.entry import entry
+from src.config.resolvers import register_resolvers
 from tests.config.tree import Run
 
 
@@ -77,6 +78,7 @@ def test_unique_is_stable_within_a_run_and_a_sweep_and_differs_between(start: Ru
 def test_unique_does_not_follow_the_seed() -> None:
     import random
 
+    register_resolvers()
     drawn = set()
     for _ in range(2):
         random.seed(0)

@@ -32,6 +32,17 @@ from tests.waiting import ROOT, completed
         ("data=zzz", "data=zzz (command line: data=zzz): no such option; options of data: large, small"),
         ("logger=[none,nome]", "logger=nome (command line: logger=[none,nome]): no such option; did you mean none?"),
         ("data=null", "data=null: not an option; options of data: large, small"),
+        ("~data=[x]", "~data=[x]: not an option; options of data: large, small"),
+        ("data=*", "data=* (command line: data=*): no such option; options of data: large, small"),
+        ("data=larg*", "data=larg* (command line: data=larg*): no such option; did you mean large? options of data"),
+        ("data='['", "data=[ (command line: data='['): no such option; options of data: large, small"),
+        ("data='a(b'", "data=a(b (command line: data='a(b'): no such option; options of data: large, small"),
+        ("data=a(b", "data=a(b: no viable alternative at input 'a(b'"),
+        ("data=+", "data=+ (command line: data=+): no such option; options of data: large, small"),
+        ("logger=[none,*]", "logger=* (command line: logger=[none,*]): no such option; options of logger: none"),
+        ("+data=**", "data=** (command line: +data=**): no such option"),
+        ("data._target_=thing.**x", "data._target_ (command line: data._target_=thing.**x): thing.**x does not exist"),
+        ("+=1", "+=1: no key; give GROUP=OPTION or KEY=VALUE"),
         ("data.size=[1", "data.size=[1: no viable alternative at input '[1'"),
         ("seed=1,2", "Ambiguous value for argument 'seed=1,2'"),
         ("seed=???", "seed (command line: seed=???): no value; give seed=..."),
@@ -162,7 +173,7 @@ def test_a_script_ends_with_status_1_and_imports_no_torch(tmp_path: Path) -> Non
     script.write_text(
         "import sys, atexit\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from src.config.compose import entry\n"
+        "from src.config.entry import entry\n"
         "atexit.register(lambda: print('torch' in sys.modules))\n"
         "@entry('train')\n"
         "def main(cfg): ...\n"

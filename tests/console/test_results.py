@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from src.config.keys import flatten
 from src.console.results import print_config, print_hints, print_results
-from src.run.directory import flatten
 from tests.tasks.runs import small
 
 METRICS = {

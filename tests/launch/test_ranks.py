@@ -1,6 +1,7 @@
 """Runs of several processes, alone, in a sweep, and under Slurm."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
-from src.launch.ranks import check_processes, is_own_command, n_started, run_as_command, wants_many
-from src.run.directory import is_first_process
+from src.launch.ranks import check_processes, is_first_process, is_own_command, n_started, run_as_command, wants_many
+from src.run.directory import RunDir
+from src.run.result import Failure, Result
 from tests.launch.commands import QUIET, Launcher, results
 from tests.tasks.runs import stored_weights
 from tests.waiting import ROOT, completed
@@ -52,6 +54,40 @@ def test_a_job_of_a_sweep_may_be_several_processes(tmp_path: Path) -> None:
     assert one is not None
     assert many["metrics"] == pytest.approx(one["metrics"], abs=1e-5)
     assert "trainer=ddp" in many["overrides"]
+
+
+def train_in_two(run_dir: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """The command of README, in two processes."""
+    many = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=3"]
+    return completed(sys.executable, "-m", "src.train", *many, *overrides, f"hydra.run.dir={run_dir}")
+
+
+@pytest.mark.slow
+def test_two_processes_say_nothing_that_one_does_not(tmp_path: Path) -> None:
+    done = train_in_two(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "sync_dist" not in done.stderr
+    assert done.stdout.count("device: cpu") == 1
+    result = RunDir(tmp_path).result()
+    assert result is not None
+    assert result.status == "completed"
+    again = train_in_two(tmp_path)
+    assert again.returncode == 0
+    assert "already completed" in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hook", ["setup", "on_train_epoch_end", "on_test_end"])
+def test_a_failure_of_the_second_process_is_the_runs_failure(hook: str, tmp_path: Path) -> None:
+    own = ["+callbacks.own._target_=tests.launch.rank_one.FailsOnRankOne", f"+callbacks.own.hook={hook}"]
+    done = train_in_two(tmp_path, *own, *QUIET)
+    assert done.returncode != 0
+    result = RunDir(tmp_path).result()
+    assert result is not None
+    assert result.error is not None
+    assert (result.status, result.error.type) == ("failed", "ValueError")
+    assert result.error.message == "only the second process has this fault"
 
 
 @pytest.mark.cluster
@@ -125,7 +161,7 @@ def test_only_a_job_of_several_processes_is_a_command_of_its_own() -> None:
 
 
 def test_a_command_that_fails_tells_what_its_result_says(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text(json.dumps({"error": {"type": "ValueError", "message": "too hot"}}))
+    Result(status="failed", error=Failure.of(ValueError("too hot"))).write(tmp_path / "result.json")
     with pytest.raises(RuntimeError, match="ended with status 1: ValueError: too hot"):
         run_as_command("no.such.module", [], tmp_path, cwd=ROOT)
     with pytest.raises(RuntimeError, match="ended with status 1: Killed: it left no result"):

@@ -9,7 +9,7 @@ from torch import nn
 from src.config.errors import ConfigError
 from src.models.activations import ACTIVATIONS
 from src.models.mlp import MLP
-from src.pictures.catalogue import PICTURES, activation_sheet, check_names, draw_fitting, needs, read_history
+from src.pictures.catalogue import PICTURES, activation_sheet, check_names, draw_fitting, needs
 from src.pictures.subject import Subject
 from src.run.directory import RunDir
 from tests.data.test_sources import blobs, circles, line
@@ -74,15 +74,6 @@ def test_the_sheet_shows_every_activation_and_twins_over_what_they_stand_for() -
     assert sorted([*shown, "handmade_relu", "handmade_sigmoid"]) == sorted(ACTIVATIONS)
     twins = {ax.get_title().splitlines()[0] for ax in figure.axes if len(ax.lines) == 4}
     assert twins == {"relu", "sigmoid"}
-
-
-def test_history_is_the_table_without_a_line_that_was_cut_off(tmp_path: Path) -> None:
-    (tmp_path / "metrics.csv").write_text("epoch,train/loss,val/loss\n0,0.5,\n10,0.25,0.75\n20,0.1")
-    history = read_history(RunDir(tmp_path))
-    assert list(history) == ["epoch", "train/loss", "val/loss"]
-    assert history["epoch"].tolist() == [0, 10]
-    assert history["train/loss"].tolist() == [0.5, 0.25]
-    assert np.array_equal(history["val/loss"], [np.nan, 0.75], equal_nan=True)
 
 
 def test_unknown_names_are_refused_with_the_nearest_one() -> None:

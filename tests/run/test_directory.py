@@ -1,18 +1,17 @@
 """The run directory: who may use it, and what it holds at the end."""
 
-import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
-from src.run.directory import RunDir, flatten
+from src.run.directory import RunDir
 from src.run.files import write_atomically
-from src.run.versions import git_state
+from src.run.result import Metric, Result, Status
 from src.train import train
 from tests.tasks.runs import listing, small
 
@@ -29,6 +28,10 @@ def config(**changes: Any) -> DictConfig:
         "run_dir": "somewhere",
     }
     return OmegaConf.create(given | changes)
+
+
+def end(run: RunDir, status: Status) -> None:
+    Result(status=status).write(run.result_file)
 
 
 # Taking a directory
@@ -70,7 +73,7 @@ def test_a_completed_run_stays_as_it_is(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.claim(config(), overrides=["seed=42"])
     write_atomically(run.checkpoints / "last.ckpt", b"weights")
-    run.finish(metrics={})
+    end(run, "completed")
     before = {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)}
     assert run.claim(config(), overrides=["other=1"]) == "completed"
     assert {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)} == before
@@ -81,7 +84,7 @@ def test_what_a_failed_run_has_left_is_removed_but_its_log(tmp_path: Path) -> No
     run.claim(config())
     for name in ("checkpoints/last.ckpt", "tensorboard/events", "plots/boundary.png", "metrics.csv", "train.log"):
         write_atomically(tmp_path / name, b"old")
-    run.fail(RuntimeError("out of order"))
+    end(run, "failed")
     assert run.claim(config(), overrides=["new=1"]) == "fresh"
     assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml", "train.log"]
     assert run.result() is None
@@ -94,14 +97,14 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(status: str,
     if status == "resume":
         write_atomically(run.checkpoints / "last.ckpt", b"weights")
     elif status == "failed":
-        run.fail(RuntimeError())
+        end(run, "failed")
     elif status == "completed":
-        run.finish()
+        end(run, "completed")
     before = listing(tmp_path)
     other = config(seed=0, model={"net": {"hidden": [16]}}, extra={"key": 1})
     message = (
-        r"holds a run of another configuration:\n  extra\.key: absent there, 1 now\n"
-        r"  model\.net\.hidden: \[10, 10\] there, \[16\] now\n  seed: 42 there, 0 now\n"
+        r"holds a run of another configuration:\n  extra\.key: not stored, given 1\n"
+        r"  model\.net\.hidden: stored \[10, 10\], given \[16\]\n  seed: stored 42, given 0\n"
     )
     with pytest.raises(ConfigError, match=message):
         run.claim(other)
@@ -111,20 +114,20 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(status: str,
 def test_a_key_that_is_gone_is_a_difference(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.claim(config(extra=1))
-    with pytest.raises(ConfigError, match="extra: 1 there, absent now"):
+    with pytest.raises(ConfigError, match="extra: stored 1, not given"):
         run.claim(config())
 
 
 def test_null_differs_from_a_key_that_is_absent(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.claim(config())
-    with pytest.raises(ConfigError, match="extra: absent there, None now"):
+    with pytest.raises(ConfigError, match="extra: not stored, given None"):
         run.claim(config(extra=None))
 
 
 def test_a_directory_that_was_moved_is_still_the_same_run(tmp_path: Path) -> None:
     RunDir(tmp_path / "old").claim(config(run_dir=str(tmp_path / "old")))
-    RunDir(tmp_path / "old").finish()
+    end(RunDir(tmp_path / "old"), "completed")
     moved = RunDir((tmp_path / "old").rename(tmp_path / "new"))
     assert moved.claim(config(run_dir=str(tmp_path / "new"))) == "completed"
     assert moved.config().run_dir == str(tmp_path / "new")
@@ -140,8 +143,17 @@ def test_values_come_back_from_yaml_as_they_were(tmp_path: Path) -> None:
         "empty": {"list": [], "map": {}},
     }
     run.claim(config(values=values))
-    run.finish()
+    end(run, "completed")
     assert run.claim(config(values=values)) == "completed"
+
+
+def test_a_directory_whose_result_is_damaged_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    run.result_file.write_text('{"status": "comp')
+    with pytest.raises(ConfigError, match=rf"^{re.escape(str(run.result_file))} cannot be read: "):
+        run.claim(config())
+    assert run.result_file.read_text() == '{"status": "comp'
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -149,47 +161,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         RunDir(tmp_path).config()
 
 
-# The result
-
-
-def test_a_run_without_a_result_has_none(tmp_path: Path) -> None:
-    assert RunDir(tmp_path).result() is None
-
-
-def test_result_says_what_code_has_run(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    run.finish(metrics={"val/loss": 0.5}, seed=0, overrides=["seed=0"])
-    result = run.result()
-    assert result is not None
-    assert list(result) == ["status", "metrics", "seed", "overrides", "versions", "git"]
-    assert (result["status"], result["metrics"], result["seed"]) == ("completed", {"val/loss": 0.5}, 0)
-    assert result["versions"]["torch"] == torch.__version__
-    assert result["git"] == git_state()
-
-
-def test_numbers_that_json_does_not_know_become_null_at_any_depth(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    run.finish(metrics={"a": math.nan, "b": [math.inf, 1.0, (-math.inf,)]}, value=math.nan, n=3, ok=True, none=None)
-
-    def refuse(name: str) -> None:
-        pytest.fail(f"{name} is not JSON")
-
-    result = json.loads(run.result_file.read_text(), parse_constant=refuse)
-    assert result["metrics"] == {"a": None, "b": [None, 1.0, [None]]}
-    assert (result["value"], result["n"], result["ok"], result["none"]) == (None, 3, True, None)
-
-
-def test_a_failed_run_tells_its_error(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    with pytest.raises(ValueError, match="no such thing") as caught:
-        raise ValueError("no such thing")
-    run.fail(caught.value, seed=1, duration_s=2.5)
-    result = run.result()
-    assert result is not None
-    assert (result["status"], result["seed"], result["duration_s"]) == ("failed", 1, 2.5)
-    assert (result["error"]["type"], result["error"]["message"]) == ("ValueError", "no such thing")
-    assert "test_directory.py" in result["error"]["traceback"]
-    assert "Traceback (most recent call last)" in result["error"]["traceback"]
+# What a training leaves
 
 
 def test_a_trained_run_leaves_a_whole_result_and_returns_at_once_the_second_time(tmp_path: Path) -> None:
@@ -197,14 +169,13 @@ def test_a_trained_run_leaves_a_whole_result_and_returns_at_once_the_second_time
     value = train(cfg)
     result = RunDir(tmp_path).result()
     assert result is not None
-    assert result["status"] == "completed"
-    assert result["optimized_metric"] == {"name": "val/loss", "value": value}
-    assert result["metrics"]["val/loss"] == value
-    assert {name.split("/")[0] for name in result["metrics"]} == {"train", "val", "test"}
-    assert (result["seed"], result["overrides"], result["device"]) == (42, [], "cpu")
-    assert result["n_parameters"] == 2 * 10 + 10 + 10 * 10 + 10 + 10 + 1
-    assert result["duration_s"] > 0
-    assert [row["class"] for row in result["per_class"]] == ["outer", "inner"]
+    assert result.status == "completed"
+    assert result.optimized_metric == Metric("val/loss", value)
+    assert result.metrics["val/loss"] == value
+    assert {name.split("/")[0] for name in result.metrics} == {"train", "val", "test"}
+    assert (result.seed, result.overrides, result.device) == (42, [], "cpu")
+    assert result.n_parameters == 2 * 10 + 10 + 10 * 10 + 10 + 10 + 1
+    assert [row["class"] for row in result.per_class] == ["outer", "inner"]
     written_at = RunDir(tmp_path).result_file.stat().st_mtime_ns
     assert train(cfg) == value
     assert RunDir(tmp_path).result_file.stat().st_mtime_ns == written_at
@@ -213,31 +184,15 @@ def test_a_trained_run_leaves_a_whole_result_and_returns_at_once_the_second_time
 def test_a_run_that_raises_is_recorded_and_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cfg = small(*SHORT, "logger=csv", run_dir=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("src.measure.measure", lambda *_, **__: 1 / 0)
+        patch.setattr("src.fit.measure", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(cfg)
     result = RunDir(tmp_path).result()
     assert result is not None
-    assert (result["status"], result["error"]["type"]) == ("failed", "ZeroDivisionError")
+    assert result.error is not None
+    assert (result.status, result.error.type) == ("failed", "ZeroDivisionError")
     assert train(cfg) is not None
     result = RunDir(tmp_path).result()
     assert result is not None
-    assert result["status"] == "completed"
-    assert "error" not in result
-
-
-# Small things
-
-
-def test_flatten_gives_leaves_by_dotted_key() -> None:
-    assert flatten(config()) == {
-        "seed": 42,
-        "model.net.hidden": [10, 10],
-        "optimizer.lr": "${suggested.lr}",
-        "optimizer.weight_decay": 1e-5,
-        "suggested.lr": 0.1,
-        "scheduler": {},
-        "run_dir": "somewhere",
-    }
-    assert flatten(config(), resolve=True)["optimizer.lr"] == 0.1
-    assert flatten({"a": {"b": {"c": 1}}, 3: 4}) == {"a.b.c": 1, "3": 4}
+    assert result.status == "completed"
+    assert result.error is None

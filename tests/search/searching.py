@@ -10,7 +10,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial
 
-from src.run.directory import PrunedError, RunDir
+from src.run.directory import RunDir
+from src.run.result import Failure, Result
+from src.run.trial import PrunedError
 from src.search.options import SearchOptions
 from src.search.search import search
 from src.search.space import Space, read_space
@@ -78,11 +80,12 @@ class Jobs:
         try:
             measured = self.formula(values)
             metrics = measured if isinstance(measured, dict) else {"val/loss": measured}
-            run.finish(metrics=metrics, n_parameters=7)
+            result = Result(status="completed", metrics=metrics, n_parameters=7)
         except PrunedError as pruned:
-            run.prune(pruned)
+            result = Result(status="pruned", metrics=pruned.metrics, epoch=pruned.epoch)
         except Exception as error:
-            run.fail(error)
+            result = Result(status="failed", error=Failure.of(error))
+        result.write(run.result_file)
         return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
-from src.run.directory import PrunedError
+from src.run.trial import PrunedError
 from src.search.findings import command, report
 from tests.search.searching import SPACE, Values, bowl, search_study
 

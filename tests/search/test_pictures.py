@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import TrialState
 
-from src.run.directory import PrunedError
-from src.run.trial import TrialLink, open_storage
+from src.run.trial import PrunedError, TrialLink, open_storage
 from src.search.pictures import figures, write_page
 from tests.search.searching import SPACE, Values, bowl, search_study
 

@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 
 from src.config.errors import ConfigError
 from src.launch.job import JobDiedError, JobSpec
-from src.run.directory import PrunedError, RunDir
-from src.run.trial import TrialLink
+from src.run.directory import RunDir
+from src.run.trial import PrunedError, TrialLink
 from src.search.search import search
 from tests.search.searching import SPACE, Jobs, Values, bowl, compose, drawn, options, read, run_search
 

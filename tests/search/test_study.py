@@ -87,14 +87,14 @@ def test_a_trial_that_another_directory_is_working_on_is_left_alone_and_counts(t
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"space": ("x=interval(-2,3)", *SPACE[1:])}, r"x: interval\(-2,2\) there, interval\(-2,3\) now"),
-        ({"space": (*SPACE, "z=1,2")}, r"z: absent there, 1,2 now"),
-        ({"space": SPACE[:2]}, r"kind: a,b there, absent now"),
-        ({"space": (*SPACE, "fixed=3")}, r"fixed: absent there, 3 now"),
-        ({"settings": {"lr": 0.2}}, r"lr: 0\.1 there, 0\.2 now"),
-        ({"sampler": "random"}, r"hydra\.sweeper\.sampler\._target_: optuna\.samplers\.TPESampler there"),
-        ({"pruner": "median"}, r"hydra\.sweeper\.pruner\._target_: optuna\.pruners\.NopPruner there"),
-        ({"objectives": {"val/loss": "maximize"}}, r"hydra\.sweeper\.objectives\.val/loss: minimize there"),
+        ({"space": ("x=interval(-2,3)", *SPACE[1:])}, r"x: stored interval\(-2,2\), given interval\(-2,3\)"),
+        ({"space": (*SPACE, "z=1,2")}, r"z: not stored, given 1,2"),
+        ({"space": SPACE[:2]}, r"kind: stored a,b, not given"),
+        ({"space": (*SPACE, "fixed=3")}, r"fixed: not stored, given 3"),
+        ({"settings": {"lr": 0.2}}, r"lr: stored 0\.1, given 0\.2"),
+        ({"sampler": "random"}, r"hydra\.sweeper\.sampler\._target_: stored optuna\.samplers\.TPESampler"),
+        ({"pruner": "median"}, r"hydra\.sweeper\.pruner\._target_: stored optuna\.pruners\.NopPruner"),
+        ({"objectives": {"val/loss": "maximize"}}, r"hydra\.sweeper\.objectives\.val/loss: stored minimize"),
     ],
 )
 def test_a_study_begun_with_other_settings_is_refused_naming_them(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
+import src.fit
 import src.train
 from src.run.trial import open_storage
 from tests.waiting import completed
@@ -131,7 +132,7 @@ def test_a_pruner_wants_the_callback_that_asks_it(tmp_path: Path, command: Comma
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, ran = src.train._run, []
+    real, ran = src.fit.fit, []
 
     def run(*args: Any, **kwargs: Any) -> Any:
         ran.append(args)
@@ -139,7 +140,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("src.train._run", run)
+    monkeypatch.setattr("src.fit.fit", run)
     asked = (*SEARCH, *SHORT, f"hydra.sweep.dir={tmp_path}", "optimizer.lr=interval(0,1)", "hydra.sweeper.n_trials=3")
     with pytest.raises(SystemExit) as end:
         command(*asked)

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
+from src.config.keys import flatten
 from src.config.origins import hydra_at
-from src.run.directory import flatten
 from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives
 
 

@@ -80,7 +80,7 @@ def test_a_lost_model_is_a_failed_job_and_another_configuration_is_refused(
     again, _ = sweep(*common, "optimizer.lr=0.01,0.02", sweep_dir=tmp_path)
     assert again[0].return_value == returns[0].return_value
     assert again[1].status == JobStatus.FAILED
-    with pytest.raises(OtherRunError, match=r"optimizer.lr: 1000000000000.0 there, 0.02 now"):
+    with pytest.raises(OtherRunError, match=r"optimizer.lr: stored 1000000000000.0, given 0.02"):
         _ = again[1].return_value
 
 

@@ -3,7 +3,6 @@
 Axes: `s` seeds, `e` epochs.
 """
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,9 @@ from numpy.typing import NDArray
 from src.analysis.page.series import Chart, Series, axis, chart_layout, metric_axis, rounded, short
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
+from src.config.errors import ConfigError
+from src.run.directory import RunDir
+from src.run.metrics import read_metrics
 
 N_SEEDS = 20  # per group: reading more takes long and moves the mean little
 _N_PLACES = 80  # along the epochs, as many as a small panel can show
@@ -47,23 +49,19 @@ def curve_charts(series: Sequence[Series]) -> list[Chart]:
 
 
 def read_curves(path: Path) -> dict[str, _Curve]:
-    """Columns of a metrics.csv by name, without what is empty or not finite; empty if it cannot be read."""
-    curves: dict[str, _Curve] = {}
+    """Metrics of a metrics.csv by name, without what is empty or not finite; empty if it cannot be read."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file)
-            names = next(rows, [])
-            epoch = names.index("epoch")
-            columns = [(i, curves.setdefault(name, ([], []))) for i, name in enumerate(names) if "/" in name]
-            for row in rows:
-                # a job that runs may be writing the last one
-                for i, (epochs, values) in columns if len(row) == len(names) else ():
-                    if row[i] and row[epoch] and math.isfinite(value := float(row[i])):
-                        epochs.append(float(row[epoch]))
-                        values.append(value)
-    except (OSError, ValueError, csv.Error):
+        columns = read_metrics(path)
+    except (OSError, ConfigError):
         return {}
-    return {name: curve for name, curve in curves.items() if curve[0]}
+    curves: dict[str, _Curve] = {}
+    for name, values in columns.items() if "epoch" in columns else ():
+        known = [(epoch, value) for epoch, value in zip(columns["epoch"], values, strict=True) if "/" in name]
+        finite = [pair for pair in known if all(map(math.isfinite, pair))]
+        if finite:
+            epochs, measured = zip(*finite, strict=True)
+            curves[name] = (list(epochs), list(measured))
+    return curves
 
 
 def band(curves: Sequence[_Curve]) -> Band | None:
@@ -86,7 +84,7 @@ def band(curves: Sequence[_Curve]) -> Band | None:
 
 def _read_group(jobs: Sequence[JobRecord]) -> list[Mapping[str, _Curve]]:
     completed = [job for job in jobs if job.status == "completed"][:N_SEEDS]
-    return [curves for job in completed if (curves := read_curves(job.path / "metrics.csv"))]
+    return [curves for job in completed if (curves := read_curves(RunDir(job.path).metrics_file))]
 
 
 def _metrics(found: set[str]) -> list[str]:

@@ -1,0 +1,89 @@
+"""Which keys of a configuration do not count, and for what; and configurations as flat tables of keys.
+
+Whoever compares configurations asks `counts`, with what it compares them for:
+
+- ``run``: is a stored run the run that is asked for?
+- ``group``: are two jobs of a sweep means over seeds of one group?
+- ``stack``: can two jobs be trained as one batch? What is free here may differ from model to model.
+- ``samples``: do two jobs see the same samples?
+- ``show``: does a key belong among the hyper-parameters that a run shows?
+
+A key counts for all that its line in the table below does not name; what holds for a key holds for all keys below it::
+
+    counts("optimizer.lr", "run")       True
+    counts("run_dir", "run")            False
+    counts("sweep.dry_run", "group")    False, as `sweep` does
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+
+Purpose = Literal["run", "group", "stack", "samples", "show"]
+
+_DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
+    # where a run goes, and whether it is only looked at
+    "run_dir": frozenset({"run", "group", "stack", "show"}),
+    "sweep": frozenset({"run", "group", "stack", "show"}),
+    # what the mean of a group is taken over
+    "seed": frozenset({"group", "stack"}),
+    # all metrics are measured, whichever is asked for
+    "optimized_metric": frozenset({"group", "stack"}),
+    # decides after training which weights are measured
+    "evaluate": frozenset({"stack"}),
+    # values that other keys refer to, and those count
+    "suggested": frozenset({"stack", "show"}),
+    # records a run, and does not change it
+    "logger": frozenset({"stack", "show"}),
+    # may end a run early; most of them watch it
+    "callbacks": frozenset({"show"}),
+    # what a title says
+    "model.name": frozenset({"stack"}),
+    # order the batches, and leave the samples as they are
+    "data.batch_size": frozenset({"samples"}),
+    "data.batch_seed": frozenset({"samples"}),
+}
+
+
+@functools.cache
+def counts(key: str, purpose: Purpose) -> bool:
+    """Whether configurations that differ in this key differ for this purpose.
+
+    Args:
+        key: Dotted key of a value or a node.
+        purpose: What they are compared for.
+    """
+    parts = key.split(".")
+    above = (".".join(parts[:n]) for n in range(1, len(parts) + 1))
+    return not any(purpose in _DOES_NOT_COUNT_FOR.get(name, ()) for name in above)
+
+
+def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
+    """Leaves of a configuration by their dotted key; lists are leaves, and so are empty nodes."""
+    tree: Any = OmegaConf.to_container(cfg, resolve=resolve) if OmegaConf.is_config(cfg) else cfg
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            leaves.update({f"{key}.{k}": v for k, v in flatten(value).items()})
+        else:
+            leaves[str(key)] = value
+    return leaves
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """A line for each key in which a run that is asked for is not the stored one; empty if it is.
+
+    Args:
+        stored: Leaves by dotted key.
+        given: The same of what is asked for.
+    """
+    lines = []
+    for key in sorted(stored.keys() | given.keys()):
+        there, here = key in stored, key in given
+        if counts(key, "run") and (there, stored.get(key)) != (here, given.get(key)):
+            before = f"stored {stored[key]}" if there else "not stored"
+            now = f"given {given[key]}" if here else "not given"
+            lines.append(f"  {key}: {before}, {now}")
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""How a run has ended, written into its directory: for a single run, a job of a sweep and a stacked model alike."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from src.hints.rules import Hint, as_record, of_error
+from src.run.directory import RunDir
+from src.run.result import Failure, Metric, Result, Status
+from src.run.trial import PrunedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What is known of a network once it is trained and measured; as in `src.run.result.Result`."""
+
+    metrics: Mapping[str, float]
+    per_class: Sequence[Mapping[str, Any]]
+    hints: Sequence[Hint]
+    device: str
+    n_parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorder:
+    """Writes the result of a run: the one place that does so, however the run ends.
+
+    Attributes:
+        run: Its directory.
+        cfg: Its configuration.
+        overrides: What that was composed from.
+        is_job: Whether it is a job of a sweep.
+        is_first: Whether this process keeps the records, of several that train the run; a failure is recorded by each.
+        started: When it began, on the clock of `time.monotonic`.
+    """
+
+    run: RunDir
+    cfg: DictConfig
+    overrides: Sequence[str]
+    is_job: bool
+    is_first: bool = True
+    started: float = field(default_factory=time.monotonic)
+
+    def completed(self, fitted: Fitted) -> Result:
+        """Record a run that has come to its end."""
+        hints = self._records(fitted.hints)
+        return self._write("completed", **{**vars(fitted), "hints": hints})
+
+    def pruned(self, pruned: PrunedError) -> Result:
+        """Record a run that its search has ended: what was measured so far."""
+        return self._write("pruned", metrics=pruned.metrics, epoch=pruned.epoch)
+
+    def failed(self, error: BaseException) -> Result:
+        """Record a run that has raised; of several processes the first one that fails says why."""
+        found = self.run.result()
+        if found is not None:
+            return found
+        hints = self._records(of_error(error, self.cfg))
+        return self._write("failed", error=Failure.of(error), hints=hints)
+
+    def _records(self, hints: Sequence[Hint]) -> list[dict[str, str]]:
+        # a job of a sweep is tried again by itself
+        command = [*self.overrides, "hydra.mode=RUN"] if self.is_job else self.overrides
+        return [as_record(hint, command) for hint in hints]
+
+    def _write(self, status: Status, **fields: Any) -> Result:
+        # a configuration that is refused may hold neither
+        name, seed = OmegaConf.select(self.cfg, "optimized_metric"), OmegaConf.select(self.cfg, "seed")
+        result = Result(
+            status=status,
+            seed=seed if type(seed) is int else None,
+            overrides=list(self.overrides),
+            optimized_metric=Metric(name, fields["metrics"].get(name)) if "metrics" in fields else None,
+            duration_s=time.monotonic() - self.started,
+            **fields,
+        )
+        if self.is_first or status == "failed":
+            result.write(self.run.result_file)
+        return result

@@ -1,0 +1,190 @@
+"""``result.json``: how a run has ended. The only writer and the only reader of the file. No torch.
+
+The file holds the fields of `Result` by their names, and ``format``, the version of this form. A file without it was
+written before there were versions, and is of version 1. A reader of version 1 leaves out keys that it does not know.
+"""
+
+import json
+import math
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from src.config.errors import ConfigError
+from src.run.files import write_atomically
+from src.run.versions import git_state, package_versions
+
+FORMAT = 1
+
+Status = Literal["completed", "failed", "pruned"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name and value; no value where it was not finite or not measured."""
+
+    name: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a run has raised."""
+
+    type: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Of an exception."""
+        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a run has ended.
+
+    Attributes:
+        status: ``completed``, ``failed``, or ``pruned`` where its search has ended it early.
+        seed: Seed of the run.
+        overrides: What its configuration was composed from.
+        optimized_metric: What a sweeper is told.
+        metrics: Numbers by ``split/name``; None where one was not finite.
+        per_class: Precision, recall, F1 and support of each class of the test part.
+        hints: What its own numbers say: kind, what was seen, command to try.
+        device: What it was computed on.
+        n_parameters: Number of weights.
+        duration_s: Seconds from start to end.
+        versions: Versions of the packages that have computed it.
+        git: Commit of this code and whether files differed from it; None outside a checkout.
+        error: What a failed run has raised.
+        epoch: The last epoch of a pruned run.
+    """
+
+    status: Status
+    seed: int | None = None
+    overrides: Sequence[str] = ()
+    optimized_metric: Metric | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    per_class: Sequence[Mapping[str, Any]] = ()
+    hints: Sequence[Mapping[str, str]] = ()
+    device: str | None = None
+    n_parameters: int | None = None
+    duration_s: float | None = None
+    versions: Mapping[str, str] = field(default_factory=package_versions)
+    git: Mapping[str, Any] | None = field(default_factory=git_state)
+    error: Failure | None = None
+    epoch: int | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The value of the optimised metric."""
+        return self.optimized_metric.value if self.optimized_metric else None
+
+    def write(self, path: Path) -> None:
+        """Write the file in one step; numbers that JSON does not know become null."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        text = json.dumps(_json({"format": FORMAT, **given}), indent=2, allow_nan=False)
+        write_atomically(path, text.encode())
+
+    @classmethod
+    def read(cls, path: Path) -> "Result | None":
+        """Read the file; None where there is none.
+
+        Raises:
+            ConfigError: If it is no result, or one of a later version than this code reads.
+        """
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(found, dict):
+            raise ConfigError(f"{path} cannot be read: it holds no mapping")
+        version = found.get("format", FORMAT)
+        if not isinstance(version, int) or version > FORMAT:
+            raise ConfigError(
+                f"{path} is of format {version}, this code reads up to format {FORMAT}: read it with the code that "
+                "wrote it, or with a newer one"
+            )
+        try:
+            return _checked(found)
+        except _FieldError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+class _FieldError(Exception):
+    """A field holds something else than it should."""
+
+
+def _checked(found: Mapping[str, Any]) -> Result:
+    if found.get("status") not in STATUSES:
+        raise _FieldError(f"status is {found.get('status')!r}; allowed: {', '.join(STATUSES)}")
+    metric, error, git = (_field(found, name, dict, "a mapping") for name in ("optimized_metric", "error", "git"))
+    return Result(
+        status=found["status"],
+        seed=_field(found, "seed", int, "a whole number"),
+        overrides=_list(found, "overrides", str, "strings"),
+        optimized_metric=None if metric is None else Metric(str(metric.get("name")), _number(metric.get("value"))),
+        metrics={str(name): _number(value, f"metrics.{name}") for name, value in _mapping(found, "metrics").items()},
+        per_class=_list(found, "per_class", dict, "mappings"),
+        hints=_hints(found),
+        device=_field(found, "device", str, "a string"),
+        n_parameters=_field(found, "n_parameters", int, "a whole number"),
+        duration_s=_number(found.get("duration_s"), "duration_s"),
+        versions={str(name): str(version) for name, version in _mapping(found, "versions").items()},
+        git=git,
+        error=None if error is None else Failure(*(str(error.get(name, "")) for name in Failure.__annotations__)),
+        epoch=_field(found, "epoch", int, "a whole number"),
+    )
+
+
+def _field(found: Mapping[str, Any], name: str, kind: type, allowed: str) -> Any:
+    value = found.get(name)
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise _FieldError(f"{name} is {value!r}; allowed: {allowed} or null")
+    return value
+
+
+def _mapping(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    mapping: dict[str, Any] = _field(found, name, dict, "a mapping") or {}
+    return mapping
+
+
+def _list(found: Mapping[str, Any], name: str, kind: type, what: str) -> list[Any]:
+    values: list[Any] = _field(found, name, list, f"a list of {what}") or []
+    if not all(isinstance(value, kind) for value in values):
+        raise _FieldError(f"{name} is {values!r}; allowed: a list of {what}")
+    return values
+
+
+def _hints(found: Mapping[str, Any]) -> list[dict[str, str]]:
+    names = ("kind", "seen", "try")
+    hints = _list(found, "hints", dict, "mappings")
+    if not all(hint.keys() >= set(names) for hint in hints):
+        raise _FieldError(f"hints is {hints!r}; each must hold {', '.join(names)}")
+    return [{name: str(hint[name]) for name in names} for hint in hints]
+
+
+def _number(value: Any, name: str = "optimized_metric.value") -> float | None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _FieldError(f"{name} is {value!r}; allowed: a number or null")
+    return value
+
+
+def _json(value: Any) -> Any:
+    """Plain containers; numbers that JSON does not know become null."""
+    if isinstance(value, Mapping):
+        return {str(k): _json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

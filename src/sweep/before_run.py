@@ -1,0 +1,47 @@
+"""What happens before Hydra makes the directory of a single run: so a start that is refused leaves none."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from src.config.compose import CONF_DIR, given_overrides
+from src.config.entry import RefusedError
+from src.config.explain import Source
+from src.launch.ranks import check_processes
+from src.sweep.jobs import Job
+
+
+class BeforeRun(Callback):
+    """Refuses what cannot run, and does a dry run.
+
+    Hydra makes it from conf/hydra/default.yaml; sweeps are looked at by `src.sweep.guard`.
+    """
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Check the configuration.
+
+        Raises:
+            RefusedError: If something is wrong with it.
+            SystemExit: After a dry run.
+        """
+        try:
+            job = _job(config)
+            source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
+            source.check(job.cfg, choices=hydra_cfg.runtime.choices, overrides=job.overrides)
+            check_processes(job.cfg, hydra_cfg)
+        except Exception as error:
+            raise RefusedError(error) from error
+        if job.cfg.sweep.dry_run:
+            from src.sweep.dry_run import dry_run  # and with it torch
+
+            raise SystemExit(dry_run([job]))
+
+
+def _job(config: DictConfig) -> Job:
+    cfg = config.copy()
+    with open_dict(cfg):
+        hydra_cfg = OmegaConf.create({"hydra": cfg.pop("hydra")})
+        cfg.run_dir = str(Path(hydra_cfg.hydra.run.dir).absolute())
+    return Job(0, tuple(given_overrides(hydra_cfg.hydra)), cfg, hydra_cfg)
