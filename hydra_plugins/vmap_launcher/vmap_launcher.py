@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 _LOCAL = "local"
 
-# Keys of earlier versions, and what they are called now.
-_RENAMED = {"shard": "models_per_process", "cohort": "models_per_step"}
-
 
 class VmapLauncher(Launcher):
     """Trains jobs that differ in seeds and numbers as one batch, and any other job as a single run.
@@ -108,12 +105,13 @@ class VmapLauncher(Launcher):
 
     def _check(self) -> None:
         from src.config.errors import ConfigError, suggest
+        from src.config.keys import RENAMED
 
         keys = ("executor", "engines", "models_per_process", "memory_gb", "models_per_step", "tensorboard", "pictures")
         for key in self.unknown:
-            if key in _RENAMED:
-                raise ConfigError(f"hydra.launcher.{key} is called hydra.launcher.{_RENAMED[key]} now")
-            raise ConfigError(f"hydra.launcher.{key}: unknown key; {suggest(key, keys, prefix='hydra.launcher.')}")
+            now = RENAMED.get(f"hydra.launcher.{key}")
+            hint = f"it is called {now} now" if now else suggest(key, keys, prefix="hydra.launcher.")
+            raise ConfigError(f"hydra.launcher.{key}: unknown key; {hint}")
         known = [_LOCAL, *self.engines]
         if self.executor not in known:
             raise ConfigError(f"hydra.launcher.executor: got {self.executor}; allowed: {', '.join(known)}")

@@ -47,6 +47,13 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
 }
 
 
+# Keys of earlier versions, and what they are called now.
+RENAMED = {
+    "hydra.launcher.shard": "hydra.launcher.models_per_process",
+    "hydra.launcher.cohort": "hydra.launcher.models_per_step",
+}
+
+
 @functools.cache
 def counts(key: str, purpose: Purpose) -> bool:
     """Whether configurations that differ in this key differ for this purpose.

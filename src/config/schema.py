@@ -13,6 +13,7 @@ from typing import Any, Literal, NewType, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError, suggest
+from src.config.keys import RENAMED
 from src.config.origins import Origins
 from src.config.signature import parameters
 
@@ -208,6 +209,8 @@ def unknown(
     cfg: DictConfig | dict[str, Any], key: str, *, groups: Sequence[str] = (), can_add: bool = False
 ) -> str | None:
     """Give the nearest keys to one that the configuration does not have; None if it has it, or if it can be added."""
+    if key in RENAMED:
+        return f"it is called {RENAMED[key]} now"
     node: Any = OmegaConf.to_container(cfg) if OmegaConf.is_config(cfg) else cfg
     above = ""
     for part in key.replace("[", ".").replace("]", "").split("."):

@@ -1,4 +1,4 @@
-"""What happens before Hydra makes the directory of a single run: so a start that is refused leaves none."""
+"""What happens before Hydra makes a directory: so a start that is refused leaves none."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.config.compose import CONF_DIR, given_overrides
 from src.config.entry import RefusedError
+from src.config.errors import ConfigError
 from src.config.explain import Source
 from src.launch.ranks import check_processes
 from src.sweep.jobs import Job
+
+# Those that run their jobs inside `src.sweep.guard.guarded`.
+GUARDED_SWEEPERS = (
+    "hydra_plugins.grid_sweeper.grid_sweeper.GridSweeper",
+    "hydra_plugins.optuna_sweeper.optuna_sweeper.OptunaSweeper",
+)
 
 
 class BeforeRun(Callback):
@@ -37,6 +44,22 @@ class BeforeRun(Callback):
             from src.sweep.dry_run import dry_run  # and with it torch
 
             raise SystemExit(dry_run([job]))
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Refuse a sweeper that does not guard its sweep: it would end well whatever its jobs come to.
+
+        Raises:
+            RefusedError: If it is none of ours.
+        """
+        target = str(config.hydra.sweeper._target_)
+        if target not in GUARDED_SWEEPERS:
+            chosen = config.hydra.runtime.choices.get("hydra/sweeper") or target
+            raise RefusedError(
+                ConfigError(
+                    f"hydra/sweeper={chosen}: its sweeps end with status 0 even where jobs have failed; "
+                    "use hydra/sweeper=grid for all combinations, or hydra/sweeper=optuna for a search"
+                )
+            )
 
 
 def _job(config: DictConfig) -> Job:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError, suggest
+from src.config.keys import RENAMED
 from src.config.schema import check, unknown
 from tests.waiting import completed
 
@@ -182,3 +184,12 @@ def test_no_origin_is_given_where_the_files_do_not_compose(tmp_path: Path) -> No
     conf_dir = write(tmp_path / "conf", {"train": "defaults:\n  - data: gone\n"})
     with pytest.raises(ConfigError, match=r"^typo: unknown key"):
         run_check(config(typo=1), conf_dir=conf_dir)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_key_of_an_earlier_version_is_answered_with_its_name_of_today(old: str, new: str) -> None:
+    launcher = OmegaConf.load(CONF_DIR / "hydra" / "launcher" / "vmap.yaml")
+    tree = {"hydra": {"launcher": OmegaConf.to_container(launcher)}}
+    assert unknown(tree, old) == f"it is called {new} now"
+    # and that is a key
+    assert unknown(tree, new) is None

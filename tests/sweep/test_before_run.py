@@ -47,3 +47,15 @@ def test_a_dry_run_checks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert end.value.code == 1
     assert "model=blob does not fit data=circles" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweeper", ["grid", "optuna"])
+def test_our_sweepers_are_guarded(sweeper: str, tmp_path: Path) -> None:
+    BeforeRun().on_multirun_start(composed(f"hydra/sweeper={sweeper}", f"hydra.sweep.dir={tmp_path}/sweep"))
+
+
+def test_a_sweeper_that_says_nothing_of_failures_is_refused(tmp_path: Path) -> None:
+    config = composed("hydra/sweeper=basic", f"hydra.sweep.dir={tmp_path}/sweep")
+    with pytest.raises(RefusedError, match="hydra/sweeper=basic: .* use hydra/sweeper=grid"):
+        BeforeRun().on_multirun_start(config)
+    assert not list(tmp_path.iterdir())
