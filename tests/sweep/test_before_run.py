@@ -56,6 +56,6 @@ def test_our_sweepers_are_guarded(sweeper: str, tmp_path: Path) -> None:
 
 def test_a_sweeper_that_says_nothing_of_failures_is_refused(tmp_path: Path) -> None:
     config = composed("hydra/sweeper=basic", f"hydra.sweep.dir={tmp_path}/sweep")
-    with pytest.raises(RefusedError, match="hydra/sweeper=basic: .* use hydra/sweeper=grid"):
+    with pytest.raises(RefusedError, match=r"hydra/sweeper=basic: .* use hydra/sweeper=grid"):
         BeforeRun().on_multirun_start(config)
     assert not list(tmp_path.iterdir())
