@@ -27,7 +27,7 @@ from src.pictures.catalogue import draw_fitting
 from src.pictures.subject import Subject, title_of
 from src.plots.style import save
 from src.record import Fitted
-from src.record import Recorder as RunRecorder
+from src.record import Recorder
 from src.run.directory import RunDir
 from src.sweep.jobs import Job
 from src.tasks.base import Task, task_state
@@ -59,7 +59,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Recorder:
+class ModelRecorder:
     """Writes the run directories of a chunk that has been trained.
 
     Attributes:
@@ -91,7 +91,7 @@ class Recorder:
         job, cfg, run = trained.model.job, trained.model.job.cfg, RunDir(trained.model.job.run_dir)
         loggers = self._log(job, trained.rows)
         started = time.monotonic() - self.duration_s
-        record = RunRecorder(run=run, cfg=cfg, overrides=job.own_overrides, is_job=True, started=started)
+        record = Recorder(run=run, cfg=cfg, overrides=job.own_overrides, is_job=True, started=started)
         if trained.error is not None:
             record.failed(trained.error)
             return Outcome(job, "failed", error=trained.error)

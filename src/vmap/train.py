@@ -17,7 +17,7 @@ from src.tasks.base import Task
 from src.vmap.limits import Limits, cut
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
-from src.vmap.record import Outcome, Recorder
+from src.vmap.record import ModelRecorder, Outcome
 from src.vmap.tile import Monitor
 from src.vmap.unfinished import Chunk, ChunkCheckpoint, unfinished_chunks
 
@@ -133,7 +133,7 @@ def _train_chunk(
         # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from None
-    recorder = Recorder(
+    recorder = ModelRecorder(
         task=task,
         factory=factory,
         trainer=trainer,
