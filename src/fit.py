@@ -1,9 +1,6 @@
 """What a run computes: build, fit, measure. Loads torch; `src.train` claims the directory before, and records after."""
 
 import logging
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from omegaconf import DictConfig
 
@@ -11,6 +8,7 @@ from src.build import build
 from src.callbacks.final import tell_loggers
 from src.callbacks.hints import found_by
 from src.checks.device import describe_device
+from src.compat.lightning import interruptible
 from src.console.results import print_config
 from src.measure import measure
 from src.record import Fitted
@@ -39,7 +37,7 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
     if last is not None:
         # a clear error, should it be broken, before Lightning meets it
         load_checkpoint(last)
-    with _interruptible():
+    with interruptible():
         built.fit(checkpoint=last)
         # the last weights are those that it has
         measured = measure(built, checkpoint=run.checkpoint("best") if run.tested(cfg) == "best" else None)
@@ -55,13 +53,3 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         device=str(trainer.strategy.root_device),
         n_parameters=sum(p.numel() for p in task.net.parameters()),
     )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be Ctrl-C: Lightning makes SystemExit of it, and leaves the signal ignored."""
-    try:
-        yield
-    except SystemExit:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise KeyboardInterrupt from None

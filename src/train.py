@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from src.compat.torchmetrics import without_scipy_signal
 from src.config.compose import given_overrides
 from src.config.entry import entry
+from src.config.errors import ConfigError
 from src.console.results import print_hints, print_results
 from src.launch import ranks
 from src.record import Recorder
@@ -61,6 +62,9 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
             log.info("%s: %s", pruned, run.path)
             return recorder.pruned(pruned).value
         except Exception as error:
+            # what is refused before it has left anything is no run; in a sweep it stands in the table of failures
+            if isinstance(error, ConfigError) and is_first and not is_job and run.withdraw():
+                raise
             failed = recorder.failed(error)
             if not is_job:
                 print_hints(failed.hints)

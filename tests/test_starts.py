@@ -64,6 +64,22 @@ def test_a_start_that_is_refused_leaves_nothing(arguments: list[str], said: str,
     assert not list(tmp_path.iterdir())
 
 
+def test_what_does_not_fit_leaves_no_run_directory(tmp_path: Path) -> None:
+    # only building tells, and by then Hydra has made the directory
+    done = run("-m", "src.train", "model=blob", *SHORT, f"hydra.run.dir={tmp_path}/run")
+    assert done.returncode == 1
+    assert "model=blob does not fit data=circles" in done.stderr
+    assert not list(tmp_path.iterdir())
+    # and the corrected command takes the same directory
+    assert run("-m", "src.train", *SHORT, f"hydra.run.dir={tmp_path}/run").returncode == 0
+
+
+def test_what_a_refused_start_finds_in_its_directory_stays(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run("-m", "src.train", "model=blob", *SHORT, f"hydra.run.dir={tmp_path}").returncode == 1
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_a_full_error_of_a_refused_start_is_a_traceback(tmp_path: Path) -> None:
     done = run("-m", "src.train", "+data.noize=1", f"hydra.run.dir={tmp_path}/{NEW}", HYDRA_FULL_ERROR="1")
     assert done.returncode == 1

@@ -119,6 +119,17 @@ class RunDir:
         _write_yaml(self.config_file, cfg)
         return "fresh"
 
+    def withdraw(self) -> bool:
+        """Take a claim back: remove the directory, if it holds nothing but what was asked and said.
+
+        Returns:
+            Whether it is gone.
+        """
+        if {child.name for child in self.path.iterdir()} - {".hydra", "train.log"}:
+            return False
+        shutil.rmtree(self.path)
+        return True
+
     def look(self, cfg: DictConfig) -> Claim:
         """What `claim` would find; touches nothing.
 

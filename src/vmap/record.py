@@ -26,8 +26,7 @@ from src.measure import class_report
 from src.pictures.catalogue import draw_fitting
 from src.pictures.subject import Subject, title_of
 from src.plots.style import save
-from src.record import Fitted
-from src.record import Recorder
+from src.record import Fitted, Recorder
 from src.run.directory import RunDir
 from src.sweep.jobs import Job
 from src.tasks.base import Task, task_state

@@ -1,6 +1,5 @@
 """Train a stack, chunk by chunk, and record its models."""
 
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from src.build import build_task, build_trainer
+from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.console.sweep import NoProgress
@@ -125,14 +125,9 @@ def _train_chunk(
         tile=chunk.tile,
         progress=progress,
     )
-    try:
+    with interruptible(), quiet_lightning():
         # one batch, which nobody reads, for each block of epochs
-        with quiet_lightning():
-            trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
-    except SystemExit:
-        # Lightning turns Ctrl-C into SystemExit and leaves SIGINT ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise KeyboardInterrupt from None
+        trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
     recorder = ModelRecorder(
         task=task,
         factory=factory,

@@ -8,6 +8,7 @@ from src.analysis.page.series import Series
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
+from src.config.keys import counts
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class JobTable:
 def build_job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
     """Swept values that differ between jobs, seed, metrics, the asked ones first, duration and error."""
     named = naming_values(summary.jobs)
-    keys = [key for key in dict.fromkeys(key for row in named for key in row) if key not in ("seed", "run_dir")]
+    # the seed has a column of its own
+    keys = [key for key in dict.fromkeys(key for row in named for key in row) if key != "seed" and counts(key, "run")]
     keys = [key for key in keys if len({row.get(key) for row in named}) > 1]
     all_metrics = dict.fromkeys(name for job in summary.jobs for name in (*job.metrics, *job.lost_metrics))
     metrics = [*summary.metrics, *(name for name in all_metrics if name not in summary.metrics)]
