@@ -27,7 +27,11 @@ class Moment:
         return fnmatch(str(Path(path).absolute()), self.files)
 
     def send(self, sent: signal.Signals) -> None:
-        """Let this process send itself a signal then: SIGKILL ends it there, SIGSTOP holds it there."""
+        """Let this process send itself a signal then: SIGKILL ends it there, SIGINT interrupts it there.
+
+        It comes from the thread that is to hear of it, which has it before the next line. One from outside may reach
+        another thread first, and this one anywhere, even where Python drops what is raised.
+        """
         count = itertools.count(1)
 
         def look(event: str, args: tuple[Any, ...]) -> None:

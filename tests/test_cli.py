@@ -93,9 +93,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     stopped = tmp_path / "stopped"
     moment = Moment(f"{stopped}/checkpoints/last.ckpt", n=20)
-    process = start(f"hydra.run.dir={stopped}", *LONG, output=tmp_path / "output", held_at=moment)
-    process.held()
-    process.send(sent)
+    at = {"interrupted_at": moment} if sent == signal.SIGINT else {"killed_at": moment}
+    process = start(f"hydra.run.dir={stopped}", *LONG, output=tmp_path / "output", **at)
     assert process.end() == (130 if sent == signal.SIGINT else -sent)
     assert not (stopped / "result.json").exists()
     if sent == signal.SIGINT:

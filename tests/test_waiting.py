@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import waiting
-from tests.waiting import ROOT, command, completed, is_running, state_of, wait_for
+from tests.waiting import ROOT, command, completed, is_running, wait_for
 
 # Sleeping, reading a clock, drawing a moment, and limits that are written as numbers.
 TIMED = re.compile(
@@ -95,13 +95,8 @@ def test_a_process_is_killed_before_a_file_is_put_in_its_place(tmp_path: Path) -
     assert (tmp_path / "aside").read_text() == "2"
 
 
-def test_a_process_that_is_held_gets_the_signal_right_there(tmp_path: Path) -> None:
-    env = {"PYTHONPATH": str(ROOT)}
-    program = f"import os; os.chdir({str(tmp_path)!r})\n{WRITER}"
-    process = command(sys.executable, "-c", program, str(int(signal.SIGSTOP)), output=tmp_path / "output", env=env)
-    process.held()
-    assert state_of(process.pid) == "T"
-    process.send(signal.SIGINT)
-    assert process.end() == -signal.SIGINT
-    assert "KeyboardInterrupt" in process.said()
+def test_a_process_is_interrupted_before_a_file_is_put_in_its_place(tmp_path: Path) -> None:
+    done = completed(sys.executable, "-c", WRITER, str(int(signal.SIGINT)), cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in done.stderr
     assert (tmp_path / "file").read_text() == "1"

@@ -56,7 +56,7 @@ class Started:
     def __init__(self, process: "subprocess.Popen[Any] | BaseProcess", output: Path) -> None:
         assert process.pid is not None
         self.pid: int = process.pid
-        self._process, self._output, self._is_held = process, output, False
+        self._process, self._output = process, output
 
     @property
     def status(self) -> int | None:
@@ -94,16 +94,9 @@ class Started:
         assert self.status is not None
         return self.status
 
-    def held(self) -> None:
-        """Wait until it has stopped itself, which is not its end: the next signal reaches it right there."""
-        self.wait_for(lambda: state_of(self.pid) == "T", "it stopped at the moment that was chosen")
-        self._is_held = True
-
     def send(self, sent: signal.Signals) -> None:
-        """Send a signal to it and all others of its group, as a terminal does; one that was held goes on with it."""
+        """Send a signal to it and all others of its group, as a terminal does."""
         os.killpg(self.pid, sent)
-        if self._is_held and sent != signal.SIGKILL:
-            os.killpg(self.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         """Send SIGTERM to it alone."""

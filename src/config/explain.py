@@ -158,7 +158,9 @@ class Source:
         parsed = parse(overrides)
         choices = [each for each in parsed if self._is_choice(each)]
         try:
-            cfg = self.compose([line for each in choices if (line := _first(each))])
+            # with the folders in which options may lie
+            paths = [str(each.input_line) for each in parsed if each.key_or_group == "hydra.searchpath"]
+            cfg = self.compose([*paths, *(line for each in choices if (line := _first(each)))])
         except Exception:  # its own mistake comes first
             return None
         lines = []

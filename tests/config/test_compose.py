@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from src.config.compose import compose_train
+from src.config.compose import CONF_DIR, compose_train
 from src.config.errors import ConfigError
 
 
@@ -48,3 +48,11 @@ def test_compose_train_leaves_an_initialised_hydra_alone(conf: Path) -> None:
 def test_compose_train_raises_what_the_command_line_shows(line: str, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         compose_train([line])
+
+
+def test_a_typo_beside_options_of_another_folder_is_answered_with_the_nearest_key(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    text = (CONF_DIR / "data" / "circles.yaml").read_text()
+    (tmp_path / "data" / "rings.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"data\.nois .*did you mean data\.noise\?"):
+        compose_train([f"hydra.searchpath=[file://{tmp_path}]", "data=rings", "data.nois=0.1"])

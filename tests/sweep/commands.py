@@ -15,16 +15,18 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["src.train", "src.build", "src.measure", "src.console.results", "src.analysis.finish"])
 
 
-def start(*arguments: str, output: Path, killed_at: Moment | None = None, held_at: Moment | None = None) -> Started:
+def start(
+    *arguments: str, output: Path, killed_at: Moment | None = None, interrupted_at: Moment | None = None
+) -> Started:
     """Begin a command.
 
     Args:
         *arguments: Its command line.
         output: The file to which what it prints is appended.
-        killed_at: When it kills itself, as ``kill -9`` does.
-        held_at: When it stops, until it gets a signal.
+        killed_at: When it is killed, as by ``kill -9``.
+        interrupted_at: When it is interrupted, as by Ctrl-C.
     """
-    signals = [(killed_at, signal.SIGKILL), (held_at, signal.SIGSTOP)]
+    signals = [(killed_at, signal.SIGKILL), (interrupted_at, signal.SIGINT)]
     process = _context.Process(target=_command, args=(arguments, output, signals))
     process.start()
     return ends_with_its_test(Started(process, output))

@@ -103,9 +103,7 @@ def test_results_of_a_killed_sweep_stay_untouched(tmp_path: Path, uninterrupted:
 def test_ctrl_c_ends_a_sweep_with_what_it_has_and_how_to_go_on(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
     sweep, output = tmp_path / "sweep", tmp_path / "output"
     moment = Moment(f"{sweep}/1/checkpoints/last.ckpt", n=2)
-    process = start(*SWEEP, f"hydra.sweep.dir={sweep}", output=output, held_at=moment)
-    process.held()
-    process.send(signal.SIGINT)
+    process = start(*SWEEP, f"hydra.sweep.dir={sweep}", output=output, interrupted_at=moment)
     assert process.end() == 130
     said = process.said()
     assert f"hydra.sweep.dir={sweep}" in said
