@@ -66,6 +66,10 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
             if isinstance(error, ConfigError) and is_first and not is_job and run.withdraw():
                 raise
             failed = recorder.failed(error)
+            if failed.error is not None and failed.error.message != str(error):
+                # of several processes that train this run, another one failed first: this one has only lost it
+                log.error("another process of this run has failed: %s: %s", failed.error.type, failed.error.message)
+                raise SystemExit(1) from None
             if not is_job:
                 print_hints(failed.hints)
             raise

@@ -116,7 +116,7 @@ class Source:
 
     def _missing_option(self, error: "MissingConfigException", overrides: Sequence[str]) -> str:
         group, _, option = (error.missing_cfg_file or "").rpartition("/")
-        options = list(error.options or self._options(group))
+        options = self._options(group) or list(error.options or ())
         if not group:
             return _plain(error)
         # as words, whatever characters they are made of

@@ -27,8 +27,9 @@ Concepts, from the sweep down to the arithmetic:
 - *tile*: models of a chunk that one step computes, few enough for a cache (`tile`, `limits`). A tile learns by the loop
   of `src.tasks.loop`, as a single network does.
 - *stacked* network, optimiser, scheduler, data: those of many models, with the models as one more axis (`stacked`).
-- *outcome*: what came of a job; `record` writes the run directory that its single run would have left.
+- *outcome*: what came of a job; `trained` takes one model out of its tile, `record` writes the run directory that its
+  single run would have left.
 
-Contract: what a stacked job computes is what its single run computes. What cannot be stacked runs as a single run, and
-the log says why.
+Contract: what a stacked job computes is what its single run computes, up to the rounding of sums that are taken in
+another order. What cannot be stacked runs as a single run, and the log says why.
 """

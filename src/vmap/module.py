@@ -9,10 +9,12 @@ from src.compat.lightning import skip_epochs
 from src.console.sweep import NoProgress
 from src.data.base import Part
 from src.tasks.base import Task
+from src.tasks.loop import names_of
 from src.vmap.limits import cut
 from src.vmap.models import Model
 from src.vmap.stacked.schedulers import StackedPlateau
 from src.vmap.tile import Monitor, Tile
+from src.vmap.unfinished import tiles_in
 
 # Models with the same data compute faster, so that many of them are worth a tile of their own.
 _SHARING = 16
@@ -76,7 +78,7 @@ class StackedModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it up once the tiles are laid out."""
-        self._loaded = checkpoint["tiles"]
+        self._loaded = tiles_in(checkpoint, names_of(self._task[0].score_name))
 
     def _ready(self, part: Part) -> Part:
         convert = self.trainer.precision_plugin.convert_input

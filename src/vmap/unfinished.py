@@ -4,9 +4,10 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 
@@ -52,17 +53,51 @@ def unfinished_chunks(folder: Path, jobs: Sequence[Job], factory: ModelFactory) 
     by_name = {fingerprint(job, factory): job for job in jobs} if paths else {}
     for path in paths:
         try:
-            stored = load_checkpoint(path)["chunk"]
+            checkpoint = load_checkpoint(path)
         except ConfigError as error:
             log.warning("%s", error)
             continue
-        except KeyError:
+        if not (stored := _chunk_of(checkpoint)):
             log.warning("%s is of another version of this project: its models are trained anew", path)
             continue
         # of other stacks, or of jobs that have changed
         if not by_name.keys() >= set(stored["jobs"]):
             continue
         yield Chunk([by_name.pop(name) for name in stored["jobs"]], stored["tile"], path, stored["seconds"])
+
+
+def _chunk_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its chunk, also one of the version before; empty if nothing."""
+    if "shard" in checkpoint:
+        older = checkpoint["shard"]
+        return {"jobs": older["jobs"], "tile": older["size"], "seconds": older["seconds"]}
+    stored: dict[str, Any] = checkpoint.get("chunk", {})
+    return stored
+
+
+def tiles_in(checkpoint: Mapping[str, Any], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """States of the tiles in a checkpoint, also in one of the version before.
+
+    Args:
+        checkpoint: Of a chunk.
+        metrics: Names of what is measured during training, which older checkpoints hold by place.
+    """
+    if "cohorts" not in checkpoint:
+        tiles: list[dict[str, Any]] = checkpoint["tiles"]
+        return tiles
+    return [_newer(older, metrics) for older in checkpoint["cohorts"]]
+
+
+def _newer(older: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    best = older["best"]
+    return {
+        **{name: older[name] for name in ("weights", "optimizer", "epochs", "lrs")},
+        "scheduler": older["rates"],
+        "columns": dict(zip(metrics, older["means"].unbind(1), strict=True)),
+        "is_finite": older["alive"],
+        "best_score": older["score_of_best"],
+        "best": best and {**{k: best[k] for k in ("epoch", "lr", "weights")}, "optimizer": best["state"]},
+    }
 
 
 class ChunkCheckpoint(pl.Callback):

@@ -88,6 +88,8 @@ def test_a_failure_of_the_second_process_is_the_runs_failure(hook: str, tmp_path
     assert result.error is not None
     assert (result.status, result.error.type) == ("failed", "ValueError")
     assert result.error.message == "only the second process has this fault"
+    # the first process says what has failed, and not that it has lost the second
+    assert "Connection closed" not in done.stderr
 
 
 @pytest.mark.cluster

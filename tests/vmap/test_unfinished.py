@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
+from src.tasks.checkpoint import load_checkpoint, save_checkpoint
 from src.vmap.models import ModelFactory
 from src.vmap.train import StackOptions, train_stack
 from src.vmap.unfinished import unfinished_chunks
@@ -124,3 +127,39 @@ def test_what_belongs_to_other_jobs_is_left_alone(tmp_path: Path, caplog: pytest
     path.write_bytes(path.read_bytes()[:1000])
     assert not list(unfinished_chunks(folder, jobs, ModelFactory()))
     assert f"{path} cannot be read as a checkpoint" in caplog.text
+
+
+def older(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint as the version before wrote it."""
+    tiles, chunk = checkpoint.pop("tiles"), checkpoint.pop("chunk")
+    checkpoint["shard"] = {"jobs": chunk["jobs"], "size": chunk["tile"], "seconds": chunk["seconds"]}
+    checkpoint["cohorts"] = [
+        {
+            **{name: tile[name] for name in ("weights", "optimizer", "epochs", "lrs")},
+            "rates": tile["scheduler"],
+            "means": torch.stack(list(tile["columns"].values()), dim=1),
+            "alive": tile["is_finite"],
+            "score_of_best": tile["best_score"],
+            "best": {
+                **{key: tile["best"][key] for key in ("epoch", "lr", "weights")},
+                "state": tile["best"]["optimizer"],
+            },
+        }
+        for tile in tiles
+    ]
+    return checkpoint
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_chunk_of_the_version_before_goes_on(case: str, tmp_path: Path) -> None:
+    folder = tmp_path / "unfinished"
+    jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
+    with pytest.raises(StoppedError):
+        train_stack(jobs, replace(TWO, folder=folder), progress=Stop(epochs=13))
+    (path,) = folder.iterdir()
+    save_checkpoint(path, older(load_checkpoint(path)))
+    rest = Stop()
+    train_stack(jobs, replace(TWO, folder=folder), progress=rest)
+    train_stack(others, TWO)
+    assert_same(jobs, others)
+    assert sorted(rest.n_trained, reverse=True)[:2] == [6 * 2, 6 * 1]
