@@ -1,16 +1,25 @@
 """How a run has ended, written into its directory: for a single run, a job of a sweep and a stacked model alike."""
 
+import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.compose import given_overrides
 from src.hints.rules import Hint, as_record, of_error
-from src.run.directory import RunDir
+from src.launch.ranks import is_first_process
+from src.run.directory import OtherRunError, RunDir
+from src.run.lock import LockedError
 from src.run.result import Failure, Metric, Result, Status
 from src.run.trial import PrunedError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +52,13 @@ class Recorder:
     is_job: bool
     is_first: bool = True
     started: float = field(default_factory=time.monotonic)
+
+    def stored(self) -> Result:
+        """The result of a run that has ended well before."""
+        result = self.run.result()
+        assert result is not None
+        log.info("already %s: %s", result.status, self.run.path)
+        return result
 
     def completed(self, fitted: Fitted) -> Result:
         """Record a run that has come to its end."""
@@ -80,3 +96,30 @@ class Recorder:
         if self.is_first or status == "failed":
             result.write(self.run.result_file)
         return result
+
+
+def record_failed_job(cfg: DictConfig, error: Exception, message: str) -> float:
+    """Record a job of a sweep that has failed, wherever it did, so that the other jobs go on.
+
+    Args:
+        cfg: Its configuration.
+        error: What it has raised.
+        message: What its log says.
+
+    Returns:
+        What a sweeper is told of it: NaN.
+
+    Raises:
+        Exception: The error itself, where the record in the directory belongs to somebody else.
+    """
+    if isinstance(error, (OtherRunError, LockedError)) or not is_first_process():
+        raise error
+    hydra_cfg: Any = HydraConfig.get()
+    run = RunDir(Path(cfg.run_dir))
+    if run.result() is None:
+        # it failed before it began
+        overrides = given_overrides(hydra_cfg)
+        run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
+        Recorder(run=run, cfg=cfg, overrides=overrides, is_job=True).failed(error)
+    log.error("failed: %s", message)
+    return math.nan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -21,12 +20,11 @@ from src.compat.torchmetrics import without_scipy_signal
 from src.config.compose import given_overrides
 from src.config.entry import entry
 from src.config.errors import ConfigError
-from src.console.results import print_hints, print_results
+from src.console.results import print_end, print_hints
 from src.launch import ranks
-from src.record import Recorder
-from src.run.directory import OtherRunError, RunDir
-from src.run.lock import LockedError, locked
-from src.run.result import Result
+from src.record import Recorder, record_failed_job
+from src.run.directory import RunDir
+from src.run.lock import locked
 from src.run.trial import PrunedError
 
 log = logging.getLogger(__name__)
@@ -53,7 +51,7 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     with locked(run.path, key="run_dir") if is_first else nullcontext():
         claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg) if is_first else run.look(cfg)
         if claim == "completed":
-            return _stored(run)
+            return recorder.stored().value
         try:
             with without_scipy_signal():
                 from src.fit import fit  # and with it torch
@@ -75,7 +73,7 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
             raise
         result = recorder.completed(fitted)
     if is_first:
-        _show(result, run, is_job=is_job)
+        print_end(result, run_dir=run.path, is_job=is_job)
     return result.value
 
 
@@ -84,39 +82,7 @@ def _is_job(hydra_cfg: DictConfig) -> bool:
     return bool(hydra_cfg.mode == RunMode.MULTIRUN)
 
 
-def _stored(run: RunDir) -> float | None:
-    result = run.result()
-    assert result is not None
-    log.info("already %s: %s", result.status, run.path)
-    return result.value
-
-
-def _show(result: Result, run: RunDir, *, is_job: bool) -> None:
-    if is_job:
-        assert result.optimized_metric is not None
-        log.info("%s=%.4f in %s", result.optimized_metric.name, result.value, run.path)
-    else:
-        shown = {"metrics": result.metrics, "per_class": result.per_class, "hints": result.hints}
-        print_results(shown, run_dir=run.path)
-
-
-def _go_on(cfg: DictConfig, error: Exception, message: str) -> float:
-    """Record a job of a sweep that has failed, wherever it did, so that the other jobs go on."""
-    if isinstance(error, (OtherRunError, LockedError)) or not ranks.is_first_process():
-        # the record that is there belongs to somebody else
-        raise error
-    hydra_cfg: Any = HydraConfig.get()
-    run = RunDir(Path(cfg.run_dir))
-    if run.result() is None:
-        # it failed before it began
-        overrides = given_overrides(hydra_cfg)
-        run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
-        Recorder(run=run, cfg=cfg, overrides=overrides, is_job=True).failed(error)
-    log.error("failed: %s", message)
-    return math.nan
-
-
-@entry("train", tolerate=_go_on)
+@entry("train", tolerate=record_failed_job)
 def main(cfg: DictConfig) -> float | None:
     """Command line."""
     hydra_cfg: Any = HydraConfig.get()

@@ -1,5 +1,6 @@
 """What a run prints: its configuration as a tree, its results as tables."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from src.console.terminal import number, open_terminal
+from src.run.result import Result
+
+log = logging.getLogger(__name__)
 
 
 def print_config(cfg: DictConfig) -> None:
@@ -26,6 +30,16 @@ def _grow(tree: Tree, node: Any) -> None:
         else:
             # Text, since a plain string's square brackets and colons would be read as markup and emoji
             tree.add(Text(f"{key}: {value}"))
+
+
+def print_end(result: Result, *, run_dir: Path, is_job: bool) -> None:
+    """Print what a run has come to; of one of the many runs of a sweep, whose end shows them in tables, a line."""
+    if is_job:
+        assert result.optimized_metric is not None
+        log.info("%s=%.4f in %s", result.optimized_metric.name, result.value, run_dir)
+    else:
+        shown = {"metrics": result.metrics, "per_class": result.per_class, "hints": result.hints}
+        print_results(shown, run_dir=run_dir)
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
