@@ -64,6 +64,19 @@ def test_a_start_that_is_refused_leaves_nothing(arguments: list[str], said: str,
     assert not list(tmp_path.iterdir())
 
 
+def test_a_sweep_starts_in_a_process_that_has_imported_everything(tmp_path: Path) -> None:
+    # before Hydra looks for its plugins, and loads them anew
+    code = f"""
+import sys, src.sweep.jobs, src.search.search, hydra_plugins.grid_sweeper.grid_sweeper
+sys.argv = ["src/train.py", "-m", "seed=0,1", "sweep.dry_run=true", "hydra.sweep.dir={tmp_path}/sweep"]
+from src.train import main
+main()
+"""
+    done = run("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert "2 jobs: 2 to run" in done.stdout
+
+
 def test_what_does_not_fit_leaves_no_run_directory(tmp_path: Path) -> None:
     # only building tells, and by then Hydra has made the directory
     done = run("-m", "src.train", "model=blob", *SHORT, f"hydra.run.dir={tmp_path}/run")

@@ -4,19 +4,19 @@
 they are, but for the singletons below. The rest is in `hydra._internal`:
 
 - The sweeper and the launcher that Hydra takes by default. Plugins that differ from them in one step extend or call
-  them; a copy would miss what a later version does in the others.
+  them; a copy would miss what a later version does in the others. Hydra loads their modules anew when it looks for
+  plugins, so that a class from before is no longer theirs: they are looked up when they are asked for.
 - Splitting swept overrides into jobs, setting overrides in a configuration, and knowing a group by its name: the parts
   of composing. The public way, ``load_sweep_config``, composes each job as a whole, which takes 50 times as long.
 - The parser of the command line, to tell overrides from flags as `hydra.main` does.
 """
 
+import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher as BasicLauncher
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
@@ -24,8 +24,21 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig
 
+if TYPE_CHECKING:
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher as BasicLauncher
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
+
+_CORE_PLUGINS = {"BasicLauncher": "basic_launcher", "BasicSweeper": "basic_sweeper"}
+
 # What `hydra.sweeper._target_` is by default.
-BASIC_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+def __getattr__(name: str) -> Any:
+    """The classes of Hydra's core plugins, as they are now."""
+    if name not in _CORE_PLUGINS:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(importlib.import_module(f"hydra._internal.core_plugins.{_CORE_PLUGINS[name]}"), name)
 
 
 def overrides_of(argv: Sequence[str]) -> list[str]:
@@ -36,6 +49,8 @@ def overrides_of(argv: Sequence[str]) -> list[str]:
 
 def grid(overrides: list[Override]) -> list[list[str]]:
     """Overrides of each job of a sweep, in the order of Hydra's own sweeper."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
     return jobs
 
