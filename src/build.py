@@ -82,7 +82,7 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
         # in place: checkpoints keep the plain names of the weights
         net.compile()
     optimizer, scheduler = build_optimizer(cfg)
-    loss = _instantiate("loss", cfg.loss)
+    loss = build_loss(cfg)
     return _instantiate("task", cfg.task, net=net, loss=loss, optimizer=optimizer, scheduler=scheduler, spec=spec)
 
 
@@ -99,6 +99,12 @@ def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
     seed_everything(cfg.seed)
     net: nn.Module = _instantiate("model.net", cfg.model.net, **open_sizes)
     return net
+
+
+def build_loss(cfg: DictConfig) -> nn.Module:
+    """Make the loss."""
+    loss: nn.Module = _instantiate("loss", cfg.loss)
+    return loss
 
 
 def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory | None]:

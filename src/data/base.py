@@ -179,6 +179,10 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
             self._parts = self.make_parts()
         return self._parts
 
+    def share_parts(self, parts: Parts) -> None:
+        """Hold these parts, which are equal to its own, instead of them."""
+        self._parts = parts
+
     def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Put all parts on the device that trains, once, instead of batch by batch."""
         if self.trainer is not None:

@@ -55,6 +55,16 @@ class Task(pl.LightningModule, ABC):
     # Tells a data module to hand over whole parts: the task cuts its own batches.
     trains_in_blocks = True
 
+    # Attributes that training changes, and those that differ from run to run.
+    OWN = frozenset(
+        {
+            *vars(pl.LightningModule()),
+            *("net", "loss", "spec", "epoch", "schedule", "fitted", "confusion", "clip"),
+            *("_make_optimizer", "_make_scheduler", "_log_every", "_eval_every", "_meters", "_last_finite"),
+            *("_train_batches", "_val_batches", "_hparams", "_hparams_initial", "_hparams_name"),
+        }
+    )
+
     # What the data must ask for.
     task_name: TaskName
 

@@ -20,7 +20,9 @@ model take its own step.
 Concepts, from the sweep down to the arithmetic:
 
 - *job*: a configuration of the sweep (`src.sweep.jobs`). What it trains is its *model* (`models`).
-- *plan*: which jobs are stacked, and why the others are *single* runs (`plan`), tried by a *probe* (`probe`).
+- *plan*: which jobs are stacked, and why the others are *single* runs (`plan`).
+- *proof*: a few jobs of each stack, as different as there are, are trained both ways for a few steps, and all that
+  comes of it is compared (`proof`, `attributes`).
 - *stack*: jobs whose models can train as one batch: same structure, other seeds and numbers (`train`).
 - *chunk*: models of a stack that are trained and recorded together, by this process or by one that another launcher
   starts (`remote`); it leaves a checkpoint to go on from (`unfinished`).
@@ -29,6 +31,8 @@ Concepts, from the sweep down to the arithmetic:
 - *stacked* network, optimiser, scheduler, data: those of many models, with the models as one more axis (`stacked`).
 - *outcome*: what came of a job; `trained` takes one model out of its tile, `record` writes the run directory that its
   single run would have left.
+
+A model is more than its weights: *held* beside them are its buffers and frozen parameters (`stacked.layout`).
 
 Contract: what a stacked job computes is what its single run computes, up to the rounding of sums that are taken in
 another order. What cannot be stacked runs as a single run, and the log says why.

@@ -1,5 +1,6 @@
 """How many models are computed at once: what fits into a cache, and what fits into memory."""
 
+import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +56,10 @@ class Limits:
         """
         memory = free_memory(device) // 2 if memory_gb is None else int(memory_gb * 2**30)
         train = model.parts.train
-        work = _COPIES * activations(net, train.x[:1]) * len(train.x) * model.weights.element_size()
+        # tried on copies: a network may change its input, or itself
+        work = (
+            _COPIES * activations(copy.deepcopy(net), train.x[:1].clone()) * len(train.x) * model.weights.element_size()
+        )
         data = sum(tensor.nbytes for part in model.parts for tensor in part)
         # weights, gradient and up to three tensors of an optimiser, now and at the best epoch
         kept = 10 * model.weights.nbytes + data + _RECORDS

@@ -1,8 +1,9 @@
 """What each model starts with: its weights, its data, and what makes its optimiser."""
 
+import hashlib
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,12 +12,14 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from src.build import build_data, build_net, build_optimizer
+from src import data
+from src.build import build_data, build_loss, build_net, build_optimizer
 from src.config.errors import ConfigError
 from src.config.keys import counts
 from src.data.base import InMemoryDataModule, Parts
+from src.data.spec import DataSpec
 from src.sweep.jobs import Job, hydra_config
-from src.vmap.stacked.network import row_of
+from src.vmap.stacked.layout import Layout, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 
 T = TypeVar("T")
@@ -28,7 +31,8 @@ class Model:
 
     Attributes:
         job: What asked for it.
-        weights: Its first weights (p,), those that its seed draws.
+        weights: Its first weights (p,), those that its seed draws; what is trained of them.
+        held: Its buffers and frozen parameters by name.
         rng_state: Where drawing them has left the global generator.
         parts: Its data; models with the same data hold the same object.
         batch_seed: Orders its batches.
@@ -37,6 +41,7 @@ class Model:
 
     job: Job
     weights: Tensor
+    held: Mapping[str, Tensor]
     rng_state: Tensor
     parts: Parts
     batch_seed: int
@@ -48,33 +53,47 @@ class ModelFactory:
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
-        self._configs: dict[int, dict[str, Any]] = {}
+        # by the job itself: its number may be that of a job of another sweep
+        self._configs: dict[int, tuple[Job, dict[str, Any]]] = {}
 
     def model(self, job: Job) -> Model:
         """All that a job's model starts with."""
         cfg, datamodule = self.config(job), self.datamodule(job)
         spec = datamodule.spec
-        weights, rng_state = self._once(
+        weights, held, rng_state = self._once(
             "weights",
-            [cfg["seed"], cfg["model"]["net"], spec.n_features, spec.n_outputs],
+            [cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs],
             job,
-            lambda: (row_of(build_net(job.cfg, spec)), torch.get_rng_state()),
+            lambda: _start(job, spec),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
-        return Model(job, weights, rng_state, datamodule.parts, batch_seed, self.recipe(job))
+        return Model(job, weights, held, rng_state, datamodule.parts, batch_seed, self.recipe(job))
 
     def config(self, job: Job) -> dict[str, Any]:
         """A job's configuration as plain containers, with everything that its values refer to."""
-        if job.number not in self._configs:
+        if id(job) not in self._configs:
             with hydra_config(job.hydra_cfg):
                 cfg: Any = OmegaConf.to_container(job.cfg, resolve=True)
-            self._configs[job.number] = cfg
-        return self._configs[job.number]
+            self._configs[id(job)] = job, cfg
+        return self._configs[id(job)][1]
 
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
-        node = {key: value for key, value in self.config(job)["data"].items() if counts(f"data.{key}", "samples")}
-        return self._once("data", node, job, lambda: _data(job))
+        node = self.config(job)["data"]
+        # a class of one's own may well make its parts from any of its values
+        if node["_target_"].startswith(f"{data.__name__}."):
+            node = {key: value for key, value in node.items() if counts(f"data.{key}", "samples")}
+        return self._once("data", node, job, lambda: self._with_known_parts(_data(job)))
+
+    def _with_known_parts(self, datamodule: InMemoryDataModule) -> InMemoryDataModule:
+        """The same with parts that another data module has, where those are equal: one copy serves both."""
+        digest = hashlib.sha256()
+        for part in datamodule.parts:
+            for tensor in part:
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+        datamodule.share_parts(self._made.setdefault(f"parts {digest.hexdigest()}", datamodule.parts))
+        return datamodule
 
     def batch_size(self, job: Job) -> int | None:
         """Samples per training batch; None for all of them."""
@@ -93,6 +112,14 @@ class ModelFactory:
                 self._made[name] = make()
         made: T = self._made[name]
         return made
+
+
+def _start(job: Job, spec: DataSpec) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    """What a seed draws: trained weights, what is held beside them, and where that leaves the global generator."""
+    net = build_net(job.cfg, spec)
+    loss = build_loss(job.cfg)
+    layout = Layout(net, loss)
+    return row_of(layout, net, loss), held_of(layout, net, loss), torch.get_rng_state()
 
 
 def _data(job: Job) -> InMemoryDataModule:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+from lightning.pytorch.plugins.precision import DoublePrecision
 
 from src.compat.lightning import skip_epochs
 from src.console.sweep import NoProgress
@@ -60,9 +62,18 @@ class StackedModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Lay out the tiles on the device."""
         (task,) = self._task
-        task.to(self.device)
+        precision = self.trainer.precision_plugin
+        precision.convert_module(task).to(self.device)
+        dtype = torch.float64 if isinstance(precision, DoublePrecision) else torch.float32
         self.tiles = [
-            Tile(models, task=task, ready=self._ready, batch_size=self._batch_size, monitor=self._monitor)
+            Tile(
+                models,
+                task=task,
+                ready=self._ready,
+                dtype=dtype,
+                batch_size=self._batch_size,
+                monitor=self._monitor,
+            )
             for models in tiles_of(self._models, self._tile)
         ]
         for tile, state in zip(self.tiles, self._loaded, strict=bool(self._loaded)):

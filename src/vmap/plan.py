@@ -31,8 +31,9 @@ from src.run.directory import RunDir
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
 from src.tasks.base import Task
+from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
-from src.vmap.probe import NotStackedError, first_line, obstacle_of
+from src.vmap.proof import first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE
 

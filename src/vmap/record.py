@@ -11,7 +11,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
-from torch.nn.utils import vector_to_parameters
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.final import tell_loggers
@@ -19,7 +18,6 @@ from src.callbacks.hints import Hints
 from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures
 from src.compat.tensorboard import file_writer
-from src.data.base import Batches, InMemoryDataModule, Part
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, hints
 from src.measure import class_report
@@ -32,7 +30,9 @@ from src.sweep.jobs import Job
 from src.tasks.base import Task, task_state
 from src.tasks.checkpoint import loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
+from src.vmap.measure import measure_model
 from src.vmap.models import Model, ModelFactory
+from src.vmap.stacked.layout import load
 from src.vmap.tile import Tile
 from src.vmap.trained import TrainedModel, trained_models
 
@@ -96,8 +96,8 @@ class ModelRecorder:
             return Outcome(job, "failed", error=trained.error)
         fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
         found = self._hints(trained)
-        chosen = trained.best_weights if cfg.evaluate == "best" else None
-        metrics = {**fitted, **self._measure(trained.weights if chosen is None else chosen, trained.model)}
+        chosen = trained.best_tensors if cfg.evaluate == "best" else None
+        metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
         self._draw(run, job, metrics)
         tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.factory.config(job))
         value = metrics[cfg.optimized_metric]
@@ -110,7 +110,7 @@ class ModelRecorder:
                 per_class=[] if confusion is None else class_report(confusion, self.task.spec.class_names),
                 hints=found,
                 device=str(self.trainer.strategy.root_device),
-                n_parameters=len(trained.weights),
+                n_parameters=sum(p.numel() for p in self.task.net.parameters()),
             )
         )
         return Outcome(job, "completed", value)
@@ -161,7 +161,7 @@ class ModelRecorder:
         node = self._callback(trained.model.job, Hints)
         if node is None:
             return []
-        vector_to_parameters(trained.weights, self.task.net.parameters())
+        load(self.task.net, self.task.loss, trained.last_tensors)
         facts = facts_of(
             self.task,
             trained.model.parts,
@@ -174,16 +174,9 @@ class ModelRecorder:
         )
         return hints(facts)
 
-    def _measure(self, weights: Tensor, model: Model) -> dict[str, float]:
-        """Validation and test of one model, by the network and the metrics of its single run."""
-        vector_to_parameters(weights, self.task.net.parameters())
-        precision = self.trainer.precision_plugin
-        metrics: dict[str, float] = {}
-        with precision.forward_context():
-            for split, part in (("val", model.parts.val), ("test", model.parts.test)):
-                ready = Part(*(precision.convert_input(tensor) for tensor in part))
-                metrics |= self.task.measure(split, Batches(ready, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE))
-        return metrics
+    def _measure(self, tensors: Mapping[str, Tensor], model: Model) -> dict[str, float]:
+        """Validation and test of one model."""
+        return measure_model(self.task, tensors, model.parts, self.trainer.precision_plugin)
 
     def _draw(self, run: RunDir, job: Job, metrics: dict[str, float]) -> None:
         """Draw the pictures of a run, of the weights that were measured."""

@@ -13,22 +13,25 @@ from torch import Tensor
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.tasks.base import Task
 from src.tasks.loop import Means, columns_of, train_block
-from src.tasks.losses import ModelLoss, loss_of_models, per_model
+from src.tasks.losses import ModelLoss, per_model
 from src.tasks.schedule import Schedule
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
+from src.vmap.stacked.layout import Layout
+from src.vmap.stacked.loss import stacked_loss
 from src.vmap.stacked.network import stacked_network
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import stacked_scheduler
 
 
 class Snapshot(NamedTuple):
-    """Weights (m, p) and optimisers as they were at an epoch of each model's own."""
+    """Weights (m, p), what is held beside them (m, *shape) and optimisers, at an epoch of each model's own."""
 
     epoch: Tensor
     lr: Tensor
     weights: Tensor
     optimizer: dict[str, Tensor]
+    held: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Tile:
         task: Their loss, score and network, whose own weights are left as they are.
         ready: Brings a part onto the device, in the type that trains, with the targets that the loss sees.
         batch_size: Samples per training batch; None for all of them.
+        dtype: Type of trained weights, and where it is double of all that is held.
         monitor: Decides which weights are kept as the best; None keeps none.
     """
 
@@ -61,12 +65,12 @@ class Tile:
         *,
         task: Task,
         ready: Callable[[Part], Part],
+        dtype: torch.dtype,
         batch_size: int | None,
         monitor: Monitor | None,
     ) -> None:
         self.models, self.task, self._monitor = models, task, monitor
-        self.network = stacked_network(task.net)
-        self.loss, self.score = loss_of_models(task.loss), score_of_models(task)
+        self.layout = Layout(task.net, task.loss)
         self._train = StackedPart([model.parts.train for model in models], ready)
         self._val = StackedPart([model.parts.val for model in models], ready)
         # a model's own order of batches depends on its seed alone
@@ -74,8 +78,18 @@ class Tile:
         self._orders = [Batches(models[0].parts.train, batch_size=batch_size, seed=seed) for seed in seeds]
         self._order_of = torch.tensor([seeds.index(model.batch_seed) for model in models])
         self.n_batches = len(self._orders[0])
-        self.weights = torch.stack([model.weights for model in models]).to(self._train.x)
-        self._parameters = [view.detach().requires_grad_() for view in self.network.split(self.weights)]
+        device = self._train.x.device
+        self.weights = torch.stack([model.weights for model in models]).to(device, dtype)
+        self._parameters = {
+            name: view.detach().requires_grad_()
+            for name, view in zip(self.layout.trained, self.layout.split(self.weights), strict=True)
+        }
+        held = {name: _like(tensor, device, dtype) for name, tensor in _stack_held(models).items()}
+        self.network = stacked_network(task.net, _of("net", held))
+        self.loss = stacked_loss(task.loss, _of("loss", self._parameters), _of("loss", held))
+        self.score = score_of_models(task)
+        self._weights_of_net = list(_of("net", self._parameters).values())
+        self._held_by_loss = {name: tensor for name, tensor in held.items() if name.startswith("loss.")}
         self.scheduler = stacked_scheduler([model.recipe for model in models])
         self.optimizer = STACKED[models[0].recipe.kind](self.scheduler.groups, self.weights)
         self._ones = self.weights.new_ones(len(models))
@@ -152,13 +166,14 @@ class Tile:
 
     def outputs(self, x: Tensor) -> Tensor:
         """Outputs (m, n, o)."""
-        return self.network(self._parameters, x)
+        return self.network(self._weights_of_net, x)
 
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Move each model's weights along the gradient of its loss (m,)."""
-        grads = torch.autograd.grad(loss, self._parameters, self._ones if scale == 1 else self._ones * scale)
+        parameters = list(self._parameters.values())
+        grads = torch.autograd.grad(loss, parameters, self._ones if scale == 1 else self._ones * scale)
         with torch.no_grad():
-            grad = torch.cat([g.flatten(1) for g in grads], dim=1)
+            grad = torch.cat([g.reshape(len(g), -1) for g in grads], dim=1)
             if self.task.clip is not None:
                 norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
                 # as torch.nn.utils.clip_grad_norm_ does
@@ -180,22 +195,30 @@ class Tile:
         now = self.snapshot(epoch)
         # the first time it is a copy all over, so that what is kept is never trained on
         then = now if self.best is None else self.best
-        column = better.to(self.weights.device).unsqueeze(1)
+        on_device = better.to(self.weights.device)
         self.best = Snapshot(
             torch.where(better, now.epoch, then.epoch),
             torch.where(better, now.lr, then.lr),
-            torch.where(column, now.weights, then.weights),
-            {name: torch.where(column, new, then.optimizer[name]) for name, new in now.optimizer.items()},
+            _chosen(on_device, now.weights, then.weights),
+            {name: _chosen(on_device, new, then.optimizer[name]) for name, new in now.optimizer.items()},
+            {name: _chosen(on_device, new, then.held[name]) for name, new in now.held.items()},
         )
 
     def snapshot(self, epoch: int) -> Snapshot:
         """What there is now, which further training changes."""
-        return Snapshot(torch.full((len(self.models),), epoch), self.lr, self.weights, self.optimizer.state)
+        epochs = torch.full((len(self.models),), epoch)
+        return Snapshot(epochs, self.lr, self.weights, self.optimizer.state, self.held)
+
+    @property
+    def held(self) -> dict[str, Tensor]:
+        """Buffers and frozen parameters (m, *shape) of all models by name."""
+        return {**{f"net.{name}": tensor for name, tensor in self.network.held.items()}, **self._held_by_loss}
 
     def state_dict(self) -> dict[str, Any]:
         """All that further training depends on, and what has been measured."""
         return {
             "weights": self.weights,
+            "held": self.network.held,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "epochs": self.epochs,
@@ -210,15 +233,22 @@ class Tile:
         """Go on from there."""
         # in place: the parameters are views
         self.weights.copy_(state["weights"])
+        device = self.weights.device
+        self.network.held |= {name: tensor.to(device) for name, tensor in state.get("held", {}).items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.epochs, self.is_finite, self.best_score = state["epochs"], state["is_finite"], state["best_score"]
         self._lrs, self._columns = list(state["lrs"]), [state["columns"]]
         if state["best"] is not None:
-            best = Snapshot(**state["best"])
-            device = self.weights.device
-            optimizer = {name: tensor.to(device) for name, tensor in best.optimizer.items()}
-            self.best = best._replace(weights=best.weights.to(device), optimizer=optimizer)
+            # an older one knows of no network with buffers
+            best = Snapshot(**{"held": {}, **state["best"]})
+            self.best = Snapshot(
+                best.epoch,
+                best.lr,
+                best.weights.to(device),
+                {name: tensor.to(device) for name, tensor in best.optimizer.items()},
+                {name: tensor.to(device) for name, tensor in best.held.items()},
+            )
 
     @property
     def columns(self) -> dict[str, Tensor]:
@@ -230,6 +260,26 @@ class Tile:
     def lrs(self) -> Tensor:
         """Learning rates (e, m) of all measured epochs, float64."""
         return torch.stack(self._lrs)
+
+
+def _stack_held(models: Sequence[Model]) -> dict[str, Tensor]:
+    return {name: torch.stack([model.held[name] for model in models]) for name in models[0].held}
+
+
+def _like(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """As Lightning's precision of this type has it: only double touches what the network has laid down."""
+    is_double = dtype == torch.float64 and tensor.is_floating_point()
+    return tensor.to(device, dtype) if is_double else tensor.to(device)
+
+
+def _of(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a part of the task, by their names in it."""
+    return {name.removeprefix(f"{part}."): each for name, each in tensors.items() if name.startswith(f"{part}.")}
+
+
+def _chosen(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """The new rows of the models (m,) that are chosen, and the old ones of the others."""
+    return torch.where(which.view(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def score_of_models(task: Task) -> ModelLoss:

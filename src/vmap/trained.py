@@ -27,8 +27,8 @@ class TrainedModel:
         rows: Epoch, step, losses, scores and learning rate of the measured epochs, up to the one whose loss was lost.
         error: Why it has failed; None if it has not.
         first_weights: The parameters that it started with.
-        weights: The last weights (p,).
-        best_weights: Those of the best epoch; None if no epoch had a finite score.
+        last_tensors: Its parameters and buffers at the end, by their names in the task.
+        best_tensors: Those of the best epoch; None if no epoch had a finite score.
         best_score: What the best weights were chosen by.
         best: Checkpoint of the best epoch; None if there is none.
         state: Of its last epoch, as `src.tasks.checkpoint.run_checkpoint` takes it.
@@ -40,8 +40,8 @@ class TrainedModel:
     rows: list[Row]
     error: NonFiniteLossError | None
     first_weights: list[Tensor]
-    weights: Tensor
-    best_weights: Tensor | None
+    last_tensors: Mapping[str, Tensor]
+    best_tensors: Mapping[str, Tensor] | None
     best_score: float
     best: dict[str, Any] | None
     state: dict[str, Any]
@@ -59,13 +59,14 @@ def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
         best_score = float(tile.best_score[i])
         own_best = best if best_score < math.inf else None
         scheduler, group = tile.scheduler.state_dict_of(i), tile.optimizer.groups[i]
+        first = tile.layout.tensors(model.weights.to(last.weights), model.held)
         yield TrainedModel(
             model=model,
             rows=rows,
             error=error,
-            first_weights=_copies(tile.network.split(model.weights.to(last.weights))),
-            weights=last.weights[i],
-            best_weights=None if own_best is None else own_best.weights[i],
+            first_weights=_copies(tile.layout.net_parameters(first)),
+            last_tensors=_tensors(tile, last, i),
+            best_tensors=None if own_best is None else _tensors(tile, own_best, i),
             best_score=best_score,
             best=None if own_best is None else run_checkpoint(**_state(tile, i, own_best, n_epochs=n_epochs)),
             state={
@@ -106,21 +107,31 @@ def _state(tile: Tile, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str
     # a checkpoint within an epoch bears its number, one after the last epoch the number of epochs
     n_steps = min(epoch + 1, n_epochs) * tile.n_batches
 
-    def split(row: Tensor) -> list[Tensor]:
-        return _copies(tile.network.split(row))
-
-    weights = dict(zip(tile.network.names, split(snapshot.weights[i]), strict=True))
-    # such as the weights of classes, which belong to the loss
-    others = {name: value for name, value in tile.task.state_dict().items() if not name.startswith("net.")}
+    layout = tile.layout
     optimizer = tile.optimizer.state_dict_of(
-        i, snapshot.optimizer, lr=float(snapshot.lr[i]), n_steps=n_steps, split=split
+        i, snapshot.optimizer, lr=float(snapshot.lr[i]), n_steps=n_steps, split=lambda row: _copies(layout.split(row))
     )
+    # torch counts the parameters that it does not train, too
+    optimizer["state"] = {layout.places[k]: state for k, state in optimizer["state"].items()}
+    optimizer["param_groups"][0]["params"] = list(range(layout.n_parameters))
     return {
         "epoch": epoch,
         "n_steps": n_steps,
-        "weights": {**{f"net.{name}": weight for name, weight in weights.items()}, **others},
+        "weights": _state_dict(tile, _tensors(tile, snapshot, i)),
         "optimizers": [optimizer],
     }
+
+
+def _state_dict(tile: Tile, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """State of the task with the tensors of one model."""
+    own = {name: tensor.clone() for name, tensor in tensors.items()}
+    stored = tile.layout.stored
+    return {name: own[stored[name]] if name in stored else value for name, value in tile.task.state_dict().items()}
+
+
+def _tensors(tile: Tile, snapshot: Snapshot, i: int) -> dict[str, Tensor]:
+    """Parameters and buffers of model ``i`` by name, as views."""
+    return tile.layout.tensors(snapshot.weights[i], {name: tensor[i] for name, tensor in snapshot.held.items()})
 
 
 def _copies(views: Sequence[Tensor]) -> list[Tensor]:
@@ -129,5 +140,7 @@ def _copies(views: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _to_cpu(snapshot: Snapshot) -> Snapshot:
-    optimizer = {name: tensor.cpu() for name, tensor in snapshot.optimizer.items()}
-    return snapshot._replace(weights=snapshot.weights.cpu(), optimizer=optimizer)
+    optimizer, held = (
+        {name: tensor.cpu() for name, tensor in tensors.items()} for tensors in (snapshot.optimizer, snapshot.held)
+    )
+    return snapshot._replace(weights=snapshot.weights.cpu(), optimizer=optimizer, held=held)

@@ -154,61 +154,6 @@ class Net(nn.Module):
         return outputs
 
 
-class Dropping(Net):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(nn.functional.dropout(x, training=self.training))
-
-
-class Normed(Net):
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.norm = nn.BatchNorm1d(2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(self.norm(x))
-
-
-class Branching(Net):
-    def forward(self, x: Tensor) -> Tensor:
-        outputs = super().forward(x)
-        return outputs if outputs.sum() > 0 else -outputs
-
-
-class Frozen(Net):
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.inner.weight.requires_grad = False
-
-
-class Counting(Net):
-    """Gives something else at every call."""
-
-    calls = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        return super().forward(x) * self.calls
-
-
-class Projecting(Net):
-    """Looks at features that its seed has drawn, and keeps them nowhere."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.directions = torch.randn(2, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x @ self.directions)
-
-
-class Buffered(Projecting):
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        drawn = self.directions
-        del self.directions
-        self.register_buffer("directions", drawn, persistent=False)
-
-
 class OwnStep(BinaryClassification):
     def training_step(self, batch: object, batch_idx: int) -> None:
         super().training_step(batch, batch_idx)
@@ -248,24 +193,6 @@ def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
         alone = tmp_path / "alone" / str(job.number)
         assert_near(rows_of(job.run_dir), rows_of(alone), atol=1e-5)
         assert_near(result_of(job.run_dir)["metrics"], result_of(alone)["metrics"], atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        (Dropping, "torch.func.vmap cannot run it: .*random operation"),
-        (Normed, "keeps more than its parameters: buffers"),
-        (Branching, "torch.func.vmap cannot run it: .*data-dependent control flow"),
-        (Frozen, "has parameters that are not trained"),
-        (Counting, "outputs differ from those of the network by itself"),
-        (Projecting, "draws more from its seed than its parameters"),
-        (Buffered, "keeps more than its parameters: buffers"),
-    ],
-)
-def test_a_network_that_cannot_be_stacked_runs_by_itself(kind: type[nn.Module], reason: str, tmp_path: Path) -> None:
-    for found in reasons(own_net(kind, tmp_path)):
-        with pytest.raises(AssertionError, match=reason):
-            raise AssertionError(found)
 
 
 def test_data_that_depend_on_more_than_their_values_are_not_shared(tmp_path: Path) -> None:

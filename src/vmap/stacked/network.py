@@ -3,13 +3,12 @@
 Axes: ``m`` models, ``n`` samples, ``f`` inputs and ``o`` outputs of a layer, ``p`` weights of one model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.utils import parameters_to_vector
 
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
@@ -29,22 +28,12 @@ class StackedNet:
 
     Args:
         net: Its weights are never read: each call brings those of all models.
+        held: Its buffers and frozen parameters (m, *shape) by name; training may change them.
     """
 
-    def __init__(self, net: nn.Module) -> None:
-        self.net = net
-        self._shapes = {name: parameter.shape for name, parameter in net.named_parameters()}
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the parameters, in the order of a row of weights."""
-        return list(self._shapes)
-
-    def split(self, rows: Tensor) -> list[Tensor]:
-        """Views of all parameters (..., *shape) in rows of weights (..., p)."""
-        shapes = self._shapes.values()
-        pieces = torch.split(rows, [shape.numel() for shape in shapes], dim=-1)
-        return [piece.view(*rows.shape[:-1], *shape) for piece, shape in zip(pieces, shapes, strict=True)]
+    def __init__(self, net: nn.Module, held: Mapping[str, Tensor]) -> None:
+        self.net, self.held = net, dict(held)
+        self._trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
 
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
@@ -55,14 +44,21 @@ class StackedNet:
         return x
 
     def __call__(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
-        """Outputs (m, n, o) of what `inputs` has made, for stacked parameters (m, *shape)."""
+        """Outputs (m, n, o) of what `inputs` has made, for stacked trained parameters (m, *shape)."""
         shared = len(x) == 1
+        names = [*self._trained, *self.held]
 
-        def one(*weights_and_x: Tensor) -> Any:
-            return functional_call(self.net, dict(zip(self._shapes, weights_and_x, strict=False)), weights_and_x[-1])
+        def one(x: Tensor, *tensors: Tensor) -> tuple[Any, list[Tensor]]:
+            state = dict(zip(names, tensors, strict=True))
+            outputs = functional_call(self.net, state, x)
+            # with what the call has put in the place of a buffer
+            return outputs, [state[name] for name in self.held]
 
-        in_dims = (*(0 for _ in weights), None if shared else 0)
-        outputs: Tensor = vmap(one, in_dims=in_dims)(*weights, x[0] if shared else x)
+        in_dims = (None if shared else 0, *(0 for _ in names))
+        stacked = vmap(one, in_dims=in_dims)(x[0] if shared else x, *weights, *self.held.values())
+        outputs: Tensor = stacked[0]
+        if self.net.training:
+            self.held = {name: tensor.detach() for name, tensor in zip(self.held, stacked[1], strict=True)}
         return outputs
 
 
@@ -74,7 +70,7 @@ class StackedMLP(StackedNet):
     """
 
     def __init__(self, net: MLP) -> None:
-        super().__init__(net)
+        super().__init__(net, {})
         # how many affine layers stand before each activation, and after the last one
         self._segments: list[tuple[int, Activation]] = []
         depth = 0
@@ -130,14 +126,12 @@ def _apply(affine: Affine, x: Tensor, activation: Activation) -> Tensor:
     return activation(both.flatten(0, 1) @ x[0]).view(*both.shape[:2], -1)
 
 
-def stacked_network(net: nn.Module) -> StackedNet:
-    """The fastest form of a network."""
-    if type(net) is MLP and all(isinstance(layer, nn.Linear) or type(layer) in _ELEMENTWISE for layer in net.layers):
+def stacked_network(net: nn.Module, held: Mapping[str, Tensor]) -> StackedNet:
+    """The fastest form of a network, with what it holds beside trained weights."""
+    if (
+        type(net) is MLP
+        and not held
+        and all(isinstance(layer, nn.Linear) or type(layer) in _ELEMENTWISE for layer in net.layers)
+    ):
         return StackedMLP(net)
-    return StackedNet(net)
-
-
-def row_of(net: nn.Module) -> Tensor:
-    """A network's parameters as one row of weights (p,)."""
-    row: Tensor = parameters_to_vector(net.parameters()).detach()
-    return row
+    return StackedNet(net, held)

@@ -81,7 +81,7 @@ class StackedOptimizer(ABC):
         for name in self.names_of(i):
             for place, piece in enumerate(split(state[name][i])):
                 # every parameter counts its steps by itself
-                count = {"step": torch.tensor(float(n_steps))} if self.counts_steps else {}
+                count = {"step": torch.tensor(float(n_steps), dtype=self._like.dtype)} if self.counts_steps else {}
                 states.setdefault(place, count)[name] = piece
         group = {**self.groups[i], "lr": lr, "params": list(range(n_parameters))}
         return {"state": states, "param_groups": [group]}

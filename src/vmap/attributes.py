@@ -1,0 +1,140 @@
+"""What modules keep in Python: attributes beside parameters and buffers, which a stack has once for all its models."""
+
+import functools
+import hashlib
+import pickle
+import random
+import sys
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Packages whose classes and functions keep nothing at module level that training could change.
+_LIBRARIES = ("torch", "lightning", "torchmetrics", "src", "numpy", "builtins", "collections", "abc", "typing")
+
+# What PyTorch keeps in every module for itself; parameters and buffers have a home of their own, submodules are walked.
+_OF_MODULES = frozenset({*vars(nn.Module()), "training"})
+
+# Deeper lies nothing that a network would keep.
+_DEPTH = 8
+
+
+def attributes(module: nn.Module, name: str, *, without: Iterable[str] = ()) -> dict[str, str]:
+    """Short digests of all that a module and its submodules keep in Python, by dotted name.
+
+    Also what their classes and the modules that define these hold at top level, such as a counter of calls.
+
+    Args:
+        module: The module.
+        name: What it is called.
+        without: Attributes of the module itself to leave out.
+    """
+    found: dict[str, str] = {}
+    for path, each in module.named_modules(prefix=name):
+        skipped = {*_OF_MODULES, *(without if each is module else ())}
+        for key, value in vars(each).items():
+            if key not in skipped:
+                found[f"{path}.{key}"] = _digest(value)
+    for kind in dict.fromkeys(kind for each in module.modules() for kind in type(each).__mro__):
+        if kind.__module__.split(".")[0] not in _LIBRARIES:
+            found |= {f"{kind.__qualname__}.{key}": _digest(value) for key, value in _plain(vars(kind))}
+            above = vars(sys.modules[kind.__module__]) if kind.__module__ in sys.modules else {}
+            found |= {f"{kind.__module__}.{key}": _digest(value) for key, value in _plain(above)}
+    return found
+
+
+def _plain(names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Those that hold data."""
+    kinds = (
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        list,
+        dict,
+        set,
+        tuple,
+        Tensor,
+        np.ndarray,
+        torch.Generator,
+        random.Random,
+    )
+    for key, value in list(names.items()):
+        if isinstance(value, kinds) and not (key.startswith("__") and key.endswith("__")):
+            yield key, value
+
+
+def _digest(value: Any) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(value, _DEPTH, {}):
+        digest.update(piece)
+    return digest.hexdigest()[:16]
+
+
+def _pieces(value: Any, depth: int, seen: dict[int, Any]) -> Iterator[bytes]:
+    """Bytes that change with a value; nothing in them depends on where it lies in memory.
+
+    Args:
+        value: Anything.
+        depth: How far below it to look.
+        seen: What has been looked at, kept alive so that its address stays its own.
+    """
+    yield type(value).__qualname__.encode()
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        yield repr(value).encode()
+        return
+    if depth == 0 or id(value) in seen:
+        return
+    seen[id(value)] = value
+    parts: Iterable[Any] = ()
+    if isinstance(value, Tensor):
+        yield f"{value.dtype} {tuple(value.shape)}".encode()
+        yield from _bytes_of(value)
+    elif isinstance(value, np.ndarray):
+        yield pickle.dumps(value)
+    elif isinstance(value, torch.Generator):
+        yield value.get_state().numpy().tobytes()
+    elif isinstance(value, random.Random):
+        parts = value.getstate()
+    elif isinstance(value, np.random.Generator):
+        parts = (value.bit_generator.state,)
+    elif isinstance(value, Mapping):
+        parts = [part for pair in value.items() for part in pair]
+    elif isinstance(value, (set, frozenset)):
+        parts = sorted(map(repr, value))
+    elif isinstance(value, (list, tuple)):
+        parts = value
+    elif isinstance(value, functools.partial):
+        parts = (value.func, value.args, value.keywords)
+    elif isinstance(value, types.FunctionType):
+        yield f"{value.__module__}.{value.__qualname__}".encode()
+        parts = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+    elif isinstance(value, types.MethodType):
+        parts = (value.__func__,)
+    elif isinstance(value, type):
+        yield f"{value.__module__}.{value.__qualname__}".encode()
+    elif isinstance(value, nn.Module):
+        parts = (value.state_dict(), [(name, vars(each)) for name, each in value.named_modules()])
+    elif hasattr(value, "__dict__"):
+        parts = (vars(value),)
+    for part in parts:
+        yield from _pieces(part, depth - 1, seen)
+
+
+def _bytes_of(tensor: Tensor) -> Iterator[bytes]:
+    if tensor.layout == torch.strided and tensor.device.type != "meta":
+        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,425 @@
+"""The proof that a stack computes what single runs compute: a few of its jobs are trained both ways, for a few steps.
+
+Single runs are built from each job's own configuration, by the functions that build any run, and trained by Lightning's
+Trainer. What differs is named, and the jobs run one by one. Nothing that is tried here touches what is trained on.
+"""
+
+import copy
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.loggers.logger import Logger
+from torch import Tensor
+
+from src.build import Built, build_data, build_task, build_trainer
+from src.compat.quiet import quiet_lightning
+from src.compat.torch import has_gradient_hook
+from src.config.keys import flatten
+from src.console.sweep import NoProgress
+from src.data.base import Part, Parts
+from src.measure import measure
+from src.sweep.jobs import Job, hydra_config
+from src.tasks.base import Task
+from src.tasks.checkpoint import checkpoint_of, run_checkpoint
+from src.tasks.finite import NonFiniteLossError
+from src.tasks.loop import names_of
+from src.vmap.attributes import attributes
+from src.vmap.errors import NotStackedError
+from src.vmap.measure import measure_model
+from src.vmap.models import ModelFactory
+from src.vmap.module import StackedModule
+from src.vmap.trained import trained_models
+
+# Jobs that are trained both ways.
+_MEMBERS = 3
+
+# Jobs among which they are chosen.
+_CANDIDATES = 1000
+
+# Epochs of a trial, and the batches of each.
+_EPOCHS, _BATCHES = 3, 3
+
+# Samples of a whole part.
+_SAMPLES = 2048
+
+# Largest share by which results of double precision may differ, and where a network knows single precision only.
+_TOLERANCE, _LOOSE = 1e-6, 1e-3
+
+# Numbers of this size may be what rounding leaves of larger ones.
+_ROUNDING = 1e-4
+
+
+def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
+    """Why these jobs cannot be stacked, or None.
+
+    Args:
+        jobs: At least two, alike in all that `src.vmap.plan` compares.
+        factory: Makes their models.
+    """
+    members = _most_different(jobs, factory)
+    with hydra_config(members[0].hydra_cfg), _generators_as_they_are():
+        try:
+            _check_metrics(jobs, factory)
+            _prove(members, factory)
+        except NotStackedError as error:
+            return str(error)
+        except Exception as error:
+            return _in_words(error)
+    return None
+
+
+def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
+    """A few jobs, each of which differs from those before it in as many keys as there are."""
+    candidates = jobs[:: -(-len(jobs) // _CANDIDATES)]
+    leaves = [flatten(factory.config(job)) for job in candidates]
+    chosen = [0]
+    while len(chosen) < min(_MEMBERS, len(candidates)):
+        rest = [i for i in range(len(candidates)) if i not in chosen]
+        chosen.append(max(rest, key=lambda i: min(_distance(leaves[i], leaves[k]) for k in chosen)))
+    return [candidates[i] for i in chosen]
+
+
+def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+    return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
+
+
+def _check_metrics(jobs: Sequence[Job], factory: ModelFactory) -> None:
+    """Refuse metrics that a stack does not measure."""
+    cfg = jobs[0].cfg
+    task: Task = build_task(cfg, factory.datamodule(jobs[0]).spec)
+    if unknown := sorted({each.cfg.optimized_metric for each in jobs} - set(task.metric_names())):
+        raise NotStackedError(f"optimized_metric={unknown[0]} is not measured")
+    monitored = [node.monitor for node in cfg.callbacks.values() if node and "monitor" in node]
+    if unknown := [name for name in monitored if name not in names_of(task.score_name)]:
+        raise NotStackedError(f"callbacks.checkpoint.monitor={unknown[0]} is not measured during training")
+
+
+# Both ways
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a training of a job has led to."""
+
+    rows: list[dict[str, float]]
+    metrics: Mapping[str, float]
+    checkpoint: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Single:
+    """A single run of a job, and what it shows beside its outcome.
+
+    Attributes:
+        job: The job.
+        outcome: None if its loss was lost.
+        initial: What its network, loss and task kept in Python before training.
+    """
+
+    job: Job
+    outcome: _Outcome | None
+    initial: Mapping[str, str]
+
+
+class _Rows(Logger):
+    """Keeps every row in memory."""
+
+    keeps_every_row = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+
+    @property
+    def name(self) -> str:
+        """Nobody asks."""
+        return "rows"
+
+    @property
+    def version(self) -> str:
+        """Nobody asks."""
+        return ""
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing to keep."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Keep a row."""
+        self.rows.append({"epoch": float(step or 0), **metrics})
+
+
+def _prove(members: Sequence[Job], factory: ModelFactory) -> None:
+    """Train members both ways.
+
+    In double precision, where rounding cannot hide a difference, nor grow into one; types are compared in their own.
+
+    Raises:
+        NotStackedError: With the first difference.
+    """
+    own = _Trial(members[0].cfg.trainer.precision)
+    trial, tolerance = _Trial("64-true"), _TOLERANCE
+    try:
+        singles = [_train_alone(job, factory, trial) for job in members]
+    except NotStackedError:
+        raise
+    # a network that knows one precision only, or no run at all
+    except Exception:
+        trial, tolerance = own, _LOOSE
+        singles = [_train_alone(job, factory, trial) for job in members]
+    _compare_attributes(singles)
+    _compare(singles, _train_stacked(members, factory, trial), tolerance)
+    # models with the same data are computed in another way
+    parts = [factory.datamodule(job).parts for job in members]
+    sharing = [i for i, each in enumerate(parts) if each is parts[0]]
+    if 1 < len(sharing) < len(members):
+        stacked = _train_stacked([members[i] for i in sharing], factory, trial)
+        _compare([singles[i] for i in sharing], stacked, tolerance)
+    if trial is not own and own.precision not in ("64-true", "64", 64):
+        two, short = members[:2], _Trial(own.precision, n_epochs=1, is_measured=False)
+        _compare([_train_alone(job, factory, short) for job in two], _train_stacked(two, factory, short), None)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """How both ways are tried: precision, number of epochs, and whether validation and test follow."""
+
+    precision: str | int
+    n_epochs: int = _EPOCHS
+    is_measured: bool = True
+
+    def trainer(self, job: Job, loggers: list[Logger]) -> pl.Trainer:
+        """A trainer as a job asks for it, on the CPU."""
+        n_epochs = min(self.n_epochs, job.cfg.trainer.max_epochs)
+        return build_trainer(job.cfg, [], loggers, accelerator="cpu", precision=self.precision, max_epochs=n_epochs)
+
+
+def _train_alone(job: Job, factory: ModelFactory, trial: _Trial) -> _Single:
+    """Train and measure a job's single run on some of its data."""
+    with hydra_config(job.hydra_cfg):
+        datamodule = build_data(job.cfg)
+        if not _equal(factory.datamodule(job).parts, datamodule.parts):
+            raise NotStackedError("its data differ each time that they are made")
+        few = _few(datamodule.parts, datamodule.batch_size)
+        datamodule.share_parts(_copy(few))
+        task: Task = build_task(job.cfg, datamodule.spec)
+        rows = _Rows()
+        built = Built(datamodule, task, trial.trainer(job, [rows]), [rows])
+    _check_hooks(task)
+    initial, drawn = _in_python(task), _drawn()
+    if not torch.equal(torch.get_rng_state(), factory.model(job).rng_state):
+        raise NotStackedError(
+            "its task draws from the seed when it is made: draw in the network or the loss, and keep it in a buffer"
+        )
+    try:
+        built.fit()
+    except NonFiniteLossError:
+        return _Single(job, None, initial)
+    _check_draws(drawn, _drawn())
+    checkpoint = copy.deepcopy(checkpoint_of(built.trainer))
+    metrics = measure(built).metrics if trial.is_measured else {}
+    for name, digest in _in_python(task).items():
+        if initial.get(name) != digest:
+            raise NotStackedError(
+                f"{name} changes while it trains, and stacked models would share it: keep it in a buffer"
+            )
+    if not _equal(few, datamodule.parts):
+        raise NotStackedError("its network or loss changes its input in place, such as x *= 2: write x = x * 2")
+    return _Single(job, _Outcome(rows.rows, metrics, checkpoint), initial)
+
+
+def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) -> list[_Outcome]:
+    """Train and measure jobs as a stack, on the same data as their single runs."""
+    first, size = jobs[0], factory.batch_size(jobs[0])
+    models = [factory.model(job) for job in jobs]
+    copies = {id(model.parts): _copy(_few(model.parts, size)) for model in models}
+    models = [replace(model, parts=copies[id(model.parts)]) for model in models]
+    with hydra_config(first.hydra_cfg):
+        task: Task = build_task(first.cfg, factory.datamodule(first).spec)
+        trainer = trial.trainer(first, [])
+    module = StackedModule(models, task=task, batch_size=size, monitor=None, tile=len(models), progress=NoProgress())
+    with quiet_lightning():
+        trainer.fit(module, train_dataloaders=[0])
+    found: dict[int, _Outcome] = {}
+    for tile in module.tiles:
+        for trained in trained_models(tile, n_epochs=trainer.current_epoch):
+            metrics: dict[str, float] = {}
+            if trial.is_measured and trained.error is None:
+                metrics = measure_model(task, trained.last_tensors, trained.model.parts, trainer.precision_plugin)
+            found[id(trained.model)] = _Outcome(trained.rows, metrics, run_checkpoint(**trained.state))
+    return [found[id(model)] for model in models]
+
+
+# Data
+
+
+def _few(parts: Parts, batch_size: int | None) -> Parts:
+    """Some samples of each part; a last batch that is smaller stays one."""
+    n = len(parts.train.x)
+    size = min(batch_size or n, n)
+    n_train = min(n, _SAMPLES) if size == n else min(n, _BATCHES * size + n % size)
+    sizes = (n_train, _SAMPLES, _SAMPLES)
+    return Parts(*(Part(part.x[:size], part.y[:size]) for part, size in zip(parts, sizes, strict=True)))
+
+
+def _copy(parts: Parts) -> Parts:
+    return Parts(*(Part(part.x.clone(), part.y.clone()) for part in parts))
+
+
+def _equal(one: Parts, other: Parts) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(a.dtype == b.dtype and torch.equal(a, b.cpu()) for two in pairs for a, b in zip(*two, strict=True))
+
+
+# What is kept in Python
+
+
+def _in_python(task: Task) -> dict[str, str]:
+    return {
+        **attributes(task.net, "net"),
+        **attributes(task.loss, "loss"),
+        **{
+            name: digest
+            for name, digest in attributes(task, "task", without=Task.OWN).items()
+            if "task.net" not in name
+        },
+    }
+
+
+def _compare_attributes(singles: Sequence[_Single]) -> None:
+    first, *others = (single.initial for single in singles)
+    for other in others:
+        for name, digest in first.items():
+            if other.get(name) != digest:
+                raise NotStackedError(
+                    f"{name} differs from job to job, such as drawn from the seed, and stacked models would share it: "
+                    "keep it in a buffer"
+                )
+
+
+def _check_hooks(task: Task) -> None:
+    for name, parameter in task.named_parameters():
+        if has_gradient_hook(parameter):
+            raise NotStackedError(f"a hook is registered on the gradient of {name}, which a stack does not call")
+
+
+# Random generators
+
+
+def _drawn() -> dict[str, Any]:
+    """How far the global generators have come."""
+    return {"Python": random.getstate(), "NumPy": repr(np.random.get_state()), "torch": torch.get_rng_state()}
+
+
+def _check_draws(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    for name in ("Python", "NumPy"):
+        if before[name] != after[name]:
+            raise NotStackedError(f"it draws from {name}'s random generator while it trains: draw from torch's")
+    if not torch.equal(before["torch"], after["torch"]):
+        raise NotStackedError("it draws random numbers while it trains, in another way than torch's dropout")
+
+
+@contextmanager
+def _generators_as_they_are() -> Iterator[None]:
+    """Leave the global generators where they were."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+
+
+# Comparing outcomes
+
+
+def _compare(singles: Sequence[_Single], stacked: Sequence[_Outcome], tolerance: float | None) -> None:
+    """Raise for the first difference; without a tolerance only names and types are compared."""
+    for single, found in zip(singles, stacked, strict=True):
+        if single.outcome is None:
+            continue
+        for what, one, other in _pairs(found, single.outcome):
+            # what torchmetrics computes is rounded to single precision, squared, and divided by
+            scalar = what in single.outcome.metrics
+            if different := _difference(one, other, tolerance and (_LOOSE if scalar else tolerance)):
+                where, got, expected = different
+                raise NotStackedError(
+                    f"a trial of job {single.job.number} gives {what}{where} = {got} in a stack and {expected} by "
+                    "itself: its network, loss, task or optimiser mixes models, or keeps something for all"
+                )
+
+
+def _pairs(found: _Outcome, expected: _Outcome) -> Iterator[tuple[str, Any, Any]]:
+    """What is compared: what it is called, found in a stack, expected of a single run."""
+    if len(found.rows) != len(expected.rows):
+        yield "the number of rows", len(found.rows), len(expected.rows)
+    for row, other in zip(expected.rows, found.rows, strict=False):
+        for name, value in row.items():
+            yield f"{name} of epoch {row['epoch']:g}", other.get(name), value
+    # weights before metrics: where both differ, these say more
+    for key in ("state_dict", "optimizer_states", "lr_schedulers"):
+        yield key, found.checkpoint.get(key), expected.checkpoint.get(key)
+    for name, value in expected.metrics.items():
+        yield name, found.metrics.get(name), value
+
+
+def _difference(found: Any, expected: Any, tolerance: float | None, where: str = "") -> tuple[str, str, str] | None:
+    """Where the first difference is, what was found and what was expected; None if there is none."""
+    if isinstance(expected, Mapping):
+        if not isinstance(found, Mapping) or found.keys() != expected.keys():
+            return where, str(sorted(map(str, found or ()))), str(sorted(map(str, expected)))
+        inner = [(f"{where}.{key}", found[key], expected[key]) for key in expected]
+    elif isinstance(expected, (list, tuple)):
+        if not isinstance(found, (list, tuple)) or len(found) != len(expected):
+            return where, str(found), str(expected)
+        inner = [(f"{where}.{i}", one, other) for i, (one, other) in enumerate(zip(found, expected, strict=True))]
+    else:
+        return None if _is_near(found, expected, tolerance) else (where, _shown(found), _shown(expected))
+    differences = (_difference(one, other, tolerance, name) for name, one, other in inner)
+    return next((each for each in differences if each is not None), None)
+
+
+def _is_near(found: Any, expected: Any, tolerance: float | None) -> bool:
+    if isinstance(expected, Tensor):
+        if not isinstance(found, Tensor) or (found.dtype, found.shape) != (expected.dtype, expected.shape):
+            return False
+        if not expected.is_floating_point():
+            return tolerance is None or torch.equal(found, expected)
+        found, expected = found.double(), expected.double()
+        size, distance = float(expected.abs().max()), float((found - expected).abs().max())
+    elif isinstance(expected, float) and isinstance(found, (int, float)):
+        size, distance = abs(expected), abs(found - expected)
+    else:
+        return bool(found == expected)
+    # sums that cancel leave rounding alone
+    return tolerance is None or distance <= tolerance * size + tolerance * _ROUNDING or found is expected
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)} of mean {value.double().mean():.6g}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _in_words(error: Exception) -> str:
+    """What an exception of a trial means to somebody who wrote a network."""
+    text = str(error)
+    if any(word in text for word in ("data-dependent control flow", "is_nonzero", ".item()")):
+        return (
+            "its network or loss decides by the value of a tensor (an if, float() or .item()), which differs from "
+            "model to model: use torch.where"
+        )
+    if "randomness" in text:
+        return f"it draws random numbers while it trains, in another way than torch's dropout ({first_line(error)})"
+    return f"it cannot be stacked: {first_line(error)}"
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in a line."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
