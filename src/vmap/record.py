@@ -153,7 +153,7 @@ class ModelRecorder:
         if trained.best is not None:
             save_checkpoint(run.checkpoints / "best.ckpt", trained.best)
         save_checkpoint(
-            run.checkpoints / "last.ckpt", {**last, **task_state(rng_state=trained.model.rng_state, fitted=fitted)}
+            run.checkpoints / "last.ckpt", {**last, **task_state(rng_state=trained.rng_state, fitted=fitted)}
         )
 
     def _hints(self, trained: TrainedModel) -> list[Hint]:

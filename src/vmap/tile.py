@@ -17,6 +17,7 @@ from src.tasks.losses import ModelLoss, per_model
 from src.tasks.schedule import Schedule
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
+from src.vmap.stacked.draws import Draws
 from src.vmap.stacked.layout import Layout
 from src.vmap.stacked.loss import stacked_loss
 from src.vmap.stacked.network import stacked_network
@@ -85,7 +86,8 @@ class Tile:
             for name, view in zip(self.layout.trained, self.layout.split(self.weights), strict=True)
         }
         held = {name: _like(tensor, device, dtype) for name, tensor in _stack_held(models).items()}
-        self.network = stacked_network(task.net, _of("net", held))
+        self.draws = Draws([model.rng_state for model in models])
+        self.network = stacked_network(task.net, _of("net", held), self.draws)
         self.loss = stacked_loss(task.loss, _of("loss", self._parameters), _of("loss", held))
         self.score = score_of_models(task)
         self._weights_of_net = list(_of("net", self._parameters).values())
@@ -219,6 +221,7 @@ class Tile:
         return {
             "weights": self.weights,
             "held": self.network.held,
+            "rng_states": self.draws.states,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "epochs": self.epochs,
@@ -234,6 +237,7 @@ class Tile:
         # in place: the parameters are views
         self.weights.copy_(state["weights"])
         device = self.weights.device
+        self.draws.states = list(state.get("rng_states", self.draws.states))
         self.network.held |= {name: tensor.to(device) for name, tensor in state.get("held", {}).items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])

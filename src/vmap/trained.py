@@ -32,6 +32,7 @@ class TrainedModel:
         best_score: What the best weights were chosen by.
         best: Checkpoint of the best epoch; None if there is none.
         state: Of its last epoch, as `src.tasks.checkpoint.run_checkpoint` takes it.
+        rng_state: State of its random generator at the end.
         numbers: Of the optimiser, as the configuration sets them.
         n_steps: Steps of the optimiser.
     """
@@ -45,6 +46,7 @@ class TrainedModel:
     best_score: float
     best: dict[str, Any] | None
     state: dict[str, Any]
+    rng_state: Tensor
     numbers: dict[str, Any]
     n_steps: int
 
@@ -73,6 +75,7 @@ def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
                 **_state(tile, i, last, n_epochs=n_epochs),
                 "schedulers": [] if scheduler is None else [scheduler],
             },
+            rng_state=tile.draws.states[i],
             numbers={**group, "lr": group.get("initial_lr", group["lr"])},
             n_steps=n_epochs * tile.n_batches,
         )

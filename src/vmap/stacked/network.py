@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
+from src.vmap.stacked.draws import Draws
 
 # Weights and biases (m, o, f) and (m, o, 1) of an affine map.
 Affine: TypeAlias = tuple[Tensor, Tensor]
@@ -29,10 +30,11 @@ class StackedNet:
     Args:
         net: Its weights are never read: each call brings those of all models.
         held: Its buffers and frozen parameters (m, *shape) by name; training may change them.
+        draws: Random numbers of each model.
     """
 
-    def __init__(self, net: nn.Module, held: Mapping[str, Tensor]) -> None:
-        self.net, self.held = net, dict(held)
+    def __init__(self, net: nn.Module, held: Mapping[str, Tensor], draws: Draws) -> None:
+        self.net, self.held, self._draws = net, dict(held), draws
         self._trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
 
     def set_mode(self, *, training: bool) -> None:
@@ -48,14 +50,16 @@ class StackedNet:
         shared = len(x) == 1
         names = [*self._trained, *self.held]
 
-        def one(x: Tensor, *tensors: Tensor) -> tuple[Any, list[Tensor]]:
+        def one(x: Tensor, token: Tensor, *tensors: Tensor) -> tuple[Any, list[Tensor]]:
             state = dict(zip(names, tensors, strict=True))
-            outputs = functional_call(self.net, state, x)
+            with self._draws.of(token):
+                outputs = functional_call(self.net, state, x)
             # with what the call has put in the place of a buffer
             return outputs, [state[name] for name in self.held]
 
-        in_dims = (None if shared else 0, *(0 for _ in names))
-        stacked = vmap(one, in_dims=in_dims)(x[0] if shared else x, *weights, *self.held.values())
+        in_dims = (None if shared else 0, 0, *(0 for _ in names))
+        given = (x[0] if shared else x, self._draws.tokens, *weights, *self.held.values())
+        stacked = vmap(one, in_dims=in_dims)(*given)
         outputs: Tensor = stacked[0]
         if self.net.training:
             self.held = {name: tensor.detach() for name, tensor in zip(self.held, stacked[1], strict=True)}
@@ -70,7 +74,7 @@ class StackedMLP(StackedNet):
     """
 
     def __init__(self, net: MLP) -> None:
-        super().__init__(net, {})
+        super().__init__(net, {}, Draws([]))
         # how many affine layers stand before each activation, and after the last one
         self._segments: list[tuple[int, Activation]] = []
         depth = 0
@@ -126,7 +130,7 @@ def _apply(affine: Affine, x: Tensor, activation: Activation) -> Tensor:
     return activation(both.flatten(0, 1) @ x[0]).view(*both.shape[:2], -1)
 
 
-def stacked_network(net: nn.Module, held: Mapping[str, Tensor]) -> StackedNet:
+def stacked_network(net: nn.Module, held: Mapping[str, Tensor], draws: Draws) -> StackedNet:
     """The fastest form of a network, with what it holds beside trained weights."""
     if (
         type(net) is MLP
@@ -134,4 +138,4 @@ def stacked_network(net: nn.Module, held: Mapping[str, Tensor]) -> StackedNet:
         and all(isinstance(layer, nn.Linear) or type(layer) in _ELEMENTWISE for layer in net.layers)
     ):
         return StackedMLP(net)
-    return StackedNet(net, held)
+    return StackedNet(net, held, draws)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from src.models.mlp import MLP
+from src.vmap.stacked.draws import Draws
 from src.vmap.stacked.layout import Layout, row_of
 from src.vmap.stacked.network import StackedMLP, StackedNet, stacked_network
 
@@ -50,12 +51,12 @@ def generator() -> torch.Generator:
 @pytest.mark.parametrize("form", [stacked_network, StackedNet], ids=["short", "vmap"])
 @pytest.mark.parametrize("make", [*(mlp(**each) for each in MLPS), Residual])
 def test_outputs_and_gradients_are_those_of_each_network(
-    make: Callable[[], nn.Module], form: Callable[[nn.Module, dict[str, Tensor]], StackedNet], n_data: int
+    make: Callable[[], nn.Module], form: Callable[[nn.Module, dict[str, Tensor], Draws], StackedNet], n_data: int
 ) -> None:
     torch.manual_seed(0)
     nets = [make() for _ in range(N_MODELS)]
     x = torch.randn(n_data, N, F, generator=generator())
-    stacked = form(nets[0], {})
+    stacked = form(nets[0], {}, Draws([torch.get_rng_state()] * N_MODELS))
     layout = Layout(nets[0], nn.MSELoss())
     rows = torch.stack([row_of(layout, net, nn.MSELoss()) for net in nets])
     leaves = [leaf.detach().requires_grad_() for leaf in layout.split(rows)]
@@ -71,16 +72,16 @@ def test_outputs_and_gradients_are_those_of_each_network(
 
 
 def test_only_the_projects_own_network_takes_the_short_way() -> None:
-    assert type(stacked_network(mlp(**MLPS[0])(), {})) is StackedMLP
-    assert type(stacked_network(Residual(), {})) is StackedNet
+    assert type(stacked_network(mlp(**MLPS[0])(), {}, Draws([]))) is StackedMLP
+    assert type(stacked_network(Residual(), {}, Draws([]))) is StackedNet
     net = mlp(**MLPS[2])()
     assert isinstance(net, MLP)
     # not by itself on every number
     net.layers[1] = nn.Softmax(dim=1)
-    assert type(stacked_network(net, {})) is StackedNet
+    assert type(stacked_network(net, {}, Draws([]))) is StackedNet
 
 
 def test_modes_reach_a_network_that_may_have_them() -> None:
     net = Residual()
-    StackedNet(net, {}).set_mode(training=False)
+    StackedNet(net, {}, Draws([])).set_mode(training=False)
     assert not net.training
