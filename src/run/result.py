@@ -57,7 +57,7 @@ class Result:
         per_class: Precision, recall, F1 and support of each class of the test part.
         hints: What its own numbers say: kind, what was seen, command to try.
         device: What it was computed on.
-        n_parameters: Number of weights.
+        n_parameters: Number of weights of the network; a loss may have more of its own.
         duration_s: Seconds from start to end.
         versions: Versions of the packages that have computed it.
         git: Commit of this code and whether files differed from it; None outside a checkout.

@@ -40,7 +40,8 @@ class Task(pl.LightningModule, ABC):
 
     Args:
         net: Maps inputs (n, f) to outputs (n, o).
-        loss: Mean loss of (outputs, targets); pure, so that many models can be trained at once.
+        loss: Mean loss of (outputs, targets); pure, so that many models can be trained at once. Parameters that it has
+            are trained with the network's.
         optimizer: Makes the optimiser of the parameters that it is given.
         scheduler: Makes the learning-rate scheduler, stepped once per epoch; None keeps the rate.
         spec: What the data hold.
@@ -123,9 +124,13 @@ class Task(pl.LightningModule, ABC):
         outputs: Tensor = self.net(x)
         return outputs
 
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """What the optimiser gets, in its order: the parameters of the network, then those of the loss."""
+        return [*self.net.parameters(), *self.loss.parameters()]
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, and the scheduler so that checkpoints hold it."""
-        optimizer = self._make_optimizer(self.net.parameters())
+        optimizer = self._make_optimizer(self.trained_parameters())
         if self._make_scheduler is None:
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._make_scheduler(optimizer)}}

@@ -34,6 +34,8 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
             return "the network keeps more than its parameters: buffers, or parameters with two names"
         if not all(parameter.requires_grad for parameter in task.net.parameters()):
             return "the network has parameters that are not trained"
+        if len(task.trained_parameters()) > len(names):
+            return "the loss has parameters of its own"
         monitored = [node.monitor for node in job.cfg.callbacks.values() if node and "monitor" in node]
         if unknown := [name for name in monitored if name not in names_of(task.score_name)]:
             return f"callbacks.checkpoint.monitor={unknown[0]} is not measured during training"
