@@ -25,6 +25,7 @@ from src.compat.lightning import skip_epochs
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
+from src.tasks.checkpoint import LAST_EPOCH
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import Measured, columns_of, train_block
 from src.tasks.meters import Meters
@@ -94,6 +95,8 @@ class Task(pl.LightningModule, ABC):
         self._last_finite: tuple[int, float] | None = None
         # Loss and score of the training part, as the last measured epoch found them.
         self.fitted: dict[str, float] = {}
+        # Which weights the network has, in the words of tables and titles.
+        self.which_weights = LAST_EPOCH
 
     # What a task defines
 
