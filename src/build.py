@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from src.checks.device import check_accelerator, check_precision
-from src.checks.parts import check_kinds, check_metric, check_sizes
+from src.checks.parts import check_kinds, check_metric, check_sizes, check_trainer
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.data.base import Batches, InMemoryDataModule
@@ -60,6 +60,7 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     """
     datamodule = build_data(cfg)
     task = build_task(cfg, datamodule.spec)
+    check_trainer(cfg, task)
     check_metric(cfg, task.metric_names())
     loggers, callbacks = (
         [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")

@@ -45,8 +45,9 @@ def draw(cfg: DictConfig) -> list[Path]:
     every = [*pictures.PICTURES, "gif"]
     names = pictures.check_names("pictures", every if cfg.pictures is None else cfg.pictures, "gif")
     built = build(run_cfg, evaluate_only=True)
-    metrics = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or run.tested(run_cfg))).metrics
-    subject = Subject(built.task, built.datamodule, title_of(run_cfg.model.name, metrics), run)
+    measured = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or run.tested(run_cfg)))
+    title = title_of(run_cfg.model.name, measured.metrics, measured.weights)
+    subject = Subject(built.task, built.datamodule, title, run)
     fitting = [name for name in names if name in pictures.PICTURES and pictures.PICTURES[name].fits(subject)]
     fitting += ["gif"] if "gif" in names and frames_in(run.frames) else []
     if cfg.pictures is not None:

@@ -37,7 +37,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         from src.measure import measure
 
     measured = measure(build(run_cfg, evaluate_only=True), checkpoint=run.checkpoint(cfg.checkpoint))
-    print_results({"metrics": measured.metrics, "per_class": measured.per_class}, run_dir=run.path)
+    print_results(vars(measured), run_dir=run.path)
     return measured
 
 

@@ -52,4 +52,5 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         hints=found_by(trainer),
         device=str(trainer.strategy.root_device),
         n_parameters=sum(p.numel() for p in task.net.parameters()),
+        weights=measured.weights,
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from src.build import Built
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
-from src.tasks.checkpoint import load_checkpoint
+from src.tasks.checkpoint import LAST_EPOCH, load_checkpoint, weights_in
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class Evaluation:
     Attributes:
         metrics: Numbers by ``split/name``.
         per_class: For a classification precision, recall, F1 and support of each class of the test part.
+        weights: Which weights were measured: ``best, epoch 834``, or ``last epoch``.
     """
 
     metrics: dict[str, float]
     per_class: list[dict[str, Any]]
+    weights: str
 
 
 def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
@@ -37,8 +39,9 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
     Raises:
         ConfigError: If the checkpoint cannot be read or belongs to another network.
     """
-    if checkpoint is not None:
-        load_weights(built.task, checkpoint)
+    weights = LAST_EPOCH if checkpoint is None else load_weights(built.task, checkpoint)
+    # for the titles of pictures
+    built.task.which_weights = weights
     metrics: dict[str, float] = {}
     with quiet_lightning():
         for run in (built.trainer.validate, built.trainer.test):
@@ -46,19 +49,21 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
             metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
     confusion = built.task.confusion.get("test")
     per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
-    return Evaluation(metrics, per_class)
+    return Evaluation(metrics, per_class, weights)
 
 
-def load_weights(task: pl.LightningModule, path: Path) -> None:
-    """Put a checkpoint's weights into a task.
+def load_weights(task: pl.LightningModule, path: Path) -> str:
+    """Put a checkpoint's weights into a task, and tell which they are.
 
     Raises:
         ConfigError: If the checkpoint cannot be read or belongs to another network.
     """
     try:
-        task.load_state_dict(load_checkpoint(path)["state_dict"])
+        checkpoint = load_checkpoint(path)
+        task.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, TypeError) as error:
         raise ConfigError(f"{path} belongs to another network than model.net describes: {error}") from error
+    return weights_in(path, checkpoint)
 
 
 def class_report(confusion: Tensor, class_names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ class Fitted:
     hints: Sequence[Hint]
     device: str
     n_parameters: int
+    weights: str
 
 
 @dataclass(frozen=True, kw_only=True)

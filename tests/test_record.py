@@ -25,7 +25,7 @@ def recorder(path: Path, *, cfg: DictConfig | None = None, **changes: Any) -> Re
 
 def fitted(**metrics: float) -> Fitted:
     given = {f"val/{name}": value for name, value in metrics.items()}
-    return Fitted(metrics=given, per_class=[], hints=[HINT], device="cpu", n_parameters=7)
+    return Fitted(metrics=given, per_class=[], hints=[HINT], device="cpu", n_parameters=7, weights="best, epoch 3")
 
 
 def test_a_completed_run_is_written_as_it_is_returned(tmp_path: Path) -> None:
@@ -34,6 +34,7 @@ def test_a_completed_run_is_written_as_it_is_returned(tmp_path: Path) -> None:
     assert stored is not None
     assert (stored.status, stored.seed, stored.overrides, stored.value) == ("completed", 3, ["seed=3"], 0.5)
     assert (stored.device, stored.n_parameters, stored.duration_s) == ("cpu", 7, result.duration_s)
+    assert stored.weights == "best, epoch 3"
 
 
 @pytest.mark.parametrize(("is_job", "mode"), [(False, ""), (True, " hydra.mode=RUN")])

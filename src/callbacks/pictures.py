@@ -38,7 +38,8 @@ class FinalPictures(Callback):
         if not trainer.is_global_zero:
             return
         run = RunDir(Path(trainer.default_root_dir))
-        subject = Subject(pl_module, datamodule, title_of(self.name, trainer.callback_metrics), run)
+        title = title_of(self.name, trainer.callback_metrics, pl_module.which_weights)
+        subject = Subject(pl_module, datamodule, title, run)
         for name, figure in draw_fitting(subject, self.draw):
             picture = save(figure, run.plots / f"{name}.png")
             for logger in trainer.loggers:

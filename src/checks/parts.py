@@ -1,6 +1,7 @@
 """Whether the parts of a configuration fit together: model, task, loss and metric with the data."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
@@ -63,6 +64,30 @@ def check_metric(cfg: DictConfig, names: Sequence[str]) -> None:
     split = cfg.optimized_metric.split("/")[0]
     if cfg.trainer.get(f"limit_{split}_batches") == 0:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
+
+
+def check_trainer(cfg: DictConfig, task: Any) -> None:
+    """Refuse what a trainer can only do where it takes the steps; a task of `src.tasks` takes its own.
+
+    Raises:
+        ConfigError: If gradients are to be clipped or added up; the message names the keys that do the same.
+    """
+    if getattr(task, "automatic_optimization", True):
+        return
+    own = "belongs to a trainer that takes the steps, which this task does itself"
+    for name, off in (("gradient_clip_val", (None, 0)), ("gradient_clip_algorithm", (None,))):
+        value = cfg.trainer.get(name)
+        if value not in off:
+            raise ConfigError(
+                f"trainer.{name}={value} {own}: leave it out; "
+                f"task.gradient_clip_val={value if name == 'gradient_clip_val' else 1} clips gradients, by their norm"
+            )
+    n, size = cfg.trainer.get("accumulate_grad_batches"), cfg.data.get("batch_size")
+    if n not in (None, 1):
+        same = "data.batch_size=null takes all samples in one step already"
+        if size is not None:
+            same = f"data.batch_size={n * size if isinstance(n, int) else '...'} has the mean gradient of {n} batches"
+        raise ConfigError(f"trainer.accumulate_grad_batches={n} {own}: leave it out; {same}")
 
 
 def _refuse_model(cfg: DictConfig, spec: DataSpec, why: str) -> None:

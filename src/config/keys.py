@@ -53,6 +53,13 @@ RENAMED = {
     "hydra.launcher.cohort": "hydra.launcher.models_per_step",
 }
 
+# Keys of the trainer that a task which takes its own steps leaves no room for, and what does the same.
+INSTEAD = {
+    "trainer.gradient_clip_val": "task.gradient_clip_val=... clips gradients",
+    "trainer.gradient_clip_algorithm": "task.gradient_clip_val=... clips gradients, always by their norm",
+    "trainer.accumulate_grad_batches": "a larger data.batch_size=... has the same mean gradient",
+}
+
 
 @functools.cache
 def counts(key: str, purpose: Purpose) -> bool:

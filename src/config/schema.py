@@ -13,7 +13,7 @@ from typing import Any, Literal, NewType, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError, suggest
-from src.config.keys import RENAMED
+from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
 from src.config.signature import parameters
 
@@ -219,6 +219,8 @@ def unknown(
         if not isinstance(node, dict):
             return f"{above.rstrip('.')} is a single value"
         if part not in node:
+            if key in INSTEAD:
+                return INSTEAD[key]
             more = (parameters(node["_target_"]) or ()) if "_target_" in node else groups
             if part in more and above:
                 if can_add:

@@ -38,14 +38,19 @@ def print_end(result: Result, *, run_dir: Path, is_job: bool) -> None:
         assert result.optimized_metric is not None
         log.info("%s=%.4f in %s", result.optimized_metric.name, result.value, run_dir)
     else:
-        shown = {"metrics": result.metrics, "per_class": result.per_class, "hints": result.hints}
-        print_results(shown, run_dir=run_dir)
+        print_results(vars(result), run_dir=run_dir)
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
-    """Print metrics by split, the per-class report where there is one, and where everything lies."""
+    """Print metrics by split, the per-class report where there is one, and where everything lies.
+
+    Args:
+        result: ``metrics`` and ``per_class``, and if they are known ``hints`` and ``weights``, as in
+            `src.run.result.Result`.
+        run_dir: Where everything lies.
+    """
     console = open_terminal()
-    console.print(_metrics_table(result["metrics"]))
+    console.print(_metrics_table(result["metrics"], result.get("weights")))
     if result["per_class"]:
         console.print(_class_table(result["per_class"]))
     print_hints(result.get("hints", ()))
@@ -62,11 +67,13 @@ def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
         console.print(f"  try: {hint['try']}", soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def _metrics_table(metrics: Mapping[str, float]) -> Table:
+def _metrics_table(metrics: Mapping[str, float], weights: str | None) -> Table:
     splits = list(dict.fromkeys(name.split("/")[0] for name in metrics))
     table = Table("metric", title="results")
     for split in splits:
-        table.add_column(split, justify="right")
+        # what training measures is of its last epoch, whichever weights are measured afterwards
+        which = None if weights is None else "last epoch" if split == "train" else weights
+        table.add_column(Text("\n".join([split, *([which] if which else [])])), justify="right")
     for name in dict.fromkeys(name.split("/", 1)[1] for name in metrics):
         values = (metrics.get(f"{split}/{name}") for split in splits)
         table.add_row(name, *("" if value is None else number(value) for value in values))

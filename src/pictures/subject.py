@@ -66,11 +66,12 @@ class Subject:
         return [Layer(name, name in FOLDING, _numpy(before), _numpy(after)) for name, before, after in layers]
 
 
-def title_of(name: str, metrics: Mapping[str, Any]) -> str:
-    """Name of the model and what the test part says of it."""
+def title_of(name: str, metrics: Mapping[str, Any], weights: str) -> str:
+    """Name of the model, what the test part says of it, and of which weights, in words that stay on one line."""
+    which = weights.replace(" ", "\N{NO-BREAK SPACE}")
     if "test/accuracy" in metrics:
-        return f"{name}: test accuracy {metrics['test/accuracy']:.1%}"
-    return f"{name}: test mean absolute error {metrics['test/mae']:.4f}"
+        return f"{name}: test accuracy {metrics['test/accuracy']:.1%} ({which})"
+    return f"{name}: test mean absolute error {metrics['test/mae']:.4f} ({which})"
 
 
 def _arrays(part: Part) -> Samples:

@@ -57,7 +57,9 @@ class Result:
         per_class: Precision, recall, F1 and support of each class of the test part.
         hints: What its own numbers say: kind, what was seen, command to try.
         device: What it was computed on.
-        n_parameters: Number of weights.
+        n_parameters: Number of weights of the network; a loss may have more of its own.
+        weights: Which weights validation and test have measured: ``best, epoch 834`` (epochs count from 0), or ``last
+            epoch``. The training metrics are always those of the last epoch.
         duration_s: Seconds from start to end.
         versions: Versions of the packages that have computed it.
         git: Commit of this code and whether files differed from it; None outside a checkout.
@@ -74,6 +76,7 @@ class Result:
     hints: Sequence[Mapping[str, str]] = ()
     device: str | None = None
     n_parameters: int | None = None
+    weights: str | None = None
     duration_s: float | None = None
     versions: Mapping[str, str] = field(default_factory=package_versions)
     git: Mapping[str, Any] | None = field(default_factory=git_state)
@@ -136,6 +139,7 @@ def _checked(found: Mapping[str, Any]) -> Result:
         hints=_hints(found),
         device=_field(found, "device", str, "a string"),
         n_parameters=_field(found, "n_parameters", int, "a whole number"),
+        weights=_field(found, "weights", str, "a string"),
         duration_s=_number(found.get("duration_s"), "duration_s"),
         versions={str(name): str(version) for name, version in _mapping(found, "versions").items()},
         git=git,

@@ -25,6 +25,7 @@ from src.compat.lightning import skip_epochs
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
+from src.tasks.checkpoint import LAST_EPOCH
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import Measured, columns_of, train_block
 from src.tasks.meters import Meters
@@ -40,7 +41,8 @@ class Task(pl.LightningModule, ABC):
 
     Args:
         net: Maps inputs (n, f) to outputs (n, o).
-        loss: Mean loss of (outputs, targets); pure, so that many models can be trained at once.
+        loss: Mean loss of (outputs, targets); pure, so that many models can be trained at once. Parameters that it has
+            are trained with the network's.
         optimizer: Makes the optimiser of the parameters that it is given.
         scheduler: Makes the learning-rate scheduler, stepped once per epoch; None keeps the rate.
         spec: What the data hold.
@@ -59,7 +61,7 @@ class Task(pl.LightningModule, ABC):
     OWN = frozenset(
         {
             *vars(pl.LightningModule()),
-            *("net", "loss", "spec", "epoch", "schedule", "fitted", "confusion", "clip"),
+            *("net", "loss", "spec", "epoch", "schedule", "fitted", "confusion", "clip", "which_weights"),
             *("_make_optimizer", "_make_scheduler", "_log_every", "_eval_every", "_meters", "_last_finite"),
             *("_train_batches", "_val_batches", "_hparams", "_hparams_initial", "_hparams_name"),
         }
@@ -103,6 +105,8 @@ class Task(pl.LightningModule, ABC):
         self._last_finite: tuple[int, float] | None = None
         # Loss and score of the training part, as the last measured epoch found them.
         self.fitted: dict[str, float] = {}
+        # Which weights the network has, in the words of tables and titles.
+        self.which_weights = LAST_EPOCH
 
     # What a task defines
 
@@ -133,9 +137,13 @@ class Task(pl.LightningModule, ABC):
         outputs: Tensor = self.net(x)
         return outputs
 
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """What the optimiser gets, in its order: the parameters of the network, then those of the loss."""
+        return [*self.net.parameters(), *self.loss.parameters()]
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, and the scheduler so that checkpoints hold it."""
-        optimizer = self._make_optimizer(self.net.parameters())
+        optimizer = self._make_optimizer(self.trained_parameters())
         if self._make_scheduler is None:
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._make_scheduler(optimizer)}}

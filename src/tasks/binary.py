@@ -25,7 +25,7 @@ def preds_of(probs: Tensor) -> Tensor:
 
 
 class BinaryClassification(Task):
-    """Two classes; the loss sees logits (n, 1) and targets (n, 1) of 0.0 and 1.0."""
+    """Two classes; the loss sees logits (n, 1) and targets (n, 1) of 0.0 and 1.0, in a subclass also between."""
 
     task_name = "binary"
     score_name = "accuracy"
@@ -36,8 +36,8 @@ class BinaryClassification(Task):
         return y.float().unsqueeze(1)
 
     def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """1 where the logit has the right sign, else 0: (..., n)."""
-        return ((outputs > 0) == (targets > 0)).squeeze(-1).float()
+        """1 where the logit has the sign of the likelier class, also of smoothed targets, else 0: (..., n)."""
+        return ((outputs > 0) == (targets > 0.5)).squeeze(-1).float()
 
     def probs(self, outputs: Tensor) -> Tensor:
         """Probabilities (n, 2) of both classes."""

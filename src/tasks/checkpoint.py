@@ -14,6 +14,9 @@ from torch import Tensor
 from src.config.errors import ConfigError
 from src.run.files import write_atomically
 
+# The weights that training has ended with, in the words of tables and titles.
+LAST_EPOCH = "last epoch"
+
 State = Mapping[str, Any]
 
 
@@ -79,6 +82,19 @@ def loops_of(trainer: pl.Trainer) -> dict[str, Any]:
     """How far the loops of a trainer have come."""
     loops = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
     return {name: getattr(trainer, name).state_dict() for name in loops}
+
+
+def best_epoch(epoch: int) -> str:
+    """The best weights of a run, in the words of tables and titles; epochs count from 0, as in ``metrics.csv``."""
+    return f"best, epoch {epoch}"
+
+
+def weights_in(path: Path, checkpoint: State) -> str:
+    """Which weights a checkpoint holds, in the words of tables and titles."""
+    if path.stem == "last":
+        return LAST_EPOCH
+    epoch = int(checkpoint["epoch"])
+    return best_epoch(epoch) if path.stem == "best" else f"{path.name}, epoch {epoch}"
 
 
 def save_checkpoint(path: Path, checkpoint: State) -> None:

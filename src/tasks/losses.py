@@ -43,8 +43,11 @@ def loss_of_models(loss: nn.Module) -> ModelLoss:
     # the mean over samples, unless classes weigh differently or are left out
     if type(loss) is nn.CrossEntropyLoss and loss.reduction == "mean" and loss.weight is None and loss.ignore_index < 0:
         each = _without_reduction(loss)
-        # it wants classes before samples
-        return lambda outputs, y: each(outputs.transpose(1, 2), y.expand(len(outputs), -1)).mean(1)
+        # it wants classes before samples, in probabilities (m or 1, n, k) as well
+        return lambda outputs, y: each(
+            outputs.transpose(1, 2),
+            y.expand_as(outputs).transpose(1, 2) if y.is_floating_point() else y.expand(len(outputs), -1),
+        ).mean(1)
     return per_model(loss)
 
 

@@ -25,7 +25,7 @@ def preds_of(probs: Tensor) -> Tensor:
 
 
 class MulticlassClassification(Task):
-    """Several classes; the loss sees logits (n, k) and labels (n,)."""
+    """Several classes; the loss sees logits (n, k) and labels (n,), or in a subclass probabilities (n, k)."""
 
     task_name = "multiclass"
     score_name = "accuracy"
@@ -36,8 +36,9 @@ class MulticlassClassification(Task):
         return y
 
     def score(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """1 where the largest logit is that of the right class, else 0: (..., n)."""
-        return (outputs.argmax(dim=-1) == targets).float()
+        """1 where the largest logit is that of the right class, or of the likeliest one, else 0: (..., n)."""
+        labels = targets.argmax(dim=-1) if targets.is_floating_point() else targets
+        return (outputs.argmax(dim=-1) == labels).float()
 
     def probs(self, outputs: Tensor) -> Tensor:
         """Probabilities (n, k)."""

@@ -1,11 +1,13 @@
 """One network as a learner, with the optimiser and the scheduler that Lightning keeps for its task."""
 
+import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import lightning.pytorch as pl
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from src.data.base import Batch, Batches
@@ -42,6 +44,8 @@ class OneNetwork:
         self._net, self._score, self._clip, self._train, self._val = net, score, clip, train, val
         # the modules themselves: a call less for each batch
         self.outputs, self.loss = net, loss
+        self._asks_again = asks_again(optimizer.optimizer)
+        self._batch: Batch | None = None
 
     @property
     def lr(self) -> float:
@@ -57,7 +61,13 @@ class OneNetwork:
 
     def train_batches(self) -> Iterable[Batch]:
         """Those of the epoch, or as many as ``trainer.max_steps`` leaves."""
-        return self._train.first(steps_left(self._module.trainer))
+        batches = self._train.first(steps_left(self._module.trainer))
+        return self._noted(batches) if self._asks_again else batches
+
+    def _noted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The same, each kept for a step that computes its loss again."""
+        for self._batch in batches:
+            yield self._batch
 
     def val_batches(self) -> Iterable[Batch]:
         """The validation part in batches."""
@@ -72,14 +82,35 @@ class OneNetwork:
         return self._score(outputs, y).mean()
 
     def step(self, loss: Tensor, *, scale: float) -> None:
-        """Take a step of the optimiser."""
+        """Take a step of the optimiser; one that asks for the loss again computes it of the same batch."""
+        if self._asks_again:
+            self._optimizer.step(closure=self._closure(loss, scale))
+        else:
+            self._backward(loss, scale)
+            self._optimizer.step()
+
+    def _closure(self, loss: Tensor, scale: float) -> Callable[[], Tensor]:
+        """What gives an optimiser the loss of the current batch, and its gradient, as often as it likes."""
+        known = [loss]
+
+        def again() -> Tensor:
+            assert self._batch is not None
+            value = known.pop() if known else self.loss(self.outputs(self._batch.x), self._batch.y)
+            self._backward(value, scale)
+            # by which it decides where to go: the same in all processes, or they would part
+            total: Tensor = self._module.trainer.strategy.reduce(value.detach() * scale, reduce_op="mean")
+            return total
+
+        return again
+
+    def _backward(self, loss: Tensor, scale: float) -> None:
+        """Bring the gradient of a loss to the parameters, clipped."""
         self._optimizer.zero_grad()
         self._module.manual_backward(loss if scale == 1 else loss * scale)
         if self._clip is not None:
             self._module.clip_gradients(
                 self._optimizer.optimizer, gradient_clip_val=self._clip, gradient_clip_algorithm="norm"
             )
-        self._optimizer.step()
 
     def end_epoch(self, val: Means | None) -> None:
         """Take a step of the scheduler."""
@@ -88,6 +119,12 @@ class OneNetwork:
             self._scheduler.step(val.loss.item())
         elif isinstance(self._scheduler, LRScheduler):
             self._scheduler.step()
+
+
+def asks_again(optimizer: Optimizer) -> bool:
+    """Whether a step computes the loss several times, as that of `torch.optim.LBFGS` does."""
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 def steps_left(trainer: pl.Trainer) -> float:

@@ -6,11 +6,11 @@ themselves may differ.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.utils import get_class
+from hydra.utils import get_class, get_object
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -35,7 +35,7 @@ from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
 from src.vmap.proof import first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
-from src.vmap.stacked.schedulers import CHANGE_MORE
+from src.vmap.stacked.schedulers import CHANGE_MORE, OptimizerRecipe, changes_the_rate_only
 
 # Keys of the trainer that a stack knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {
@@ -123,14 +123,14 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
 def _place(job: Job, factory: ModelFactory) -> tuple[str | None, str]:
     """The key of a job's stack, or None and the reason why it has none."""
     try:
-        _check(factory.config(job), job)
+        _check(factory.config(job), job, factory)
         return _key(job, factory), ""
     # a mistake in its configuration is told when it runs as a single run, as in any sweep
     except Exception as error:
         return None, first_line(error)
 
 
-def _check(cfg: Mapping[str, Any], job: Job) -> None:
+def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     """Refuse what a stack does not do.
 
     Raises:
@@ -152,6 +152,8 @@ def _check(cfg: Mapping[str, Any], job: Job) -> None:
         if changed := _changed(get_class(cfg[key]["_target_"]), base, own):
             raise NotStackedError(f"{cfg[key]['_target_']} has its own {', '.join(changed)}")
     _check_optimizer(cfg)
+    if cfg["scheduler"]:
+        _check_scheduler(cfg["scheduler"]["_target_"], lambda: factory.recipe(job))
     for key, known in (("callbacks", _CALLBACKS), ("logger", _LOGGERS)):
         for name, node in cfg[key].items():
             if node is not None and get_class(node["_target_"]) not in known:
@@ -168,10 +170,18 @@ def _check_optimizer(cfg: Mapping[str, Any]) -> None:
     for flag in ("capturable", "differentiable"):
         if optimizer.get(flag):
             raise NotStackedError(f"optimizer.{flag}={optimizer[flag]}")
-    if cfg["scheduler"]:
-        kind = get_class(cfg["scheduler"]["_target_"])
-        if kind.__module__ != lr_scheduler.__name__ or issubclass(kind, CHANGE_MORE):
-            raise NotStackedError(f"{cfg['scheduler']['_target_']} may change more than the learning rate")
+
+
+def _check_scheduler(target: str, recipe: Callable[[], OptimizerRecipe]) -> None:
+    kind = get_object(target)
+    if isinstance(kind, type):
+        known = kind.__module__ == lr_scheduler.__name__ and not issubclass(kind, CHANGE_MORE)
+    else:
+        # a function may make anything
+        made = recipe().make()[1]
+        known = made is not None and changes_the_rate_only(made)
+    if not known:
+        raise NotStackedError(f"{target} may change more than the learning rate")
 
 
 def _changed(kind: type, base: type, own: Collection[str]) -> list[str]:

@@ -28,7 +28,7 @@ from src.record import Fitted, Recorder
 from src.run.directory import RunDir
 from src.sweep.jobs import Job
 from src.tasks.base import Task, task_state
-from src.tasks.checkpoint import loops_of, run_checkpoint, save_checkpoint
+from src.tasks.checkpoint import LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
 from src.vmap.measure import measure_model
 from src.vmap.models import Model, ModelFactory
@@ -97,8 +97,9 @@ class ModelRecorder:
         fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
         found = self._hints(trained)
         chosen = trained.best_tensors if cfg.evaluate == "best" else None
+        which = LAST_EPOCH if chosen is None or trained.best is None else best_epoch(trained.best["epoch"])
         metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
-        self._draw(run, job, metrics)
+        self._draw(run, job, metrics, which)
         tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.factory.config(job))
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
@@ -111,6 +112,7 @@ class ModelRecorder:
                 hints=found,
                 device=str(self.trainer.strategy.root_device),
                 n_parameters=sum(p.numel() for p in self.task.net.parameters()),
+                weights=which,
             )
         )
         return Outcome(job, "completed", value)
@@ -178,12 +180,12 @@ class ModelRecorder:
         """Validation and test of one model."""
         return measure_model(self.task, tensors, model.parts, self.trainer.precision_plugin)
 
-    def _draw(self, run: RunDir, job: Job, metrics: dict[str, float]) -> None:
+    def _draw(self, run: RunDir, job: Job, metrics: dict[str, float], which: str) -> None:
         """Draw the pictures of a run, of the weights that were measured."""
         node = self._callback(job, FinalPictures)
         if node is None or not self.pictures:
             return
-        subject = Subject(self.task, self.factory.datamodule(job), title_of(node["name"], metrics), run)
+        subject = Subject(self.task, self.factory.datamodule(job), title_of(node["name"], metrics, which), run)
         for name, figure in draw_fitting(subject, FinalPictures(name=node["name"], draw=node["draw"]).draw):
             save(figure, run.plots / f"{name}.png")
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError, suggest
-from src.config.keys import RENAMED
+from src.config.keys import INSTEAD, RENAMED
 from src.config.schema import check, unknown
 from tests.waiting import completed
 
@@ -184,6 +184,16 @@ def test_no_origin_is_given_where_the_files_do_not_compose(tmp_path: Path) -> No
     conf_dir = write(tmp_path / "conf", {"train": "defaults:\n  - data: gone\n"})
     with pytest.raises(ConfigError, match=r"^typo: unknown key"):
         run_check(config(typo=1), conf_dir=conf_dir)
+
+
+@pytest.mark.parametrize("key", INSTEAD)
+def test_a_key_that_would_be_refused_is_not_advised(key: str) -> None:
+    """Of a trainer that clips and accumulates, which the task does itself."""
+    tree = OmegaConf.load(CONF_DIR / "trainer" / "default.yaml")
+    assert unknown({"trainer": OmegaConf.to_container(tree)}, key) == INSTEAD[key]
+    assert unknown({"trainer": OmegaConf.to_container(tree)}, key, can_add=True) == INSTEAD[key]
+    # where it is there, it is no unknown key
+    assert unknown({"trainer": {key.split(".")[1]: 1}}, key) is None
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())

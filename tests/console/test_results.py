@@ -87,6 +87,18 @@ def test_results_are_a_table_of_metrics_by_split(capsys: pytest.CaptureFixture[s
     assert out.endswith("run directory: runs/here\n")
 
 
+@pytest.mark.parametrize("weights", ["best, epoch 834", "last epoch"])
+def test_each_column_says_of_which_epoch_it_is(weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_results({"metrics": METRICS, "per_class": [], "weights": weights}, run_dir=Path("here"))
+    out = printed(capsys)
+    assert all(len(line) <= 80 for line in out.splitlines())
+    first, second, *_ = [
+        [cell.strip() for cell in line.split("┃")[1:-1]] for line in out.splitlines() if line[0] == "┃"
+    ]
+    assert first == ["", "train", "val", "test"]
+    assert second == ["metric", "last epoch", weights, weights]
+
+
 def test_hints_are_prose_with_a_command_that_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
     hints = [{"kind": "a", "seen": "[red]the " + "long " * 30 + "story", "try": "python -m src.train " + "a=[1] " * 30}]
     print_hints(hints)

@@ -1,5 +1,7 @@
 """What is handed over to a picture."""
 
+import textwrap
+
 import numpy as np
 import pytest
 import torch
@@ -28,5 +30,12 @@ def test_only_layers_with_a_corner_fold() -> None:
 
 
 def test_titles_say_what_the_test_part_says() -> None:
-    assert title_of("blob", {"test/accuracy": torch.tensor(0.875), "test/f1": 0.5}) == "blob: test accuracy 87.5%"
-    assert title_of("line", {"test/mae": 0.25}) == "line: test mean absolute error 0.2500"
+    accuracy = title_of("blob", {"test/accuracy": torch.tensor(0.875), "test/f1": 0.5}, "best, epoch 834")
+    assert accuracy == "blob: test accuracy 87.5% (best,\xa0epoch\xa0834)"
+    error = title_of("line", {"test/mae": 0.25}, "last epoch")
+    assert error == "line: test mean absolute error 0.2500 (last\xa0epoch)"
+
+
+def test_a_narrow_title_keeps_the_words_about_weights_together() -> None:
+    lines = textwrap.wrap(title_of("blob", {"test/accuracy": 1.0}, "best, epoch 24"), 40)
+    assert lines == ["blob: test accuracy 100.0%", "(best,\xa0epoch\xa024)"]

@@ -49,6 +49,7 @@ def written(tmp_path: Path, **fields: Any) -> dict[str, Any]:
             hints=[HINT],
             device="cpu",
             n_parameters=7,
+            weights="best, epoch 834",
             duration_s=1.5,
             git=None,
         ),

@@ -18,6 +18,9 @@ LOSSES: list[tuple[nn.Module, str]] = [
     (nn.BCEWithLogitsLoss(pos_weight=torch.tensor([3.0, 1.0])), "bits"),
     (nn.CrossEntropyLoss(), "labels"),
     (nn.CrossEntropyLoss(label_smoothing=0.1), "labels"),
+    (nn.CrossEntropyLoss(), "probabilities"),
+    (nn.CrossEntropyLoss(label_smoothing=0.1), "probabilities"),
+    (nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0])), "probabilities"),
     (nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0])), "labels"),
     (nn.L1Loss(), "numbers"),
     (nn.MSELoss(), "numbers"),
@@ -32,7 +35,12 @@ LOSSES: list[tuple[nn.Module, str]] = [
 
 def targets(kind: str, n_data: int) -> Tensor:
     numbers = torch.randn(n_data, N, K, generator=generator())
-    return {"numbers": numbers, "bits": (numbers > 0).float(), "labels": (numbers[:, :, 0] > 0).long()}[kind]
+    return {
+        "numbers": numbers,
+        "bits": (numbers > 0).float(),
+        "labels": (numbers[:, :, 0] > 0).long(),
+        "probabilities": numbers.softmax(2),
+    }[kind]
 
 
 @pytest.mark.parametrize("n_data", [1, N_MODELS], ids=["shared", "own"])

@@ -17,6 +17,14 @@ from src.tasks.base import OptimizerFactory, SchedulerFactory
 CHANGE_MORE: tuple[type[LRScheduler], ...] = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
 
 
+def changes_the_rate_only(scheduler: LRScheduler) -> bool:
+    """Whether a scheduler and all its parts are torch's own, change no other number, and depend on the epoch alone."""
+    parts: Sequence[LRScheduler] = vars(scheduler).get("_schedulers", ())
+    is_known = type(scheduler).__module__ == lr_scheduler.__name__
+    is_other = isinstance(scheduler, (*CHANGE_MORE, ReduceLROnPlateau))
+    return is_known and not is_other and all(map(changes_the_rate_only, parts))
+
+
 class OptimizerRecipe(NamedTuple):
     """What makes a model's own optimiser and scheduler; many models share one, those that differ in their seed."""
 

@@ -1,5 +1,6 @@
 """Learning rates of many models against torch's schedulers, one each."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from src.tasks.schedulers import chained, sequential, warmup_cosine
 from src.vmap.stacked.schedulers import OptimizerRecipe, StackedPlateau, StackedScheduler, stacked_scheduler
 
 N_EPOCHS = 40
@@ -36,19 +38,27 @@ def torch_rates(lr: float, scheduler: Make | None, losses: list[float]) -> tuple
     return rates, None if made is None else made.state_dict()
 
 
+STEPS: list[Make] = [
+    partial(lr_scheduler.LinearLR, start_factor=0.1, total_iters=8),
+    partial(lr_scheduler.ExponentialLR, gamma=0.9),
+    partial(lr_scheduler.StepLR, step_size=4),
+]
 WALKING: list[tuple[float, Make | None]] = [
     (0.1, None),
     (0.3, partial(lr_scheduler.StepLR, step_size=7, gamma=0.5)),
     (0.2, partial(lr_scheduler.StepLR, step_size=3, gamma=0.9)),
     (0.1, partial(lr_scheduler.CosineAnnealingLR, T_max=N_EPOCHS)),
     (0.4, partial(lr_scheduler.ExponentialLR, gamma=0.97)),
+    (0.2, partial(warmup_cosine, warmup_epochs=5, max_epochs=N_EPOCHS, start_factor=0.1, eta_min=0.01)),
+    (0.3, partial(sequential, schedulers=STEPS, milestones=[10, 25])),
+    (0.3, partial(chained, schedulers=STEPS)),
 ]
 
 
 def test_rates_are_those_of_torchs_schedulers_to_the_bit() -> None:
     made = [recipe(lr, scheduler) for lr, scheduler in WALKING]
     # many models share a recipe
-    order = [0, 1, 1, 2, 4, 3, 0]
+    order = [0, 1, 1, 2, 4, 3, 0, 5, 6, 7, 5]
     rates = stacked_scheduler([made[i] for i in order])
     assert type(rates) is StackedScheduler
     seen: list[torch.Tensor] = []
@@ -59,6 +69,20 @@ def test_rates_are_those_of_torchs_schedulers_to_the_bit() -> None:
         expected, state = torch_rates(*WALKING[which], [0.0] * N_EPOCHS)
         assert [lr[i].item() for lr in seen] == expected
         assert rates.state_dict_of(i) == state
+
+
+def test_rates_go_on_from_their_state() -> None:
+    made = [recipe(lr, scheduler) for lr, scheduler in WALKING]
+    whole, first = stacked_scheduler(made), stacked_scheduler(made)
+    for _ in range(11):
+        whole.step(None)
+        first.step(None)
+    second = stacked_scheduler([recipe(lr, scheduler) for lr, scheduler in WALKING])
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for _ in range(11, N_EPOCHS):
+        assert torch.equal(second.lr, whole.lr)
+        whole.step(None)
+        second.step(None)
 
 
 @pytest.mark.parametrize(
