@@ -5,6 +5,7 @@ optimiser, loss, epochs, batch size, sizes of the data. Seeds, the numbers of op
 themselves may differ.
 """
 
+import inspect
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,9 +163,10 @@ def _check(cfg: Mapping[str, Any], job: Job) -> None:
 
 def _check_optimizer(cfg: Mapping[str, Any]) -> None:
     optimizer = cfg["optimizer"]
-    if get_class(optimizer["_target_"]) not in STACKED:
-        known = ", ".join(kind.__name__ for kind in STACKED)
-        raise NotStackedError(f"{optimizer['_target_']} is not among the stacked optimisers, {known}")
+    kind: Any = get_class(optimizer["_target_"])
+    closure = inspect.signature(kind.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise NotStackedError(f"{optimizer['_target_']} asks for the loss several times in a step (closure)")
     for flag in ("capturable", "differentiable"):
         if optimizer.get(flag):
             raise NotStackedError(f"optimizer.{flag}={optimizer[flag]}")
@@ -187,13 +189,12 @@ def _key(job: Job, factory: ModelFactory) -> str:
     """Equal for jobs that share a stack."""
     cfg, datamodule = factory.config(job), factory.datamodule(job)
     n_train = len(datamodule.parts.train.x)
-    numbers = STACKED[get_class(cfg["optimizer"]["_target_"])].numbers
     scheduler = cfg["scheduler"] or {}
     plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
     common = {name: node for name, node in cfg.items() if counts(name, "stack")}
     common |= {
         "model": {name: node for name, node in cfg["model"].items() if counts(f"model.{name}", "stack")},
-        "optimizer": {name: value for name, value in cfg["optimizer"].items() if name not in numbers},
+        "optimizer": _settings(cfg["optimizer"]),
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
         "callbacks": [_monitored(node) for node in cfg["callbacks"].values() if node],
         "data": [
@@ -204,6 +205,21 @@ def _key(job: Job, factory: ModelFactory) -> str:
     }
     factory.recipe(job)
     return json.dumps(common, sort_keys=True, default=str)
+
+
+def _settings(optimizer: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal of an optimiser: all but its numbers."""
+    known = STACKED.get(get_class(optimizer["_target_"]))
+    if known is not None:
+        return {name: value for name, value in optimizer.items() if name not in known.numbers}
+    return {name: value for name, value in optimizer.items() if not _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    """Also several, such as betas."""
+    if isinstance(value, list):
+        return all(map(_is_number, value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _monitored(node: Mapping[str, Any]) -> list[Any]:

@@ -20,8 +20,8 @@ from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.layout import Layout
 from src.vmap.stacked.loss import stacked_loss
 from src.vmap.stacked.network import stacked_network
-from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import stacked_scheduler
+from src.vmap.stacked.torch_optimizer import stacked_optimizer
 
 
 class Snapshot(NamedTuple):
@@ -90,8 +90,9 @@ class Tile:
         self.score = score_of_models(task)
         self._weights_of_net = list(_of("net", self._parameters).values())
         self._held_by_loss = {name: tensor for name, tensor in held.items() if name.startswith("loss.")}
-        self.scheduler = stacked_scheduler([model.recipe for model in models])
-        self.optimizer = STACKED[models[0].recipe.kind](self.scheduler.groups, self.weights)
+        recipes = [model.recipe for model in models]
+        self.scheduler = stacked_scheduler(recipes)
+        self.optimizer = stacked_optimizer(recipes, self.scheduler, self.weights)
         self._ones = self.weights.new_ones(len(models))
         self._inputs: dict[str, Tensor] = {}
         # epochs (e), rates (e, m) and by metric means (e, m) of all blocks, on the host

@@ -13,9 +13,12 @@ from src.build import build
 from src.console.sweep import NoProgress
 from src.eval import evaluate
 from src.run.directory import OtherRunError
+from src.sweep.jobs import Job
 from src.tasks.finite import NonFiniteLossError
 from src.vmap.models import ModelFactory
 from src.vmap.module import tiles_of
+from src.vmap.plan import plan
+from src.vmap.record import Outcome
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.runs import circle_v2, small
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
@@ -71,6 +74,10 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["data=line", "model=line", "logger=csv", "loss=huber", "trainer.precision=64-true"],
         [("seed=0",), ("data.weight=0.4",), ("optimizer.lr=0.003",)],
     ),
+    "adam, double": (
+        ["model=circle_v2", "logger=csv", "optimizer=adam", "trainer.precision=64-true"],
+        [("seed=0",), ("optimizer.lr=0.1",), ("seed=1", "optimizer.weight_decay=0.1")],
+    ),
     # too slow a rate and a line for rings ask for hints
     "hints": (
         ["model=circle_v1", "logger=csv", "callbacks=default", *SILENT, "trainer.max_epochs=120"],
@@ -88,9 +95,14 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
     common, each = CASES[case]
     jobs = make_jobs(["trainer.max_epochs=12", *common], each, tmp_path / "together")
     outcomes = train_stack(jobs, TWO)
-    train_alone(jobs, tmp_path / "alone")
+    assert_as_alone(jobs, outcomes, tmp_path / "alone", has_hints=case == "hints")
+
+
+def assert_as_alone(jobs: list[Job], outcomes: list[Outcome], folder: Path, *, has_hints: bool = False) -> None:
+    """Every file of the jobs is that of their single runs, which train in ``folder``."""
+    train_alone(jobs, folder)
     for job, outcome in zip(jobs, outcomes, strict=True):
-        together, alone = job.run_dir, tmp_path / "alone" / str(job.number)
+        together, alone = job.run_dir, folder / str(job.number)
         assert_near(rows_of(together), rows_of(alone), atol=1e-5)
         found, expected = result_of(together), result_of(alone)
         assert list(found["metrics"]) == list(expected["metrics"])
@@ -101,7 +113,7 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
             # squared and divided by, rounding grows
             result["metrics"].pop("test/r2", None)
         assert_near(found, expected, atol=1e-5)
-        assert bool(found["hints"]) == (case == "hints")
+        assert bool(found["hints"]) == has_hints
         assert outcome.status == "completed"
         assert outcome.value == found["optimized_metric"]["value"]
         for name in ("best", "last"):
@@ -111,6 +123,33 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
         assert stored[together] == stored[alone]
         assert (together / ".hydra" / "overrides.yaml").read_text() == (alone / ".hydra" / "overrides.yaml").read_text()
         assert OmegaConf.load(together / ".hydra" / "hydra.yaml") == {"hydra": {"job": {"num": job.number}}}
+
+
+ANY_OPTIMIZER: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
+    "torch.optim.adagrad.Adagrad": (
+        ["data.batch_size=300", "trainer.precision=64-true"],
+        [{"lr_decay": 0.1}, {"lr": 0.3, "initial_accumulator_value": 0.1}, {"weight_decay": 0.1}],
+    ),
+    "torch.optim.nadam.NAdam": (
+        ["scheduler=plateau", "scheduler.patience=0"],
+        [{}, {"lr": 0.02, "betas": [0.5, 0.9]}, {"momentum_decay": 0.1}],
+    ),
+    f"{__name__.replace('test_module', 'stacked.test_torch_optimizer')}.Lion": (
+        ["scheduler=cosine"],
+        [{"betas": [0.9, 0.99]}, {"betas": [0.5, 0.9], "lr": 0.03}, {"betas": [0.9, 0.99]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ANY_OPTIMIZER)
+def test_any_optimiser_leaves_what_it_leaves_of_the_single_run(target: str, tmp_path: Path) -> None:
+    common, nodes = ANY_OPTIMIZER[target]
+    each = [(f"seed={i}",) for i in range(len(nodes))]
+    jobs = make_jobs(["trainer.max_epochs=12", "model=circle_v2", "logger=csv", *common], each, tmp_path / "together")
+    for job, node in zip(jobs, nodes, strict=True):
+        job.cfg.optimizer = {"_target_": target, "_partial_": True, "lr": 0.1, **node}
+    (stack,) = plan(jobs).stacks
+    assert_as_alone(jobs, train_stack(stack.jobs, TWO), tmp_path / "alone")
 
 
 def test_evaluation_reads_the_very_numbers_back(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Which jobs train together."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -68,6 +70,24 @@ def test_these_must_be_equal(different: str, tmp_path: Path) -> None:
     assert found.single == ((jobs[2], "no other job is like it"),)
 
 
+def of_optimizers(nodes: Sequence[dict[str, Any]], folder: Path) -> list[Job]:
+    """A job for each optimiser."""
+    jobs = make_jobs([], [(f"seed={i}",) for i in range(len(nodes))], folder)
+    for job, node in zip(jobs, nodes, strict=True):
+        job.cfg.optimizer = {"_target_": "torch.optim.nadam.NAdam", "_partial_": True, "lr": 0.1, **node}
+    return jobs
+
+
+@pytest.mark.parametrize("different", [{"lr": 1}, {"betas": [0.5, 0.9]}, {"weight_decay": 0.1}, {}])
+def test_numbers_of_any_optimiser_may_differ(different: dict[str, Any], tmp_path: Path) -> None:
+    assert together(of_optimizers([{}, {}, different], tmp_path)) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("different", [{"maximize": True}, {"foreach": False}, {"_target_": "torch.optim.SGD"}])
+def test_what_is_no_number_of_an_optimiser_must_be_equal(different: dict[str, Any], tmp_path: Path) -> None:
+    assert together(of_optimizers([{}, {}, different], tmp_path)) == [[0, 1]]
+
+
 def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
     jobs: list[Job] = []
     for i, choice in enumerate(["model=circle_v1", "model=circle_v2", "optimizer=adam"]):
@@ -102,11 +122,8 @@ def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
         ([], "trainer.max_epochs=-1", "trainer.max_epochs=-1"),
         ([], "trainer.limit_val_batches=0", "trainer.limit_val_batches=0"),
         (["callbacks=early_stopping"], "seed=1", "callbacks.early_stopping .*EarlyStopping.* watches a single run"),
-        (
-            [],
-            "optimizer._target_=torch.optim.adagrad.Adagrad",
-            "Adagrad is not among the stacked optimisers, SGD, Adam",
-        ),
+        ([], "optimizer._target_=torch.optim.lbfgs.LBFGS", "LBFGS asks for the loss several times in a step"),
+        ([], "optimizer._target_=torch.optim.sparse_adam.SparseAdam", "SparseAdam does not support dense gradients"),
         ([], "callbacks.checkpoint.monitor=val/f1", "callbacks.checkpoint.monitor=val/f1 is not measured"),
         ([], "optimized_metric=val/acc", "optimized_metric=val/acc is not measured"),
         ([], "optimizer.lr=-1", "Invalid learning rate: -1"),
@@ -116,11 +133,11 @@ def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
     ],
 )
 def test_what_runs_by_itself_says_why(common: list[str], own: str, reason: str, tmp_path: Path) -> None:
-    if own.startswith("+") or "Adagrad" in own:
+    if own.startswith("+") or "torch.optim" in own:
         jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
         for job in jobs:
-            if "Adagrad" in own:
-                job.cfg.optimizer = {"_target_": "torch.optim.adagrad.Adagrad", "_partial_": True, "lr": 0.1}
+            if "torch.optim" in own:
+                job.cfg.optimizer = {"_target_": own.partition("=")[2], "_partial_": True, "lr": 0.1}
             else:
                 OmegaConf.update(job.cfg, "optimizer.capturable", value=True, force_add=True)
     else:

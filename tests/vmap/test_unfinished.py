@@ -35,6 +35,10 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["optimizer=rmsprop", "data.batch_size=150", "optimizer.lr=0.001"],
         [("seed=0",), ("seed=1", "optimizer.momentum=0.5"), ("data.batch_seed=3",)],
     ),
+    "asgd": (
+        ["scheduler=step", "scheduler.step_size=3"],
+        [("seed=0",), ("seed=1", "optimizer.lr=0.03"), ("seed=2",)],
+    ),
     "a model that is lost": (["model=line", "data=line"], [("seed=0",), ("optimizer.lr=1e30",), ("seed=2",)]),
 }
 
@@ -65,7 +69,15 @@ class Stop(NoProgress):
 def jobs_of(case: str, folder: Path) -> list[Job]:
     common, each = CASES[case]
     always = [f"trainer.max_epochs={N_EPOCHS}", "model=circle_v2", "logger=csv", "callbacks.checkpoint.every_s=0"]
-    return make_jobs([*always, *common], each, folder)
+    jobs = make_jobs([*always, *common], each, folder)
+    for job in jobs if case == "asgd" else ():
+        job.cfg.optimizer = {
+            "_target_": "torch.optim.asgd.ASGD",
+            "_partial_": True,
+            "lr": job.cfg.optimizer.lr,
+            "t0": 3,
+        }
+    return jobs
 
 
 def assert_same(jobs: Sequence[Job], others: Sequence[Job]) -> None:

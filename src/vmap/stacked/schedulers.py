@@ -30,9 +30,11 @@ class OptimizerRecipe(NamedTuple):
 
     def make(self) -> tuple[Optimizer, LRScheduler | None]:
         """Both, on a parameter that is never trained."""
-        optimizer = self.optimizer([nn.Parameter(torch.zeros(1))])
+        parameter = nn.Parameter(torch.zeros(1))
+        optimizer = self.optimizer([parameter])
         scheduler = None if self.scheduler is None else self.scheduler(optimizer)
-        # moves nothing, since there is no gradient; schedulers warn when they step first
+        # schedulers warn when they step first; classes of one's own may not look whether there is a gradient
+        parameter.grad = torch.zeros(1)
         optimizer.step()
         return optimizer, scheduler
 
@@ -51,6 +53,11 @@ class StackedScheduler:
         self._place = [place[id(recipe)] for recipe in recipes]
         self._schedulers = [scheduler for _, scheduler in self._made if scheduler is not None]
         self.lr = self._read()
+
+    @property
+    def alike(self) -> list[int]:
+        """A number for each model; those with the same one share their recipe, and always have the same rate."""
+        return self._place
 
     def _read(self) -> Tensor:
         rates = [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made]
@@ -116,6 +123,11 @@ class StackedPlateau(StackedScheduler):
         self._best = torch.full_like(self.lr, float(first.mode_worse))
         self._n_bad, self._cooling = torch.zeros_like(self.lr), torch.zeros_like(self.lr)
         self._n_epochs = 0
+
+    @property
+    def alike(self) -> list[int]:
+        """Each by itself: its own losses decide its rate."""
+        return list(range(len(self._place)))
 
     def _number(self, name: str) -> Tensor:
         return self._column([float(getattr(scheduler, name)) for scheduler in self._schedulers])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, optim
 
-from src.vmap.stacked.optimizers import STACKED, StackedOptimizer
+from src.vmap.stacked.optimizers import STACKED, ColumnOptimizer
 
 N_STEPS, N_WEIGHTS = 30, 7
 
@@ -75,7 +75,7 @@ def test_each_model_moves_as_under_torchs_optimiser(
     singles = [
         torch_run(kind, {**each, **flags}, i, row) for i, (each, row) in enumerate(zip(numbers, weights, strict=True))
     ]
-    stacked: StackedOptimizer = STACKED[kind]([single.param_groups[0] for single in singles], weights)
+    stacked: ColumnOptimizer = STACKED[kind]([single.param_groups[0] for single in singles], weights)
     rates = torch.tensor([[each["lr"]] for each in numbers], dtype=torch.float64)
     for step in range(N_STEPS):
         stacked.set_lr(rates / (1 + step))
