@@ -13,7 +13,7 @@ from typing import Any
 
 from hydra.utils import get_class
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import RichModelSummary
+from lightning.pytorch.callbacks import EarlyStopping, RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import lr_scheduler
 
@@ -37,6 +37,7 @@ from src.vmap.models import ModelFactory
 from src.vmap.proof import first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE
+from src.vmap.stopping import NUMBERS, stopping_nodes
 
 # Keys of the trainer that a stack knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {
@@ -57,6 +58,7 @@ _DATA = ("spec", "make_parts")
 # What a stack does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
 _CALLBACKS = (
     BestAndLast,
+    EarlyStopping,
     EpochBar,
     FinalPictures,
     Frames,
@@ -153,6 +155,7 @@ def _check(cfg: Mapping[str, Any], job: Job) -> None:
         if changed := _changed(get_class(cfg[key]["_target_"]), base, own):
             raise NotStackedError(f"{cfg[key]['_target_']} has its own {', '.join(changed)}")
     _check_optimizer(cfg)
+    _check_stopping(cfg)
     for key, known in (("callbacks", _CALLBACKS), ("logger", _LOGGERS)):
         for name, node in cfg[key].items():
             if node is not None and get_class(node["_target_"]) not in known:
@@ -176,6 +179,15 @@ def _check_optimizer(cfg: Mapping[str, Any]) -> None:
             raise NotStackedError(f"{cfg['scheduler']['_target_']} may change more than the learning rate")
 
 
+def _check_stopping(cfg: Mapping[str, Any]) -> None:
+    nodes = stopping_nodes(cfg["callbacks"])
+    for name, node in nodes.items():
+        if node.get("check_on_train_epoch_end") is False:
+            raise NotStackedError(f"callbacks.{name}.check_on_train_epoch_end=False")
+    if len({(node["monitor"], node.get("mode")) for node in nodes.values()}) < len(nodes):
+        raise NotStackedError(f"callbacks.{' and callbacks.'.join(nodes)} watch the same metric")
+
+
 def _changed(kind: type, base: type, own: Collection[str]) -> list[str]:
     """What a class has put in the place of its base's methods, apart from what is its ``own`` to say."""
     if not issubclass(kind, base):
@@ -196,7 +208,7 @@ def _key(job: Job, factory: ModelFactory) -> str:
         "model": {name: node for name, node in cfg["model"].items() if counts(f"model.{name}", "stack")},
         "optimizer": _settings(cfg["optimizer"]),
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
-        "callbacks": [_monitored(node) for node in cfg["callbacks"].values() if node],
+        "callbacks": [_decides(node) for node in cfg["callbacks"].values() if node],
         "data": [
             str(datamodule.spec),
             [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
@@ -222,9 +234,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _monitored(node: Mapping[str, Any]) -> list[Any]:
-    """What a callback looks at; only checkpoints decide anything."""
-    return [node["monitor"], node["mode"]] if get_class(node["_target_"]) is BestAndLast else []
+def _decides(node: Mapping[str, Any]) -> list[Any]:
+    """What must be equal of a callback: nothing, unless it decides which weights are kept or how long they train."""
+    kind = get_class(node["_target_"])
+    if kind is EarlyStopping:
+        return [{name: value for name, value in node.items() if name not in NUMBERS}]
+    return [node["monitor"], node["mode"]] if kind is BestAndLast else []
 
 
 def _describe(cfgs: Sequence[Mapping[str, Any]]) -> str:

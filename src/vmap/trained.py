@@ -34,6 +34,7 @@ class TrainedModel:
         state: Of its last epoch, as `src.tasks.checkpoint.run_checkpoint` takes it.
         numbers: Of the optimiser, as the configuration sets them.
         n_steps: Steps of the optimiser.
+        callbacks: States of those that could have ended its training, by their keys.
     """
 
     model: Model
@@ -47,10 +48,12 @@ class TrainedModel:
     state: dict[str, Any]
     numbers: dict[str, Any]
     n_steps: int
+    callbacks: dict[str, Any]
 
 
 def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
-    """All models of a tile that has trained so many epochs."""
+    """All models of a tile that has trained so many epochs, or fewer where its models have ended before."""
+    n_epochs = n_epochs if tile.ending is None else tile.ending.n_epochs
     last = _to_cpu(tile.snapshot(n_epochs))
     best = None if tile.best is None else _to_cpu(tile.best)
     columns, lrs = tile.columns, tile.lrs
@@ -75,6 +78,7 @@ def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
             },
             numbers={**group, "lr": group.get("initial_lr", group["lr"])},
             n_steps=n_epochs * tile.n_batches,
+            callbacks=tile.stopping.states_of(i),
         )
 
 

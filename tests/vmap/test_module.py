@@ -40,6 +40,10 @@ SILENT = [
     for name in ("progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph")
 ]
 
+STOPPING = ["model=circle_v2", "logger=csv", "callbacks=early_stopping", *SILENT, "callbacks.hints=null"]
+PATIENCE = "callbacks.early_stopping.patience"
+DELTA = "callbacks.early_stopping.min_delta"
+
 CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
     "sgd": (["model=circle_v2", "logger=csv"], SEEDS_AND_RATES),
     "momentum, cosine": (
@@ -78,6 +82,23 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["model=circle_v2", "logger=csv", "optimizer=adam", "trainer.precision=64-true"],
         [("seed=0",), ("optimizer.lr=0.1",), ("seed=1", "optimizer.weight_decay=0.1")],
     ),
+    "early stopping, plateau": (
+        [*STOPPING, "optimizer=adam", "scheduler=plateau", "scheduler.patience=1", f"{DELTA}=0.01"],
+        [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=3", f"{DELTA}=0.1"), ("seed=2", f"{DELTA}=0")],
+    ),
+    "early stopping of all, batches, sparse rows": (
+        [
+            *STOPPING,
+            "data.batch_size=300",
+            "optimizer.momentum=0.9",
+            "task.log_every_n_epochs=3",
+            "task.eval_every_n_epochs=1",
+            "callbacks.early_stopping.monitor=train/accuracy",
+            "callbacks.early_stopping.mode=max",
+            f"{DELTA}=1",
+        ],
+        [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=2"), ("seed=1", f"{PATIENCE}=1")],
+    ),
     # too slow a rate and a line for rings ask for hints
     "hints": (
         ["model=circle_v1", "logger=csv", "callbacks=default", *SILENT, "trainer.max_epochs=120"],
@@ -96,6 +117,9 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
     jobs = make_jobs(["trainer.max_epochs=12", *common], each, tmp_path / "together")
     outcomes = train_stack(jobs, TWO)
     assert_as_alone(jobs, outcomes, tmp_path / "alone", has_hints=case == "hints")
+    if "stopping" in case:
+        n_epochs = [checkpoint_of(job.run_dir, "last")["epoch"] for job in jobs]
+        assert n_epochs == {"plateau": [2, 4, 12], "sparse rows": [4, 7, 4]}[case.split(", ")[-1]]
 
 
 def assert_as_alone(jobs: list[Job], outcomes: list[Outcome], folder: Path, *, has_hints: bool = False) -> None:
@@ -196,10 +220,13 @@ def test_a_model_that_is_lost_fails_alone(tmp_path: Path) -> None:
     assert_near(rows_of(jobs[2].run_dir), rows_of(tmp_path / "alone" / "2"), atol=1e-5)
 
 
-def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
-    common = ["data=line", "model=line", "loss=mse", "optimizer.lr=1e12", "trainer.max_epochs=30"]
-    outcomes = train_stack(make_jobs(common, [("seed=0",), ("seed=1",)], tmp_path), StackOptions())
-    assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
+def test_a_model_that_stops_since_its_last_step_has_lost_it_fails(tmp_path: Path) -> None:
+    jobs = make_jobs([*STOPPING, "trainer.max_epochs=4"], [("optimizer.lr=1e38",), ("seed=1",)], tmp_path / "together")
+    outcomes = train_stack(jobs, StackOptions())
+    assert [outcome.status for outcome in outcomes] == ["failed", "completed"]
+    with pytest.raises(NonFiniteLossError, match=r"val/loss is \S+ at epoch 0") as raised:
+        train_alone(jobs[:1], tmp_path / "alone")
+    assert str(outcomes[0].error) == str(raised.value)
 
 
 class Seen(NoProgress):
@@ -210,6 +237,14 @@ class Seen(NoProgress):
 
     def models_recorded(self, n: int) -> None:
         self.n_recorded += n
+
+
+def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
+    common = ["data=line", "model=line", "loss=mse", "optimizer.lr=1e12", "trainer.max_epochs=30"]
+    seen = Seen()
+    outcomes = train_stack(make_jobs(common, [("seed=0",), ("seed=1",)], tmp_path), StackOptions(), progress=seen)
+    assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
+    assert seen.n_trained == 2 * 30
 
 
 def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:

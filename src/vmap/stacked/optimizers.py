@@ -49,6 +49,10 @@ class StackedOptimizer(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
 
+    @abstractmethod
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """From `state_dict` that of the optimisers at some places, in rising order."""
+
     def state_dict_of(
         self, i: int, state: Mapping[str, Tensor], *, lr: float, n_steps: int, split: Split
     ) -> dict[str, Any]:
@@ -114,6 +118,10 @@ class ColumnOptimizer(StackedOptimizer):
         """Go on from there."""
         self.n_steps = state["n_steps"]
         self._state = {name: tensor.to(self._like.device) for name, tensor in state["state"].items()}
+
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """The rows at these places."""
+        return {**state, "state": {name: rows[list(places)] for name, rows in state["state"].items()}}
 
     def _state_of(self, i: int, state: Mapping[str, Tensor], *, n_steps: int, split: Split) -> list[dict[str, Any]]:
         """State of each parameter."""

@@ -91,6 +91,17 @@ class StackedScheduler:
             "lrs": [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made],
         }
 
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """From `state_dict` that of the schedulers of models at some places, in rising order."""
+        own = iter(state["schedulers"])
+        schedulers = [None if scheduler is None else next(own) for _, scheduler in self._made]
+        # in the order that the recipes of these models will have
+        kept = dict.fromkeys(self._place[i] for i in places)
+        return {
+            "schedulers": [schedulers[i] for i in kept if schedulers[i] is not None],
+            "lrs": [state["lrs"][i] for i in kept],
+        }
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         for scheduler, own in zip(self._schedulers, state["schedulers"], strict=True):
@@ -166,6 +177,11 @@ class StackedPlateau(StackedScheduler):
     def state_dict(self) -> dict[str, Any]:
         """All that the rates of further epochs depend on."""
         return {name: getattr(self, name) for name in self._CHANGING}
+
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """The rows at these places."""
+        rows = list(places)
+        return {name: value[rows] if isinstance(value, Tensor) else value for name, value in state.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""

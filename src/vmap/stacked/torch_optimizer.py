@@ -84,6 +84,13 @@ class TorchOptimizer(StackedOptimizer):
         for block, values in zip(self._blocks, state["blocks"], strict=True):
             block.load(values)
 
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """The rows at these places, and no block that has none."""
+        values = dict(zip(self._blocks, state["blocks"], strict=True))
+        # in the order that the blocks of these models will have
+        blocks = dict.fromkeys(self._block_of[i] for i in places)
+        return {**state, "blocks": [block.cut(values[block], places) for block in blocks]}
+
     def _state_of(
         self,
         i: int,
@@ -182,6 +189,11 @@ class _Block:
                 what = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
                 raise NotStackedError(f"{self._name} keeps {what} as {name}, which is not a number for each weight")
         return found
+
+    def cut(self, values: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """Values of those models that stand at these places."""
+        rows = [row for row, place in enumerate(self.places) if place in places]
+        return {name: value[rows] if self.is_of_weights(value) else value for name, value in values.items()}
 
     def load(self, values: Mapping[str, Any]) -> None:
         """Go on from stored values."""

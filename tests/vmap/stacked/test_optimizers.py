@@ -90,6 +90,26 @@ def test_each_model_moves_as_under_torchs_optimiser(
             torch.testing.assert_close(stacked.state[name][i], tensor, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "numbers", "flags"), CASES, ids=ids)
+def test_some_models_go_on_without_the_others(
+    kind: type[optim.Optimizer], numbers: list[dict[str, Any]], flags: dict[str, Any]
+) -> None:
+    groups = [kind([torch.zeros(1)], **each, **flags).param_groups[0] for each in numbers]
+    for places in ([0], [1], list(range(len(groups)))[-2:]):
+        weights = first_weights(len(groups))
+        whole = STACKED[kind](groups, weights)
+        for step in range(3):
+            whole.step(weights, torch.stack([gradient(step, i, row) for i, row in enumerate(weights)]))
+        own = weights[places]
+        part = STACKED[kind]([groups[i] for i in places], own)
+        part.load_state_dict(whole.cut(whole.state_dict(), places))
+        for step in range(3, 6):
+            grads = torch.stack([gradient(step, i, row) for i, row in enumerate(weights)])
+            whole.step(weights, grads.clone())
+            part.step(own, grads[places])
+        torch.testing.assert_close(own, weights[places], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", list(STACKED), ids=ids)
 def test_a_model_that_is_lost_leaves_the_others_alone(kind: type[optim.Optimizer]) -> None:
     groups = [kind([torch.zeros(1)], lr=0.1).param_groups[0]] * 2  # type: ignore[call-arg]

@@ -134,10 +134,10 @@ class Stacked:
         self.weights, self.scheduler = weights.clone(), stacked_scheduler(recipes)
         self.optimizer = general(recipes, self.scheduler, self.weights)
 
-    def steps(self, first: int, stop: int) -> None:
+    def steps(self, first: int, stop: int, *, models: Iterable[int] = range(len(WHICH))) -> None:
         for step in range(first, stop):
             self.optimizer.set_lr(self.scheduler.lr)
-            grads = [gradient(step, i, row) for i, row in enumerate(self.weights)]
+            grads = [gradient(step, i, row) for i, row in zip(models, self.weights, strict=True)]
             self.optimizer.step(self.weights, torch.stack(grads))
             self.scheduler.step(None)
 
@@ -202,6 +202,24 @@ def test_a_stored_state_goes_on_bit_for_bit(case: str) -> None:
         each.steps(5, N_STEPS)
     assert torch.equal(through.weights, later.weights)
     assert_near(later.optimizer.state_dict(), through.optimizer.state_dict(), atol=0)
+
+
+@pytest.mark.parametrize("places", [[1], [1, 2], [1, 2, 4], [0, 4]])
+@pytest.mark.parametrize("case", CASES)
+def test_some_models_go_on_without_the_others(case: str, places: list[int]) -> None:
+    recipes, weights = recipes_of(*CASES[case]), first_weights(torch.float32)
+    own = [recipes[i] for i in places]
+    both = Stacked(recipes, weights), Stacked(own, weights[places])
+    both[0].steps(0, 5)
+    both[1].weights.copy_(both[0].weights[places])
+    for part, whole in ((both[1].optimizer, both[0].optimizer), (both[1].scheduler, both[0].scheduler)):
+        part.load_state_dict(whole.cut(whole.state_dict(), places))
+    for step in range(5, N_STEPS):
+        both[0].steps(step, step + 1)
+        both[1].steps(step, step + 1, models=places)
+    torch.testing.assert_close(both[0].weights[places], both[1].weights, rtol=0, atol=1e-6)
+    found, expected = both[1].optimizer, both[0].optimizer
+    assert_near(found.state_dict(), expected.cut(expected.state_dict(), places), atol=1e-6)
 
 
 def test_what_is_stored_before_the_first_step_is_taken_up() -> None:
