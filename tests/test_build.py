@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from src.build import Built, build
+from src.build import Built, build, build_optimizer
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
@@ -32,6 +32,14 @@ def data_for_loss(option: str) -> str:
 
 def fresh_weights(net: nn.Module) -> bool:
     return all(torch.isfinite(p).all() for p in net.parameters())
+
+
+def test_an_optimiser_gets_plain_lists(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    cfg.optimizer = {"_target_": "torch.optim.nadam.NAdam", "_partial_": True, "lr": 0.1, "betas": [0.5, 0.9]}
+    make, _ = build_optimizer(cfg)
+    # NAdam keeps what it is given, and a checkpoint may hold no classes of OmegaConf's
+    assert type(make([nn.Parameter(torch.zeros(1))]).param_groups[0]["betas"]) is list
 
 
 # Every option that a run can choose

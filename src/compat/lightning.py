@@ -3,13 +3,21 @@
 Its counters of epochs and steps have no public setter. ``fit_loop.epoch_progress`` is the bookkeeping behind
 ``current_epoch``, ``max_epochs`` and resuming, and this is the only place that writes to it. A loop of one's own in
 place of Lightning's would lose its callbacks, loggers, checkpoints and strategies.
+
+Early stopping asks a trainer for metrics and stops it; here it gets something that looks like one.
 """
 
+import copy
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
 
 @contextmanager
@@ -38,3 +46,42 @@ def skip_epochs(trainer: pl.Trainer, n: int, *, n_steps: int = 0) -> None:
     for tracker in (progress.total, progress.current):
         for stage in ("ready", "started", "processed", "completed"):
             setattr(tracker, stage, getattr(tracker, stage) + n)
+
+
+def completed(loops: Mapping[str, Any]) -> dict[str, Any]:
+    """State of a trainer's loops once the epoch is over, from their state in the hooks at its end."""
+    after = copy.deepcopy(dict(loops))
+    for progress in after["fit_loop"]["epoch_progress"].values():
+        progress["completed"] = progress["processed"]
+    return after
+
+
+def would_stop(callback: EarlyStopping, metrics: Mapping[str, Tensor], *, epoch: int) -> bool:
+    """Let early stopping look at metrics, as it does at the end of an epoch of a trainer with one process.
+
+    Args:
+        callback: What looks; it remembers what it has seen.
+        metrics: What has been measured, by name.
+        epoch: Number of the epoch.
+
+    Returns:
+        Whether it would stop the trainer.
+    """
+    trainer: Any = SimpleNamespace(
+        callback_metrics=metrics,
+        current_epoch=epoch,
+        fast_dev_run=False,
+        sanity_checking=False,
+        state=SimpleNamespace(fn=TrainerFn.FITTING),
+        strategy=SimpleNamespace(reduce_boolean_decision=lambda decision, **_: decision),
+        should_stop=False,
+        val_check_interval=1.0,
+        check_val_every_n_epoch=1,
+        world_size=1,
+        global_rank=0,
+    )
+    module: Any = None
+    callback.setup(trainer, module, "fit")
+    callback.on_train_epoch_end(trainer, module)
+    stops: bool = trainer.should_stop
+    return stops

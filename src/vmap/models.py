@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from src.data.spec import DataSpec
 from src.sweep.jobs import Job, hydra_config
 from src.vmap.stacked.layout import Layout, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
+from src.vmap.stopping import stopping_nodes
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ class Model:
         parts: Its data; models with the same data hold the same object.
         batch_seed: Orders its batches.
         recipe: Makes its optimiser and scheduler; models with the same settings hold the same object.
+        stopping: Configurations of the callbacks that may end its training early.
     """
 
     job: Job
@@ -46,6 +48,7 @@ class Model:
     parts: Parts
     batch_seed: int
     recipe: OptimizerRecipe
+    stopping: Sequence[Mapping[str, Any]]
 
 
 class ModelFactory:
@@ -67,7 +70,8 @@ class ModelFactory:
             lambda: _start(job, spec),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
-        return Model(job, weights, held, rng_state, datamodule.parts, batch_seed, self.recipe(job))
+        stopping = list(stopping_nodes(cfg["callbacks"]).values())
+        return Model(job, weights, held, rng_state, datamodule.parts, batch_seed, self.recipe(job), stopping)
 
     def config(self, job: Job) -> dict[str, Any]:
         """A job's configuration as plain containers, with everything that its values refer to."""

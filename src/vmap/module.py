@@ -7,15 +7,16 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins.precision import DoublePrecision
 
-from src.compat.lightning import skip_epochs
+from src.compat.lightning import completed, skip_epochs
 from src.console.sweep import NoProgress
 from src.data.base import Part
 from src.tasks.base import Task
+from src.tasks.checkpoint import loops_of
 from src.tasks.loop import names_of
 from src.vmap.limits import cut
 from src.vmap.models import Model
 from src.vmap.stacked.schedulers import StackedPlateau
-from src.vmap.tile import Monitor, Tile
+from src.vmap.tile import Ending, Monitor, Tile
 from src.vmap.unfinished import tiles_in
 
 # Models with the same data compute faster, so that many of them are worth a tile of their own.
@@ -25,7 +26,8 @@ _SHARING = 16
 class StackedModule(pl.LightningModule):
     """The models of a chunk as one module, trained in blocks of epochs as `Task` trains one model.
 
-    A block takes one tile after the other.
+    A block takes one tile after the other. Models that stop early, or are lost, leave their tile for one that has
+    ended.
 
     Args:
         models: Models of the chunk.
@@ -64,28 +66,52 @@ class StackedModule(pl.LightningModule):
         (task,) = self._task
         precision = self.trainer.precision_plugin
         precision.convert_module(task).to(self.device)
-        dtype = torch.float64 if isinstance(precision, DoublePrecision) else torch.float32
-        self.tiles = [
-            Tile(
-                models,
-                task=task,
-                ready=self._ready,
-                dtype=dtype,
-                batch_size=self._batch_size,
-                monitor=self._monitor,
-            )
-            for models in tiles_of(self._models, self._tile)
-        ]
-        for tile, state in zip(self.tiles, self._loaded, strict=bool(self._loaded)):
-            tile.load_state_dict(state)
-            self._progress.epochs_done((tile.epochs[-1] + 1) * len(tile.models))
+        whole = tiles_of(self._models, self._tile)
+        if self._loaded:
+            # of the version before, tiles are whole
+            numbers = [state.get("models") for state in self._loaded]
+            groups = [next(whole) if own is None else [self._models[i] for i in own] for own in numbers]
+            self.tiles = [self._load(*each) for each in zip(groups, self._loaded, strict=True)]
+            for tile in self.tiles:
+                n_epochs = tile.epochs[-1] + 1 if tile.ending is None else self._max_epochs
+                self._progress.epochs_done(n_epochs * len(tile.models))
+        else:
+            self.tiles = [self._lay_out(models) for models in whole]
         self._loaded = []
+        self._end_where_all_have()
         every_epoch = isinstance(self.tiles[0].scheduler, StackedPlateau)
         self.schedule = task.make_schedule(self.trainer.max_epochs, every_epoch=every_epoch)
 
+    @property
+    def _max_epochs(self) -> int:
+        n = self.trainer.max_epochs
+        assert n is not None
+        return n
+
+    def _lay_out(self, models: Sequence[Model]) -> Tile:
+        (task,) = self._task
+        is_double = isinstance(self.trainer.precision_plugin, DoublePrecision)
+        return Tile(
+            models,
+            task=task,
+            ready=self._ready,
+            dtype=torch.float64 if is_double else torch.float32,
+            batch_size=self._batch_size,
+            monitor=self._monitor,
+        )
+
+    def _load(self, models: Sequence[Model], state: dict[str, Any]) -> Tile:
+        tile = self._lay_out(models)
+        tile.load_state_dict(state)
+        return tile
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the models have come to; it is no module's state."""
-        checkpoint["tiles"] = [tile.state_dict() for tile in self.tiles]
+        self._note_loops()
+        number = {id(model): i for i, model in enumerate(self._models)}
+        checkpoint["tiles"] = [
+            {**tile.state_dict(), "models": [number[id(model)] for model in tile.models]} for tile in self.tiles
+        ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it up once the tiles are laid out."""
@@ -99,12 +125,43 @@ class StackedModule(pl.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Train a block of epochs, tile by tile."""
         block = self.schedule.block(self.trainer.current_epoch)
-        for tile in self.tiles:
-            # nothing is left to train where all have failed
-            if tile.is_finite.any():
-                tile.train(block, self.schedule)
+        for tile in [tile for tile in self.tiles if tile.ending is None]:
+            tile.train(block, self.schedule)
             self._progress.epochs_done(len(block) * len(tile.models))
+            self._let_go(tile, block[-1])
+        self._end_where_all_have()
         skip_epochs(self.trainer, len(block) - 1, n_steps=len(block) * self.tiles[0].n_batches)
+
+    def _let_go(self, tile: Tile, epoch: int) -> None:
+        """Part a tile, after its block has ended with an epoch, from those models that train no longer."""
+        leaves = tile.look(epoch).tolist()
+        n_left = self._max_epochs - epoch - 1
+        if not any(leaves) or n_left == 0:
+            return
+        self._progress.epochs_done(n_left * sum(leaves))
+        if not all(leaves):
+            rest = self._part_of(tile, [i for i, each in enumerate(leaves) if not each])
+            self.tiles[self.tiles.index(tile)] = rest
+            tile = self._part_of(tile, [i for i, each in enumerate(leaves) if each])
+            self.tiles.append(tile)
+        tile.ending = Ending(epoch + 1, loops=None)
+
+    def _part_of(self, tile: Tile, places: Sequence[int]) -> Tile:
+        """A tile of its own for some models of a tile."""
+        return self._load([tile.models[i] for i in places], tile.state_of(places))
+
+    def _end_where_all_have(self) -> None:
+        if all(tile.ending is not None for tile in self.tiles):
+            self.trainer.should_stop = True
+
+    def on_train_epoch_end(self) -> None:
+        """Keep how far the trainer has come with the models that have ended."""
+        self._note_loops()
+
+    def _note_loops(self) -> None:
+        for tile in self.tiles:
+            if tile.ending is not None and tile.ending.loops is None:
+                tile.ending = tile.ending._replace(loops=completed(loops_of(self.trainer)))
 
 
 def tiles_of(models: Sequence[Model], size: int) -> Iterator[Sequence[Model]]:

@@ -5,6 +5,7 @@ optimiser, loss, epochs, batch size, sizes of the data. Seeds, the numbers of op
 themselves may differ.
 """
 
+import inspect
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from hydra.utils import get_class, get_object
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import RichModelSummary
+from lightning.pytorch.callbacks import EarlyStopping, RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import lr_scheduler
 
@@ -36,6 +37,7 @@ from src.vmap.models import ModelFactory
 from src.vmap.proof import first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE, OptimizerRecipe, changes_the_rate_only
+from src.vmap.stopping import NUMBERS, stopping_nodes
 
 # Keys of the trainer that a stack knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {
@@ -56,6 +58,7 @@ _DATA = ("spec", "make_parts")
 # What a stack does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
 _CALLBACKS = (
     BestAndLast,
+    EarlyStopping,
     EpochBar,
     FinalPictures,
     Frames,
@@ -154,6 +157,7 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     _check_optimizer(cfg)
     if cfg["scheduler"]:
         _check_scheduler(cfg["scheduler"]["_target_"], lambda: factory.recipe(job))
+    _check_stopping(cfg)
     for key, known in (("callbacks", _CALLBACKS), ("logger", _LOGGERS)):
         for name, node in cfg[key].items():
             if node is not None and get_class(node["_target_"]) not in known:
@@ -164,9 +168,10 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
 
 def _check_optimizer(cfg: Mapping[str, Any]) -> None:
     optimizer = cfg["optimizer"]
-    if get_class(optimizer["_target_"]) not in STACKED:
-        known = ", ".join(kind.__name__ for kind in STACKED)
-        raise NotStackedError(f"{optimizer['_target_']} is not among the stacked optimisers, {known}")
+    kind: Any = get_class(optimizer["_target_"])
+    closure = inspect.signature(kind.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise NotStackedError(f"{optimizer['_target_']} asks for the loss several times in a step (closure)")
     for flag in ("capturable", "differentiable"):
         if optimizer.get(flag):
             raise NotStackedError(f"optimizer.{flag}={optimizer[flag]}")
@@ -184,6 +189,15 @@ def _check_scheduler(target: str, recipe: Callable[[], OptimizerRecipe]) -> None
         raise NotStackedError(f"{target} may change more than the learning rate")
 
 
+def _check_stopping(cfg: Mapping[str, Any]) -> None:
+    nodes = stopping_nodes(cfg["callbacks"])
+    for name, node in nodes.items():
+        if node.get("check_on_train_epoch_end") is False:
+            raise NotStackedError(f"callbacks.{name}.check_on_train_epoch_end=False")
+    if len({(node["monitor"], node.get("mode")) for node in nodes.values()}) < len(nodes):
+        raise NotStackedError(f"callbacks.{' and callbacks.'.join(nodes)} watch the same metric")
+
+
 def _changed(kind: type, base: type, own: Collection[str]) -> list[str]:
     """What a class has put in the place of its base's methods, apart from what is its ``own`` to say."""
     if not issubclass(kind, base):
@@ -197,15 +211,14 @@ def _key(job: Job, factory: ModelFactory) -> str:
     """Equal for jobs that share a stack."""
     cfg, datamodule = factory.config(job), factory.datamodule(job)
     n_train = len(datamodule.parts.train.x)
-    numbers = STACKED[get_class(cfg["optimizer"]["_target_"])].numbers
     scheduler = cfg["scheduler"] or {}
     plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
     common = {name: node for name, node in cfg.items() if counts(name, "stack")}
     common |= {
         "model": {name: node for name, node in cfg["model"].items() if counts(f"model.{name}", "stack")},
-        "optimizer": {name: value for name, value in cfg["optimizer"].items() if name not in numbers},
+        "optimizer": _settings(cfg["optimizer"]),
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
-        "callbacks": [_monitored(node) for node in cfg["callbacks"].values() if node],
+        "callbacks": [_decides(node) for node in cfg["callbacks"].values() if node],
         "data": [
             str(datamodule.spec),
             [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
@@ -216,9 +229,27 @@ def _key(job: Job, factory: ModelFactory) -> str:
     return json.dumps(common, sort_keys=True, default=str)
 
 
-def _monitored(node: Mapping[str, Any]) -> list[Any]:
-    """What a callback looks at; only checkpoints decide anything."""
-    return [node["monitor"], node["mode"]] if get_class(node["_target_"]) is BestAndLast else []
+def _settings(optimizer: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal of an optimiser: all but its numbers."""
+    known = STACKED.get(get_class(optimizer["_target_"]))
+    if known is not None:
+        return {name: value for name, value in optimizer.items() if name not in known.numbers}
+    return {name: value for name, value in optimizer.items() if not _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    """Also several, such as betas."""
+    if isinstance(value, list):
+        return all(map(_is_number, value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _decides(node: Mapping[str, Any]) -> list[Any]:
+    """What must be equal of a callback: nothing, unless it decides which weights are kept or how long they train."""
+    kind = get_class(node["_target_"])
+    if kind is EarlyStopping:
+        return [{name: value for name, value in node.items() if name not in NUMBERS}]
+    return [node["monitor"], node["mode"]] if kind is BestAndLast else []
 
 
 def _describe(cfgs: Sequence[Mapping[str, Any]]) -> str:

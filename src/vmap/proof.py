@@ -96,9 +96,9 @@ def _check_metrics(jobs: Sequence[Job], factory: ModelFactory) -> None:
     task: Task = build_task(cfg, factory.datamodule(jobs[0]).spec)
     if unknown := sorted({each.cfg.optimized_metric for each in jobs} - set(task.metric_names())):
         raise NotStackedError(f"optimized_metric={unknown[0]} is not measured")
-    monitored = [node.monitor for node in cfg.callbacks.values() if node and "monitor" in node]
-    if unknown := [name for name in monitored if name not in names_of(task.score_name)]:
-        raise NotStackedError(f"callbacks.checkpoint.monitor={unknown[0]} is not measured during training")
+    for name, node in cfg.callbacks.items():
+        if node and "monitor" in node and node.monitor not in names_of(task.score_name):
+            raise NotStackedError(f"callbacks.{name}.monitor={node.monitor} is not measured during training")
 
 
 # Both ways
@@ -239,7 +239,8 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
     first, size = jobs[0], factory.batch_size(jobs[0])
     models = [factory.model(job) for job in jobs]
     copies = {id(model.parts): _copy(_few(model.parts, size)) for model in models}
-    models = [replace(model, parts=copies[id(model.parts)]) for model in models]
+    # without callbacks, as the single runs
+    models = [replace(model, parts=copies[id(model.parts)], stopping=()) for model in models]
     with hydra_config(first.hydra_cfg):
         task: Task = build_task(first.cfg, factory.datamodule(first).spec)
         trainer = trial.trainer(first, [])

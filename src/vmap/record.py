@@ -33,7 +33,7 @@ from src.tasks.schedule import Schedule
 from src.vmap.measure import measure_model
 from src.vmap.models import Model, ModelFactory
 from src.vmap.stacked.layout import load
-from src.vmap.tile import Tile
+from src.vmap.tile import Ending, Tile
 from src.vmap.trained import TrainedModel, trained_models
 
 # Records of TensorBoard that may wait to be written.
@@ -82,11 +82,12 @@ class ModelRecorder:
     def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         """Write what each model of a tile leaves whose job has one of these numbers."""
         self.task.cpu()
-        for trained in trained_models(tile, n_epochs=self.trainer.current_epoch):
+        ending = tile.ending or Ending(self.trainer.current_epoch, loops_of(self.trainer))
+        for trained in trained_models(tile, n_epochs=ending.n_epochs):
             if trained.model.job.number in numbers:
-                yield self._record(trained)
+                yield self._record(trained, ending)
 
-    def _record(self, trained: TrainedModel) -> Outcome:
+    def _record(self, trained: TrainedModel, ending: Ending) -> Outcome:
         job, cfg, run = trained.model.job, trained.model.job.cfg, RunDir(trained.model.job.run_dir)
         loggers = self._log(job, trained.rows)
         started = time.monotonic() - self.duration_s
@@ -100,11 +101,11 @@ class ModelRecorder:
         which = LAST_EPOCH if chosen is None or trained.best is None else best_epoch(trained.best["epoch"])
         metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
         self._draw(run, job, metrics, which)
-        tell_loggers(cfg, loggers, metrics, step=self.trainer.current_epoch, resolved=self.factory.config(job))
+        tell_loggers(cfg, loggers, metrics, step=ending.n_epochs, resolved=self.factory.config(job))
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
         # last: a checkpoint without a result is a run that goes on by itself
-        self._save(run, trained, fitted)
+        self._save(run, trained, ending, fitted)
         record.completed(
             Fitted(
                 metrics=metrics,
@@ -142,16 +143,19 @@ class ModelRecorder:
                         writer.add_summary(_summary(row), int(row["epoch"]))
         return loggers
 
-    def _save(self, run: RunDir, trained: TrainedModel, fitted: Mapping[str, float]) -> None:
+    def _save(self, run: RunDir, trained: TrainedModel, ending: Ending, fitted: Mapping[str, float]) -> None:
         """Write the files of `BestAndLast`."""
         job = trained.model.job
         if self._callback(job, BestAndLast) is None:
             return
-        callbacks = {BestAndLast.__qualname__: BestAndLast.state(score=trained.best_score, best=trained.best)}
+        callbacks = {
+            BestAndLast.__qualname__: BestAndLast.state(score=trained.best_score, best=trained.best),
+            **trained.callbacks,
+        }
         if self._callback(job, Hints) is not None:
             first_loss = trained.rows[0]["train/loss"]
             callbacks[Hints.__qualname__] = Hints.state(first_weights=trained.first_weights, first_loss=first_loss)
-        last = run_checkpoint(**trained.state, callbacks=callbacks, loops=loops_of(self.trainer))
+        last = run_checkpoint(**trained.state, callbacks=callbacks, loops=ending.loops)
         if trained.best is not None:
             save_checkpoint(run.checkpoints / "best.ckpt", trained.best)
         save_checkpoint(

@@ -21,8 +21,9 @@ from src.vmap.stacked.draws import Draws
 from src.vmap.stacked.layout import Layout
 from src.vmap.stacked.loss import stacked_loss
 from src.vmap.stacked.network import stacked_network
-from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import stacked_scheduler
+from src.vmap.stacked.torch_optimizer import stacked_optimizer
+from src.vmap.stopping import Stopping
 
 
 class Snapshot(NamedTuple):
@@ -33,6 +34,18 @@ class Snapshot(NamedTuple):
     weights: Tensor
     optimizer: dict[str, Tensor]
     held: dict[str, Tensor]
+
+
+class Ending(NamedTuple):
+    """Where the models of a tile have ended, before the others of their chunk.
+
+    Attributes:
+        n_epochs: Epochs that they have trained.
+        loops: State of a trainer's loops there; None while it is not known yet.
+    """
+
+    n_epochs: int
+    loops: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -92,8 +105,9 @@ class Tile:
         self.score = score_of_models(task)
         self._weights_of_net = list(_of("net", self._parameters).values())
         self._held_by_loss = {name: tensor for name, tensor in held.items() if name.startswith("loss.")}
-        self.scheduler = stacked_scheduler([model.recipe for model in models])
-        self.optimizer = STACKED[models[0].recipe.kind](self.scheduler.groups, self.weights)
+        recipes = [model.recipe for model in models]
+        self.scheduler = stacked_scheduler(recipes)
+        self.optimizer = stacked_optimizer(recipes, self.scheduler, self.weights)
         self._ones = self.weights.new_ones(len(models))
         self._inputs: dict[str, Tensor] = {}
         # epochs (e), rates (e, m) and by metric means (e, m) of all blocks, on the host
@@ -103,6 +117,9 @@ class Tile:
         self.is_finite = torch.ones(len(models), dtype=torch.bool)
         self.best_score = torch.full((len(models),), torch.inf, dtype=torch.float64)
         self.best: Snapshot | None = None
+        self.stopping = Stopping([model.stopping for model in models])
+        # None while there is something left to train
+        self.ending: Ending | None = None
 
     def train(self, block: range, schedule: Schedule) -> None:
         """Train a block of epochs, and bring its measurements to the host at once."""
@@ -116,6 +133,12 @@ class Tile:
         self.is_finite &= columns["train/loss"].isfinite().all(0)
         if self._monitor is not None:
             self._keep_best(block[-1], self._monitor.sign * columns[self._monitor.metric][-1].double())
+
+    def look(self, epoch: int) -> Tensor:
+        """Which models (m,) train no longer after the block that has ended with an epoch: stopped, or lost."""
+        return self.stopping.look({name: column[-1] for name, column in self._columns[-1].items()}, epoch=epoch) | (
+            ~self.is_finite
+        )
 
     # What the loop asks of a learner
 
@@ -230,7 +253,22 @@ class Tile:
             "is_finite": self.is_finite,
             "best_score": self.best_score,
             "best": None if self.best is None else self.best._asdict(),
+            "stopping": self.stopping.state_dict(),
+            "ending": None if self.ending is None else self.ending._asdict(),
         }
+
+    def state_of(self, places: Sequence[int]) -> dict[str, Any]:
+        """`state_dict` of a tile of those models alone that stand at some places, in rising order."""
+        state = self.state_dict()
+        own = {
+            "optimizer": self.optimizer.cut(state["optimizer"], places),
+            "scheduler": self.scheduler.cut(state["scheduler"], places),
+            "lrs": state["lrs"][:, list(places)],
+            "columns": {name: column[:, list(places)] for name, column in state["columns"].items()},
+            "stopping": [state["stopping"][i] for i in places],
+            "rng_states": [state["rng_states"][i] for i in places],
+        }
+        return {name: own[name] if name in own else _rows(value, places) for name, value in state.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
@@ -243,6 +281,9 @@ class Tile:
         self.scheduler.load_state_dict(state["scheduler"])
         self.epochs, self.is_finite, self.best_score = state["epochs"], state["is_finite"], state["best_score"]
         self._lrs, self._columns = list(state["lrs"]), [state["columns"]]
+        if "stopping" in state:
+            self.stopping.load_state_dict(state["stopping"])
+            self.ending = None if state["ending"] is None else Ending(**state["ending"])
         if state["best"] is not None:
             # an older one knows of no network with buffers
             best = Snapshot(**{"held": {}, **state["best"]})
@@ -284,6 +325,15 @@ def _of(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _chosen(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
     """The new rows of the models (m,) that are chosen, and the old ones of the others."""
     return torch.where(which.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def _rows(value: Any, places: Sequence[int]) -> Any:
+    """All tensors (m, ...) at these places, however they are nested."""
+    if isinstance(value, dict):
+        return {name: _rows(each, places) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_rows(each, places) for each in value]
+    return value[list(places)] if isinstance(value, Tensor) else value
 
 
 def score_of_models(task: Task) -> ModelLoss:

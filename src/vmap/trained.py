@@ -35,6 +35,7 @@ class TrainedModel:
         rng_state: State of its random generator at the end.
         numbers: Of the optimiser, as the configuration sets them.
         n_steps: Steps of the optimiser.
+        callbacks: States of those that could have ended its training, by their keys.
     """
 
     model: Model
@@ -49,10 +50,12 @@ class TrainedModel:
     rng_state: Tensor
     numbers: dict[str, Any]
     n_steps: int
+    callbacks: dict[str, Any]
 
 
 def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
-    """All models of a tile that has trained so many epochs."""
+    """All models of a tile that has trained so many epochs, or fewer where its models have ended before."""
+    n_epochs = n_epochs if tile.ending is None else tile.ending.n_epochs
     last = _to_cpu(tile.snapshot(n_epochs))
     best = None if tile.best is None else _to_cpu(tile.best)
     columns, lrs = tile.columns, tile.lrs
@@ -78,6 +81,7 @@ def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
             rng_state=tile.draws.states[i],
             numbers={**group, "lr": group.get("initial_lr", group["lr"])},
             n_steps=n_epochs * tile.n_batches,
+            callbacks=tile.stopping.states_of(i),
         )
 
 

@@ -114,7 +114,7 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
     sweep, output = tmp_path / "sweep", tmp_path / "output"
     arguments = (
         *VMAP,
-        "callbacks=none,early_stopping",
+        "callbacks=none,histograms",
         "optimizer.lr=0.1,1e30,-1",
         "seed=0,1",
         "trainer.max_epochs=20",
@@ -123,7 +123,7 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
     found = results(sweep)
     said = output.read_text()
     assert "4 models circle_v2 are stacked" in said
-    assert "6 run one by one (job 6, 7, 8, 9, 10, 11): callbacks.early_stopping" in said
+    assert "6 run one by one (job 6, 7, 8, 9, 10, 11): callbacks.histograms" in said
     assert "2 run one by one (job 4, 5): optimizer: Invalid learning rate: -1" in said
     assert [found[number]["status"] for number in range(4)] == ["completed"] * 2 + ["failed"] * 2
     assert "is nan at epoch 1" in found[2]["error"]["message"]

@@ -13,9 +13,12 @@ from src.build import build
 from src.console.sweep import NoProgress
 from src.eval import evaluate
 from src.run.directory import OtherRunError
+from src.sweep.jobs import Job
 from src.tasks.finite import NonFiniteLossError
 from src.vmap.models import ModelFactory
 from src.vmap.module import tiles_of
+from src.vmap.plan import plan
+from src.vmap.record import Outcome
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.runs import circle_v2, small
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
@@ -36,6 +39,10 @@ SILENT = [
     f"callbacks.{name}=null"
     for name in ("progress", "summary", "pictures", "boundary_frames", "precision_recall", "model_graph")
 ]
+
+STOPPING = ["model=circle_v2", "logger=csv", "callbacks=early_stopping", *SILENT, "callbacks.hints=null"]
+PATIENCE = "callbacks.early_stopping.patience"
+DELTA = "callbacks.early_stopping.min_delta"
 
 CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
     "sgd": (["model=circle_v2", "logger=csv"], SEEDS_AND_RATES),
@@ -71,6 +78,27 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["data=line", "model=line", "logger=csv", "loss=huber", "trainer.precision=64-true"],
         [("seed=0",), ("data.weight=0.4",), ("optimizer.lr=0.003",)],
     ),
+    "adam, double": (
+        ["model=circle_v2", "logger=csv", "optimizer=adam", "trainer.precision=64-true"],
+        [("seed=0",), ("optimizer.lr=0.1",), ("seed=1", "optimizer.weight_decay=0.1")],
+    ),
+    "early stopping, plateau": (
+        [*STOPPING, "optimizer=adam", "scheduler=plateau", "scheduler.patience=1", f"{DELTA}=0.01"],
+        [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=3", f"{DELTA}=0.1"), ("seed=2", f"{DELTA}=0")],
+    ),
+    "early stopping of all, batches, sparse rows": (
+        [
+            *STOPPING,
+            "data.batch_size=300",
+            "optimizer.momentum=0.9",
+            "task.log_every_n_epochs=3",
+            "task.eval_every_n_epochs=1",
+            "callbacks.early_stopping.monitor=train/accuracy",
+            "callbacks.early_stopping.mode=max",
+            f"{DELTA}=1",
+        ],
+        [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=2"), ("seed=1", f"{PATIENCE}=1")],
+    ),
     # too slow a rate and a line for rings ask for hints
     "hints": (
         ["model=circle_v1", "logger=csv", "callbacks=default", *SILENT, "trainer.max_epochs=120"],
@@ -88,9 +116,17 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
     common, each = CASES[case]
     jobs = make_jobs(["trainer.max_epochs=12", *common], each, tmp_path / "together")
     outcomes = train_stack(jobs, TWO)
-    train_alone(jobs, tmp_path / "alone")
+    assert_as_alone(jobs, outcomes, tmp_path / "alone", has_hints=case == "hints")
+    if "stopping" in case:
+        n_epochs = [checkpoint_of(job.run_dir, "last")["epoch"] for job in jobs]
+        assert n_epochs == {"plateau": [2, 4, 12], "sparse rows": [4, 7, 4]}[case.split(", ")[-1]]
+
+
+def assert_as_alone(jobs: list[Job], outcomes: list[Outcome], folder: Path, *, has_hints: bool = False) -> None:
+    """Every file of the jobs is that of their single runs, which train in ``folder``."""
+    train_alone(jobs, folder)
     for job, outcome in zip(jobs, outcomes, strict=True):
-        together, alone = job.run_dir, tmp_path / "alone" / str(job.number)
+        together, alone = job.run_dir, folder / str(job.number)
         assert_near(rows_of(together), rows_of(alone), atol=1e-5)
         found, expected = result_of(together), result_of(alone)
         assert list(found["metrics"]) == list(expected["metrics"])
@@ -101,7 +137,7 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
             # squared and divided by, rounding grows
             result["metrics"].pop("test/r2", None)
         assert_near(found, expected, atol=1e-5)
-        assert bool(found["hints"]) == (case == "hints")
+        assert bool(found["hints"]) == has_hints
         assert outcome.status == "completed"
         assert outcome.value == found["optimized_metric"]["value"]
         for name in ("best", "last"):
@@ -111,6 +147,33 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
         assert stored[together] == stored[alone]
         assert (together / ".hydra" / "overrides.yaml").read_text() == (alone / ".hydra" / "overrides.yaml").read_text()
         assert OmegaConf.load(together / ".hydra" / "hydra.yaml") == {"hydra": {"job": {"num": job.number}}}
+
+
+ANY_OPTIMIZER: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
+    "torch.optim.adagrad.Adagrad": (
+        ["data.batch_size=300", "trainer.precision=64-true"],
+        [{"lr_decay": 0.1}, {"lr": 0.3, "initial_accumulator_value": 0.1}, {"weight_decay": 0.1}],
+    ),
+    "torch.optim.nadam.NAdam": (
+        ["scheduler=plateau", "scheduler.patience=0"],
+        [{}, {"lr": 0.02, "betas": [0.5, 0.9]}, {"momentum_decay": 0.1}],
+    ),
+    f"{__name__.replace('test_module', 'stacked.test_torch_optimizer')}.Lion": (
+        ["scheduler=cosine"],
+        [{"betas": [0.9, 0.99]}, {"betas": [0.5, 0.9], "lr": 0.03}, {"betas": [0.9, 0.99]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ANY_OPTIMIZER)
+def test_any_optimiser_leaves_what_it_leaves_of_the_single_run(target: str, tmp_path: Path) -> None:
+    common, nodes = ANY_OPTIMIZER[target]
+    each = [(f"seed={i}",) for i in range(len(nodes))]
+    jobs = make_jobs(["trainer.max_epochs=12", "model=circle_v2", "logger=csv", *common], each, tmp_path / "together")
+    for job, node in zip(jobs, nodes, strict=True):
+        job.cfg.optimizer = {"_target_": target, "_partial_": True, "lr": 0.1, **node}
+    (stack,) = plan(jobs).stacks
+    assert_as_alone(jobs, train_stack(stack.jobs, TWO), tmp_path / "alone")
 
 
 def test_evaluation_reads_the_very_numbers_back(tmp_path: Path) -> None:
@@ -157,10 +220,13 @@ def test_a_model_that_is_lost_fails_alone(tmp_path: Path) -> None:
     assert_near(rows_of(jobs[2].run_dir), rows_of(tmp_path / "alone" / "2"), atol=1e-5)
 
 
-def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
-    common = ["data=line", "model=line", "loss=mse", "optimizer.lr=1e12", "trainer.max_epochs=30"]
-    outcomes = train_stack(make_jobs(common, [("seed=0",), ("seed=1",)], tmp_path), StackOptions())
-    assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
+def test_a_model_that_stops_since_its_last_step_has_lost_it_fails(tmp_path: Path) -> None:
+    jobs = make_jobs([*STOPPING, "trainer.max_epochs=4"], [("optimizer.lr=1e38",), ("seed=1",)], tmp_path / "together")
+    outcomes = train_stack(jobs, StackOptions())
+    assert [outcome.status for outcome in outcomes] == ["failed", "completed"]
+    with pytest.raises(NonFiniteLossError, match=r"val/loss is \S+ at epoch 0") as raised:
+        train_alone(jobs[:1], tmp_path / "alone")
+    assert str(outcomes[0].error) == str(raised.value)
 
 
 class Seen(NoProgress):
@@ -171,6 +237,14 @@ class Seen(NoProgress):
 
     def models_recorded(self, n: int) -> None:
         self.n_recorded += n
+
+
+def test_training_ends_where_all_models_are_lost(tmp_path: Path) -> None:
+    common = ["data=line", "model=line", "loss=mse", "optimizer.lr=1e12", "trainer.max_epochs=30"]
+    seen = Seen()
+    outcomes = train_stack(make_jobs(common, [("seed=0",), ("seed=1",)], tmp_path), StackOptions(), progress=seen)
+    assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
+    assert seen.n_trained == 2 * 30
 
 
 def test_what_has_completed_is_not_trained_again(tmp_path: Path) -> None:

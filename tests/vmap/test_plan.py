@@ -1,10 +1,12 @@
 """Which jobs train together."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from torch import Tensor, nn
 
 from src.data.base import Part, Parts
@@ -14,6 +16,8 @@ from src.tasks.binary import BinaryClassification
 from src.vmap.plan import plan
 from src.vmap.train import StackOptions, train_stack
 from tests.vmap.stacked_jobs import assert_near, make_jobs, result_of, rows_of, train_alone
+
+STOPPING = "callbacks.early_stopping"
 
 
 def together(jobs: list[Job]) -> list[list[int]]:
@@ -38,6 +42,7 @@ def reasons(jobs: list[Job]) -> list[str]:
         (["scheduler=plateau"], [("scheduler.patience=3",), ("scheduler.factor=0.3",)]),
         ([], [("evaluate=last",), ("optimized_metric=test/f1",), ("model.name=mine",)]),
         ([], [("data.batch_size=800",), ("data.batch_size=null",)]),
+        (["callbacks=early_stopping"], [(f"{STOPPING}.patience=3",), (f"{STOPPING}.min_delta=1",)]),
     ],
 )
 def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_path: Path) -> None:
@@ -66,6 +71,38 @@ def test_these_must_be_equal(different: str, tmp_path: Path) -> None:
     found = plan(jobs)
     assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 1]]
     assert found.single == ((jobs[2], "no other job is like it"),)
+
+
+@pytest.mark.parametrize("different", ["monitor=train/loss", "mode=max"])
+def test_models_of_a_stack_stop_by_the_same_metric(different: str, tmp_path: Path) -> None:
+    jobs = make_jobs(["callbacks=early_stopping"], [("seed=1",), ("seed=2",), (f"{STOPPING}.{different}",)], tmp_path)
+    assert together(jobs) == [[0, 1]]
+
+
+def test_two_callbacks_that_stop_by_one_metric_are_left_to_the_trainer(tmp_path: Path) -> None:
+    jobs = make_jobs(["callbacks=early_stopping"], [("seed=1",), ("seed=2",)], tmp_path)
+    for job in jobs:
+        with open_dict(job.cfg):
+            job.cfg.callbacks.other = job.cfg.callbacks.early_stopping
+    assert reasons(jobs) == [f"{STOPPING} and callbacks.other watch the same metric"] * 2
+
+
+def of_optimizers(nodes: Sequence[dict[str, Any]], folder: Path) -> list[Job]:
+    """A job for each optimiser."""
+    jobs = make_jobs([], [(f"seed={i}",) for i in range(len(nodes))], folder)
+    for job, node in zip(jobs, nodes, strict=True):
+        job.cfg.optimizer = {"_target_": "torch.optim.nadam.NAdam", "_partial_": True, "lr": 0.1, **node}
+    return jobs
+
+
+@pytest.mark.parametrize("different", [{"lr": 1}, {"betas": [0.5, 0.9]}, {"weight_decay": 0.1}, {}])
+def test_numbers_of_any_optimiser_may_differ(different: dict[str, Any], tmp_path: Path) -> None:
+    assert together(of_optimizers([{}, {}, different], tmp_path)) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("different", [{"maximize": True}, {"foreach": False}, {"_target_": "torch.optim.SGD"}])
+def test_what_is_no_number_of_an_optimiser_must_be_equal(different: dict[str, Any], tmp_path: Path) -> None:
+    assert together(of_optimizers([{}, {}, different], tmp_path)) == [[0, 1]]
 
 
 def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
@@ -101,12 +138,19 @@ def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
         ([], "trainer.precision=16-mixed", "trainer.precision=16-mixed"),
         ([], "trainer.max_epochs=-1", "trainer.max_epochs=-1"),
         ([], "trainer.limit_val_batches=0", "trainer.limit_val_batches=0"),
-        (["callbacks=early_stopping"], "seed=1", "callbacks.early_stopping .*EarlyStopping.* watches a single run"),
+        (["callbacks=histograms"], "seed=1", "callbacks.histograms .*Histograms.* watches a single run"),
         (
-            [],
-            "optimizer._target_=torch.optim.adagrad.Adagrad",
-            "Adagrad is not among the stacked optimisers, SGD, Adam",
+            ["callbacks=early_stopping"],
+            "callbacks.early_stopping.check_on_train_epoch_end=false",
+            "callbacks.early_stopping.check_on_train_epoch_end=False",
         ),
+        (
+            ["callbacks=early_stopping"],
+            "callbacks.early_stopping.monitor=val/f1",
+            "callbacks.early_stopping.monitor=val/f1 is not measured during training",
+        ),
+        ([], "optimizer._target_=torch.optim.lbfgs.LBFGS", "LBFGS asks for the loss several times in a step"),
+        ([], "optimizer._target_=torch.optim.sparse_adam.SparseAdam", "SparseAdam does not support dense gradients"),
         ([], "callbacks.checkpoint.monitor=val/f1", "callbacks.checkpoint.monitor=val/f1 is not measured"),
         ([], "optimized_metric=val/acc", "optimized_metric=val/acc is not measured"),
         ([], "optimizer.lr=-1", "Invalid learning rate: -1"),
@@ -116,11 +160,11 @@ def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
     ],
 )
 def test_what_runs_by_itself_says_why(common: list[str], own: str, reason: str, tmp_path: Path) -> None:
-    if own.startswith("+") or "Adagrad" in own:
+    if own.startswith("+") or "torch.optim" in own:
         jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
         for job in jobs:
-            if "Adagrad" in own:
-                job.cfg.optimizer = {"_target_": "torch.optim.adagrad.Adagrad", "_partial_": True, "lr": 0.1}
+            if "torch.optim" in own:
+                job.cfg.optimizer = {"_target_": own.partition("=")[2], "_partial_": True, "lr": 0.1}
             else:
                 OmegaConf.update(job.cfg, "optimizer.capturable", value=True, force_add=True)
     else:

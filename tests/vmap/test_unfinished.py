@@ -12,9 +12,10 @@ from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
 from src.tasks.checkpoint import load_checkpoint, save_checkpoint
 from src.vmap.models import ModelFactory
+from src.vmap.module import StackedModule
 from src.vmap.train import StackOptions, train_stack
 from src.vmap.unfinished import unfinished_chunks
-from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of
+from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of
 
 # two tiles, so that one model stands by itself
 TWO = StackOptions(models_per_step=2)
@@ -35,8 +36,30 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["optimizer=rmsprop", "data.batch_size=150", "optimizer.lr=0.001"],
         [("seed=0",), ("seed=1", "optimizer.momentum=0.5"), ("data.batch_seed=3",)],
     ),
+    "asgd": (
+        ["scheduler=step", "scheduler.step_size=3"],
+        [("seed=0",), ("seed=1", "optimizer.lr=0.03"), ("seed=2",)],
+    ),
+    "early stopping": (
+        [
+            *[f"callbacks.{name}=null" for name in ("progress", "summary", "pictures", "boundary_frames", "hints")],
+            *[f"callbacks.{name}=null" for name in ("precision_recall", "model_graph")],
+            "callbacks=early_stopping",
+            "optimizer=adam",
+            "callbacks.early_stopping.min_delta=0.05",
+        ],
+        [
+            ("seed=1", "callbacks.early_stopping.patience=7"),
+            ("seed=0", "callbacks.early_stopping.patience=2"),
+            ("seed=2", "callbacks.early_stopping.patience=9"),
+        ],
+    ),
     "a model that is lost": (["model=line", "data=line"], [("seed=0",), ("optimizer.lr=1e30",), ("seed=2",)]),
 }
+
+
+# One model has left its tile by the sixth epoch.
+LEAVING = ("early stopping", "a model that is lost")
 
 
 class StoppedError(Exception):
@@ -65,7 +88,15 @@ class Stop(NoProgress):
 def jobs_of(case: str, folder: Path) -> list[Job]:
     common, each = CASES[case]
     always = [f"trainer.max_epochs={N_EPOCHS}", "model=circle_v2", "logger=csv", "callbacks.checkpoint.every_s=0"]
-    return make_jobs([*always, *common], each, folder)
+    jobs = make_jobs([*always, *common], each, folder)
+    for job in jobs if case == "asgd" else ():
+        job.cfg.optimizer = {
+            "_target_": "torch.optim.asgd.ASGD",
+            "_partial_": True,
+            "lr": job.cfg.optimizer.lr,
+            "t0": 3,
+        }
+    return jobs
 
 
 def assert_same(jobs: Sequence[Job], others: Sequence[Job]) -> None:
@@ -83,16 +114,17 @@ def assert_same(jobs: Sequence[Job], others: Sequence[Job]) -> None:
 def test_a_chunk_that_was_ended_in_the_middle_goes_on(case: str, tmp_path: Path) -> None:
     options = replace(TWO, folder=tmp_path / "unfinished")
     jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
-    # two tiles report each epoch: the seventh is half trained
+    # two tiles report each epoch, and each model that leaves: the seventh is half trained
     with pytest.raises(StoppedError):
-        train_stack(jobs, options, progress=Stop(epochs=13))
+        train_stack(jobs, options, progress=Stop(epochs=13 + (case in LEAVING)))
     assert not list((tmp_path / "jobs").glob("*/result.json"))
     rest = Stop()
     train_stack(jobs, options, progress=rest)
     train_stack(others, TWO)
     assert_same(jobs, others)
-    # at once, what was trained before, then six epochs of each tile
-    assert sorted(rest.n_trained, reverse=True)[:2] == [6 * 2, 6 * 1]
+    # at once, what was trained before: six epochs of each tile, and nothing is left of a model that has ended
+    at_once = [N_EPOCHS, 6, 6] if case in LEAVING else [6 * 2, 6 * 1]
+    assert sorted(rest.n_trained, reverse=True)[: len(at_once)] == at_once
     assert sum(rest.n_trained) == N_EPOCHS * len(jobs)
     assert not list((tmp_path / "unfinished").iterdir())
 
@@ -150,7 +182,7 @@ def older(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return checkpoint
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if case not in LEAVING])
 def test_a_chunk_of_the_version_before_goes_on(case: str, tmp_path: Path) -> None:
     folder = tmp_path / "unfinished"
     jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
@@ -163,3 +195,21 @@ def test_a_chunk_of_the_version_before_goes_on(case: str, tmp_path: Path) -> Non
     train_stack(others, TWO)
     assert_same(jobs, others)
     assert sorted(rest.n_trained, reverse=True)[:2] == [6 * 2, 6 * 1]
+
+
+def test_a_lost_model_of_the_version_before_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, case = tmp_path / "unfinished", "a model that is lost"
+    jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
+    with monkeypatch.context() as before:
+        before.setattr(StackedModule, "_let_go", lambda *_: None)
+        with pytest.raises(StoppedError):
+            train_stack(jobs, replace(TWO, folder=folder), progress=Stop(epochs=13))
+    (path,) = folder.iterdir()
+    save_checkpoint(path, older(load_checkpoint(path)))
+    train_stack(jobs, replace(TWO, folder=folder))
+    train_stack(others, TWO)
+    for job, other in zip(jobs, others, strict=True):
+        status = result_of(job.run_dir)["status"]
+        assert status == result_of(other.run_dir)["status"]
+        if status == "completed":
+            assert_near(rows_of(job.run_dir), rows_of(other.run_dir), atol=1e-5)

@@ -38,9 +38,11 @@ class OptimizerRecipe(NamedTuple):
 
     def make(self) -> tuple[Optimizer, LRScheduler | None]:
         """Both, on a parameter that is never trained."""
-        optimizer = self.optimizer([nn.Parameter(torch.zeros(1))])
+        parameter = nn.Parameter(torch.zeros(1))
+        optimizer = self.optimizer([parameter])
         scheduler = None if self.scheduler is None else self.scheduler(optimizer)
-        # moves nothing, since there is no gradient; schedulers warn when they step first
+        # schedulers warn when they step first; classes of one's own may not look whether there is a gradient
+        parameter.grad = torch.zeros(1)
         optimizer.step()
         return optimizer, scheduler
 
@@ -59,6 +61,11 @@ class StackedScheduler:
         self._place = [place[id(recipe)] for recipe in recipes]
         self._schedulers = [scheduler for _, scheduler in self._made if scheduler is not None]
         self.lr = self._read()
+
+    @property
+    def alike(self) -> list[int]:
+        """A number for each model; those with the same one share their recipe, and always have the same rate."""
+        return self._place
 
     def _read(self) -> Tensor:
         rates = [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made]
@@ -90,6 +97,17 @@ class StackedScheduler:
         return {
             "schedulers": [scheduler.state_dict() for scheduler in self._schedulers],
             "lrs": [float(optimizer.param_groups[0]["lr"]) for optimizer, _ in self._made],
+        }
+
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """From `state_dict` that of the schedulers of models at some places, in rising order."""
+        own = iter(state["schedulers"])
+        schedulers = [None if scheduler is None else next(own) for _, scheduler in self._made]
+        # in the order that the recipes of these models will have
+        kept = dict.fromkeys(self._place[i] for i in places)
+        return {
+            "schedulers": [schedulers[i] for i in kept if schedulers[i] is not None],
+            "lrs": [state["lrs"][i] for i in kept],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -124,6 +142,11 @@ class StackedPlateau(StackedScheduler):
         self._best = torch.full_like(self.lr, float(first.mode_worse))
         self._n_bad, self._cooling = torch.zeros_like(self.lr), torch.zeros_like(self.lr)
         self._n_epochs = 0
+
+    @property
+    def alike(self) -> list[int]:
+        """Each by itself: its own losses decide its rate."""
+        return list(range(len(self._place)))
 
     def _number(self, name: str) -> Tensor:
         return self._column([float(getattr(scheduler, name)) for scheduler in self._schedulers])
@@ -162,6 +185,11 @@ class StackedPlateau(StackedScheduler):
     def state_dict(self) -> dict[str, Any]:
         """All that the rates of further epochs depend on."""
         return {name: getattr(self, name) for name in self._CHANGING}
+
+    def cut(self, state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
+        """The rows at these places."""
+        rows = list(places)
+        return {name: value[rows] if isinstance(value, Tensor) else value for name, value in state.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, optim
 
-from src.vmap.stacked.optimizers import STACKED, StackedOptimizer
+from src.vmap.stacked.optimizers import STACKED, ColumnOptimizer
 
 N_STEPS, N_WEIGHTS = 30, 7
 
@@ -75,7 +75,7 @@ def test_each_model_moves_as_under_torchs_optimiser(
     singles = [
         torch_run(kind, {**each, **flags}, i, row) for i, (each, row) in enumerate(zip(numbers, weights, strict=True))
     ]
-    stacked: StackedOptimizer = STACKED[kind]([single.param_groups[0] for single in singles], weights)
+    stacked: ColumnOptimizer = STACKED[kind]([single.param_groups[0] for single in singles], weights)
     rates = torch.tensor([[each["lr"]] for each in numbers], dtype=torch.float64)
     for step in range(N_STEPS):
         stacked.set_lr(rates / (1 + step))
@@ -88,6 +88,26 @@ def test_each_model_moves_as_under_torchs_optimiser(
         assert state.keys() == set(stacked.names_of(i))
         for name, tensor in state.items():
             torch.testing.assert_close(stacked.state[name][i], tensor, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "numbers", "flags"), CASES, ids=ids)
+def test_some_models_go_on_without_the_others(
+    kind: type[optim.Optimizer], numbers: list[dict[str, Any]], flags: dict[str, Any]
+) -> None:
+    groups = [kind([torch.zeros(1)], **each, **flags).param_groups[0] for each in numbers]
+    for places in ([0], [1], list(range(len(groups)))[-2:]):
+        weights = first_weights(len(groups))
+        whole = STACKED[kind](groups, weights)
+        for step in range(3):
+            whole.step(weights, torch.stack([gradient(step, i, row) for i, row in enumerate(weights)]))
+        own = weights[places]
+        part = STACKED[kind]([groups[i] for i in places], own)
+        part.load_state_dict(whole.cut(whole.state_dict(), places))
+        for step in range(3, 6):
+            grads = torch.stack([gradient(step, i, row) for i, row in enumerate(weights)])
+            whole.step(weights, grads.clone())
+            part.step(own, grads[places])
+        torch.testing.assert_close(own, weights[places], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", list(STACKED), ids=ids)

@@ -1,7 +1,7 @@
 """Learning rates of many models against torch's schedulers, one each."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -115,6 +115,34 @@ def test_a_plateau_is_each_models_own(common: dict[str, Any]) -> None:
         )
         assert [lr[i].item() for lr in seen] == expected
         assert rates.state_dict_of(i) == state
+
+
+@pytest.mark.parametrize("places", [[4], [1, 2, 6], [3, 4, 5]])
+def test_some_rates_go_on_without_the_others(places: list[int]) -> None:
+    made = [recipe(lr, scheduler) for lr, scheduler in WALKING]
+    recipes = [made[i] for i in (0, 1, 1, 2, 4, 3, 0)]
+    assert_goes_on(recipes, places, [None] * 20)
+
+
+@pytest.mark.parametrize("places", [[1], [0, 2]])
+def test_some_plateaus_go_on_without_the_others(places: list[int]) -> None:
+    losses = torch.rand(20, 3, generator=torch.Generator().manual_seed(0))
+    made = [recipe(0.1, partial(ReduceLROnPlateau, patience=patience)) for patience in (0, 1, 2)]
+    assert_goes_on(made, places, list(losses))
+
+
+def assert_goes_on(recipes: list[OptimizerRecipe], places: list[int], losses: Sequence[torch.Tensor | None]) -> None:
+    """The schedulers at these places, parted from the others in the middle, give what they give beside them."""
+    whole, part = stacked_scheduler(recipes), stacked_scheduler([recipes[i] for i in places])
+    for loss in losses[:10]:
+        whole.step(loss)
+    part.load_state_dict(whole.cut(whole.state_dict(), places))
+    for loss in losses[10:]:
+        assert torch.equal(part.lr, whole.lr[places])
+        whole.step(loss)
+        part.step(None if loss is None else loss[places])
+    for i, place in enumerate(places):
+        assert part.state_dict_of(i) == whole.state_dict_of(place)
 
 
 def test_groups_hold_the_numbers_of_each_model() -> None:
