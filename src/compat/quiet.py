@@ -1,4 +1,4 @@
-"""What Lightning says on its own, kept out of what a run prints."""
+"""What Lightning and PyTorch say on their own, kept out of what a run prints."""
 
 import logging
 import warnings
@@ -13,6 +13,8 @@ _NEEDLESS = (
     "The `srun` command is available on your system but is not used",
     # Lightning 2.6 calls what PyTorch 2.13 has renamed
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    # a network of one's own in a stack: `torch.func.vmap` does an operation model by model
+    "There is a performance drop because we have not yet implemented the batching rule",
 )
 
 

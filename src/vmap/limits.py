@@ -57,9 +57,8 @@ class Limits:
         memory = free_memory(device) // 2 if memory_gb is None else int(memory_gb * 2**30)
         train = model.parts.train
         # tried on copies: a network may change its input, or itself
-        work = (
-            _COPIES * activations(copy.deepcopy(net), train.x[:1].clone()) * len(train.x) * model.weights.element_size()
-        )
+        per_sample = activations(copy.deepcopy(net), train.x[:2].clone()) // len(train.x[:2])
+        work = _COPIES * per_sample * len(train.x) * model.weights.element_size()
         data = sum(tensor.nbytes for part in model.parts for tensor in part)
         # weights, gradient and up to three tensors of an optimiser, now and at the best epoch
         kept = 10 * model.weights.nbytes + data + _RECORDS
@@ -77,7 +76,7 @@ def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
 
 @torch.no_grad()
 def activations(net: nn.Module, x: Tensor) -> int:
-    """Numbers that the layers of a network put out for one sample (1, f), and the sample itself."""
+    """Numbers that the layers of a network put out for some samples (n, f), and the samples themselves."""
     sizes = [x.numel()]
 
     def count(_module: nn.Module, _inputs: object, output: object) -> None:

@@ -7,6 +7,7 @@ Trainer. What differs is named, and the jobs run one by one. Nothing that is tri
 import copy
 import pickle
 import random
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -64,7 +65,9 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
         factory: Makes their models.
     """
     members = _most_different(jobs, factory)
-    with hydra_config(members[0].hydra_cfg), _generators_as_they_are():
+    with hydra_config(members[0].hydra_cfg), _generators_as_they_are(), warnings.catch_warnings():
+        # what a run warns of, it says itself
+        warnings.simplefilter("ignore")
         try:
             _check_metrics(jobs, factory)
             _prove(members, factory)

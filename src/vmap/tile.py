@@ -15,6 +15,7 @@ from src.tasks.base import Task
 from src.tasks.loop import Means, columns_of, train_block
 from src.tasks.losses import ModelLoss, per_model
 from src.tasks.schedule import Schedule
+from src.vmap.errors import NotStackedError
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.draws import Draws
@@ -195,15 +196,22 @@ class Tile:
 
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Move each model's weights along the gradient of its loss (m,)."""
-        parameters = list(self._parameters.values())
-        grads = torch.autograd.grad(loss, parameters, self._ones if scale == 1 else self._ones * scale)
+        ones = self._ones if scale == 1 else self._ones * scale
+        grads = torch.autograd.grad(loss, list(self._parameters.values()), ones, allow_unused=True)
         with torch.no_grad():
-            grad = torch.cat([g.reshape(len(g), -1) for g in grads], dim=1)
+            grad = torch.cat([self._flat(*each) for each in zip(self._parameters, grads, strict=True)], dim=1)
             if self.task.clip is not None:
                 norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
                 # as torch.nn.utils.clip_grad_norm_ does
                 grad.mul_((self.task.clip / (norm + 1e-6)).clamp(max=1))
             self.optimizer.step(self.weights, grad)
+
+    @staticmethod
+    def _flat(name: str, grad: Tensor | None) -> Tensor:
+        """Gradients (m, -1) of a parameter."""
+        if grad is None:
+            raise NotStackedError(f"{name} takes no part in the loss: leave it out, or set its requires_grad to False")
+        return grad.reshape(len(grad), -1)
 
     def end_epoch(self, val: Means | None) -> None:
         """Choose the rates of the next epoch."""

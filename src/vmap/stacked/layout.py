@@ -57,7 +57,7 @@ class Layout:
         """Views of all trained parameters (..., *shape) in rows of weights (..., p)."""
         pieces = torch.split(rows, [shape.numel() for shape in self.trained.values()], dim=-1)
         return [
-            piece.view(*rows.shape[:-1], *shape) for piece, shape in zip(pieces, self.trained.values(), strict=True)
+            piece.view((*rows.shape[:-1], *shape)) for piece, shape in zip(pieces, self.trained.values(), strict=True)
         ]
 
     def tensors(self, row: Tensor, held: Mapping[str, Tensor]) -> dict[str, Tensor]:
