@@ -56,9 +56,12 @@ class Limits:
         """
         memory = free_memory(device) // 2 if memory_gb is None else int(memory_gb * 2**30)
         train = model.parts.train
-        # tried on copies: a network may change its input, or itself
+        # tried on copies, since a network may change its input or itself; some want several samples while they train
         work = (
-            _COPIES * activations(copy.deepcopy(net), train.x[:1].clone()) * len(train.x) * model.weights.element_size()
+            _COPIES
+            * activations(copy.deepcopy(net).eval(), train.x[:1].clone())
+            * len(train.x)
+            * model.weights.element_size()
         )
         data = sum(tensor.nbytes for part in model.parts for tensor in part)
         # weights, gradient and up to three tensors of an optimiser, now and at the best epoch
