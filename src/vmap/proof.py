@@ -5,6 +5,7 @@ Trainer. What differs is named, and the jobs run one by one. Nothing that is tri
 """
 
 import copy
+import itertools
 import pickle
 import random
 import warnings
@@ -16,6 +17,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from hydra.utils import get_class
 from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
@@ -36,6 +38,7 @@ from src.vmap.errors import NotStackedError
 from src.vmap.measure import measure_model
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
+from src.vmap.stacked.optimizers import STACKED
 from src.vmap.trained import trained_models
 
 # Jobs that are trained both ways.
@@ -64,7 +67,7 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
         jobs: At least two, alike in all that `src.vmap.plan` compares.
         factory: Makes their models.
     """
-    members = _most_different(jobs, factory)
+    members = _with_a_partner(_most_different(jobs, factory), jobs, factory)
     with hydra_config(members[0].hydra_cfg), _generators_as_they_are(), warnings.catch_warnings():
         # what a run warns of, it says itself
         warnings.simplefilter("ignore")
@@ -87,6 +90,17 @@ def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
         rest = [i for i in range(len(candidates)) if i not in chosen]
         chosen.append(max(rest, key=lambda i: min(_distance(leaves[i], leaves[k]) for k in chosen)))
     return [candidates[i] for i in chosen]
+
+
+def _with_a_partner(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
+    """And a job with all numbers of a member's optimiser, where that makes rows of one parameter of both."""
+    recipes = {id(factory.recipe(job)) for job in members}
+    kind = get_class(factory.config(jobs[0])["optimizer"]["_target_"])
+    if kind in STACKED or len(recipes) < len(members):
+        return members
+    chosen = {job.number for job in members}
+    others = (job for job in jobs if job.number not in chosen and id(factory.recipe(job)) in recipes)
+    return [*members, *itertools.islice(others, 1)]
 
 
 def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from src.build import build
@@ -174,6 +175,32 @@ def test_any_optimiser_leaves_what_it_leaves_of_the_single_run(target: str, tmp_
         job.cfg.optimizer = {"_target_": target, "_partial_": True, "lr": 0.1, **node}
     (stack,) = plan(jobs).stacks
     assert_as_alone(jobs, train_stack(stack.jobs, TWO), tmp_path / "alone")
+
+
+class Drawing(nn.Module):
+    """Keeps buffers, and draws while it trains; no bias whose gradient is all rounding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.layers(x)
+        return outputs
+
+
+def test_a_model_that_has_left_takes_buffers_and_random_numbers_with_it(tmp_path: Path) -> None:
+    each = [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=9"), (f"{PATIENCE}=2", "optimizer.lr=0.05"), ("seed=2",)]
+    common = ["trainer.max_epochs=8", "optimizer=adam", "data.batch_size=300", f"{DELTA}=9"]
+    jobs = make_jobs([*STOPPING, *common], each, tmp_path / "together")
+    for job in jobs:
+        job.cfg.model = {"name": "own", "task": None, "net": {"_target_": f"{__name__}.{Drawing.__name__}"}}
+        job.cfg.optimizer = {"_target_": "torch.optim.nadam.NAdam", "_partial_": True, "lr": job.cfg.optimizer.lr}
+    (stack,) = plan(jobs).stacks
+    assert_as_alone(jobs, train_stack(stack.jobs, StackOptions()), tmp_path / "alone")
+    assert [checkpoint_of(job.run_dir, "last")["epoch"] for job in jobs] == [2, 8, 3, 8]
 
 
 def test_evaluation_reads_the_very_numbers_back(tmp_path: Path) -> None:

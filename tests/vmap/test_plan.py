@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import OmegaConf, open_dict
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from src.data.base import Part, Parts
 from src.data.circles import CirclesDataModule
@@ -198,6 +198,29 @@ class Net(nn.Module):
         return outputs
 
 
+class OneWeight(nn.Module):
+    """A network with a single parameter, which is all that an optimiser may mix."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1, bias=False)
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.layer(x)
+        return outputs
+
+
+class Normed(optim.SGD):
+    """Divides by the size of a parameter's gradient, which mixes all its numbers."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(group["lr"] * p.grad / (p.grad.norm() + 1e-8))
+
+
 class OwnStep(BinaryClassification):
     def training_step(self, batch: object, batch_idx: int) -> None:
         super().training_step(batch, batch_idx)
@@ -237,6 +260,21 @@ def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
         alone = tmp_path / "alone" / str(job.number)
         assert_near(rows_of(job.run_dir), rows_of(alone), atol=1e-5)
         assert_near(result_of(job.run_dir)["metrics"], result_of(alone)["metrics"], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Net, OneWeight])
+def test_an_optimiser_that_mixes_the_numbers_of_a_parameter_is_not_stacked(
+    kind: type[nn.Module], tmp_path: Path
+) -> None:
+    # three rates are tried; two models of one rate would be rows of one parameter
+    each = [(f"seed={seed}",) for seed in range(6)]
+    jobs = make_jobs(["logger=csv", "trainer.max_epochs=5"], each, tmp_path)
+    for i, job in enumerate(jobs):
+        job.cfg.model = {"name": "own", "task": None, "net": {"_target_": f"{__name__}.{kind.__name__}", "width": 6}}
+        job.cfg.optimizer = {"_target_": f"{__name__}.Normed", "_partial_": True, "lr": 0.1 * (1 + i % 3)}
+    for found in reasons(jobs):
+        with pytest.raises(AssertionError, match=r"in a stack and \S+ by itself"):
+            raise AssertionError(found)
 
 
 def test_data_that_depend_on_more_than_their_values_are_not_shared(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Axes: ``m`` models.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -106,7 +107,8 @@ class StackedScheduler:
         # in the order that the recipes of these models will have
         kept = dict.fromkeys(self._place[i] for i in places)
         return {
-            "schedulers": [schedulers[i] for i in kept if schedulers[i] is not None],
+            # of their own: models that are parted may share a recipe
+            "schedulers": [copy.deepcopy(schedulers[i]) for i in kept if schedulers[i] is not None],
             "lrs": [state["lrs"][i] for i in kept],
         }
 
