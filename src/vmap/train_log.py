@@ -1,0 +1,84 @@
+"""``train.log`` of a stacked job: what its own run would have said there, as far as it holds.
+
+Hydra opens the files of ``hydra.job_logging`` for one job at a time, and a stack trains many at once. So each job has
+them opened for a few lines.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from src.sweep.jobs import Job
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainLog:
+    """Files of one job, while they are open.
+
+    Attributes:
+        handlers: What writes them; none where ``hydra.job_logging`` names no file.
+    """
+
+    handlers: tuple[logging.Handler, ...]
+
+    def say(self, module: str, text: str, *, level: int = logging.INFO) -> None:
+        """Write a line in the name of a module, and nowhere else.
+
+        Raises:
+            OSError: If a file cannot be written.
+        """
+        for handler in self.handlers:
+            if level >= handler.level:
+                handler.handle(logging.LogRecord(module, level, "", 0, text, None, None))
+
+
+@contextmanager
+def train_log(job: Job, *, listens: bool = False) -> Iterator[TrainLog]:
+    """Open the files of a job.
+
+    Args:
+        job: Whose.
+        listens: Whether they also get what anybody logs meanwhile.
+    """
+    own_log, root = TrainLog(tuple(_handlers(job))), logging.getLogger()
+    for handler in own_log.handlers if listens else ():
+        root.addHandler(handler)
+    try:
+        yield own_log
+    finally:
+        for handler in own_log.handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def say(job: Job, *lines: tuple[str, str]) -> None:
+    """Write lines, each in the name of a module, to the ``train.log`` of a job; a warning where that cannot be."""
+    try:
+        with train_log(job) as own_log:
+            for module, text in lines:
+                own_log.say(module, text)
+    except OSError as error:
+        log.warning("job %d: %s", job.number, error)
+
+
+def _handlers(job: Job) -> Iterator[logging.Handler]:
+    """As `logging.config` would make them of the files in ``hydra.job_logging``, added to what is there."""
+    node = OmegaConf.select(job.hydra_cfg, "hydra.job_logging")
+    if node is None:
+        return
+    wanted: Any = OmegaConf.to_container(node, resolve=True)
+    root = wanted.get("root") or {}
+    for name in root.get("handlers") or ():
+        given = wanted["handlers"][name]
+        if "filename" in given:
+            form = (wanted.get("formatters") or {}).get(given.get("formatter")) or {}
+            handler = logging.FileHandler(given["filename"], encoding=given.get("encoding"), delay=True)
+            handler.setLevel(given.get("level") or root.get("level") or logging.NOTSET)
+            handler.setFormatter(logging.Formatter(form.get("format"), form.get("datefmt")))
+            yield handler
