@@ -28,11 +28,7 @@ class TrainLog:
     handlers: tuple[logging.Handler, ...]
 
     def say(self, module: str, text: str, *, level: int = logging.INFO) -> None:
-        """Write a line in the name of a module, and nowhere else.
-
-        Raises:
-            OSError: If a file cannot be written.
-        """
+        """Write a line in the name of a module, and nowhere else."""
         for handler in self.handlers:
             if level >= handler.level:
                 handler.handle(logging.LogRecord(module, level, "", 0, text, None, None))
@@ -58,13 +54,27 @@ def train_log(job: Job, *, listens: bool = False) -> Iterator[TrainLog]:
 
 
 def say(job: Job, *lines: tuple[str, str]) -> None:
-    """Write lines, each in the name of a module, to the ``train.log`` of a job; a warning where that cannot be."""
-    try:
-        with train_log(job) as own_log:
-            for module, text in lines:
-                own_log.say(module, text)
-    except OSError as error:
-        log.warning("job %d: %s", job.number, error)
+    """Write lines, each in the name of a module, to the ``train.log`` of a job."""
+    with train_log(job) as own_log:
+        for module, text in lines:
+            own_log.say(module, text)
+
+
+class _File(logging.FileHandler):
+    """A file that, should it not be to be written, is a warning: it ends no model, and no stack."""
+
+    is_broken = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        if self.is_broken:
+            return
+        try:
+            super().emit(record)
+        except OSError as error:
+            # before the warning, which may come here too
+            self.is_broken = True
+            log.warning("no log of a job: %s", error)
 
 
 def _handlers(job: Job) -> Iterator[logging.Handler]:
@@ -78,7 +88,7 @@ def _handlers(job: Job) -> Iterator[logging.Handler]:
         given = wanted["handlers"][name]
         if "filename" in given:
             form = (wanted.get("formatters") or {}).get(given.get("formatter")) or {}
-            handler = logging.FileHandler(given["filename"], encoding=given.get("encoding"), delay=True)
+            handler = _File(given["filename"], encoding=given.get("encoding"), delay=True)
             handler.setLevel(given.get("level") or root.get("level") or logging.NOTSET)
             handler.setFormatter(logging.Formatter(form.get("format"), form.get("datefmt")))
             yield handler
