@@ -30,6 +30,15 @@ _GRIDS = (
 )
 
 
+class LogFile(NamedTuple):
+    """What `logging` needs to know of a file."""
+
+    path: str
+    level: str | int
+    format: str | None
+    datefmt: str | None
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of a sweep.
@@ -58,6 +67,19 @@ class Job:
         """What its own run stores: ``cfg`` as it was composed, as plain containers with their references."""
         asked: Any = OmegaConf.to_container(self.cfg, resolve=False, enum_to_str=True)
         return asked if self.asked_run_dir is None else {**asked, "run_dir": self.asked_run_dir}
+
+    @functools.cached_property
+    def log_files(self) -> list[LogFile]:
+        """Files that ``hydra.job_logging`` names for it; kept, since a reference takes a millisecond to resolve."""
+        node: Any = self.hydra_cfg.hydra.get("job_logging") or {}
+        root, files = node.get("root") or {}, []
+        for name in root.get("handlers") or ():
+            handler = node.handlers[name]
+            if "filename" in handler:
+                form = (node.get("formatters") or {}).get(handler.get("formatter")) or {}
+                level = handler.get("level") or root.get("level") or 0
+                files.append(LogFile(str(handler.filename), level, form.get("format"), form.get("datefmt")))
+        return files
 
     @property
     def own_overrides(self) -> list[str]:

@@ -8,9 +8,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-from omegaconf import OmegaConf
 
 from src.sweep.jobs import Job
 
@@ -79,16 +76,8 @@ class _File(logging.FileHandler):
 
 def _handlers(job: Job) -> Iterator[logging.Handler]:
     """As `logging.config` would make them of the files in ``hydra.job_logging``, added to what is there."""
-    node = OmegaConf.select(job.hydra_cfg, "hydra.job_logging")
-    if node is None:
-        return
-    wanted: Any = OmegaConf.to_container(node, resolve=True)
-    root = wanted.get("root") or {}
-    for name in root.get("handlers") or ():
-        given = wanted["handlers"][name]
-        if "filename" in given:
-            form = (wanted.get("formatters") or {}).get(given.get("formatter")) or {}
-            handler = _File(given["filename"], encoding=given.get("encoding"), delay=True)
-            handler.setLevel(given.get("level") or root.get("level") or logging.NOTSET)
-            handler.setFormatter(logging.Formatter(form.get("format"), form.get("datefmt")))
-            yield handler
+    for file in job.log_files:
+        handler = _File(file.path, encoding="utf-8", delay=True)
+        handler.setLevel(file.level)
+        handler.setFormatter(logging.Formatter(file.format, file.datefmt))
+        yield handler
