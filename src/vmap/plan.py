@@ -255,7 +255,7 @@ def _decides(node: Mapping[str, Any]) -> list[Any]:
 
 
 def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves by key that may keep a job out of a stack, as `_key` has it; of data, their sizes decide."""
+    """Leaves by key that may keep a job out of a stack, in words of its configuration what `_key` compares."""
     scheduler = cfg["scheduler"] or {}
     plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
     modes = {name: scheduler.get(name) for name in ("mode", "threshold_mode")} if plateau else {}

@@ -163,6 +163,10 @@ def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
             ["the other, callbacks.checkpoint.mode=min", "the other, callbacks.checkpoint.mode=max"],
         ),
         (
+            [("callbacks=early_stopping",), ("callbacks=default",)],
+            ["the other, callbacks.early_stopping=EarlyStopping", "the other, no callbacks.early_stopping"],
+        ),
+        (
             [("task.gradient_clip_val=1", "trainer.max_epochs=5"), ("trainer.max_epochs=6",)],
             [
                 "the other, task.gradient_clip_val=1, trainer.max_epochs=5",
