@@ -35,19 +35,14 @@ def draw(cfg: DictConfig) -> list[Path]:
     run = RunDir(Path(cfg.run))
     run_cfg = run.config()
     with without_scipy_signal():
-        from src.build import build
-        from src.measure import measure
+        from src.measure import rebuild
         from src.pictures import catalogue as pictures
-        from src.pictures.subject import Subject, title_of
         from src.plots.frames import animate, frames_in
         from src.plots.style import save
 
     every = [*pictures.PICTURES, "gif"]
     names = pictures.check_names("pictures", every if cfg.pictures is None else cfg.pictures, "gif")
-    built = build(run_cfg, evaluate_only=True)
-    measured = measure(built, checkpoint=run.checkpoint(cfg.checkpoint or run.tested(run_cfg)))
-    title = title_of(run_cfg.model.name, measured.metrics, measured.weights)
-    subject = Subject(built.task, built.datamodule, title, run)
+    subject = rebuild(run, run_cfg, checkpoint=cfg.checkpoint)
     fitting = [name for name in names if name in pictures.PICTURES and pictures.PICTURES[name].fits(subject)]
     fitting += ["gif"] if "gif" in names and frames_in(run.frames) else []
     if cfg.pictures is not None:

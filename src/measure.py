@@ -6,11 +6,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
-from src.build import Built
+from src.build import Built, build
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
+from src.pictures.subject import Subject, title_of
+from src.run.directory import RunDir
 from src.tasks.checkpoint import LAST_EPOCH, load_checkpoint, weights_in
 
 
@@ -50,6 +53,23 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
     confusion = built.task.confusion.get("test")
     per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
     return Evaluation(metrics, per_class, weights)
+
+
+def rebuild(run: RunDir, cfg: DictConfig, *, checkpoint: str | None = None) -> Subject:
+    """Build a finished run again from its directory alone, and measure it.
+
+    Args:
+        run: Its directory.
+        cfg: The configuration that it has stored.
+        checkpoint: ``best``, ``last`` or a path; None for the one that it has tested.
+
+    Raises:
+        ConfigError: If the checkpoint cannot be read or belongs to another network.
+    """
+    built = build(cfg, evaluate_only=True)
+    measured = measure(built, checkpoint=run.checkpoint(checkpoint or run.tested(cfg)))
+    title = title_of(cfg.model.name, measured.metrics, measured.weights)
+    return Subject(built.task, built.datamodule, title, run)
 
 
 def load_weights(task: pl.LightningModule, path: Path) -> str:

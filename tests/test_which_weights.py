@@ -85,7 +85,7 @@ def test_titles_name_the_weights_that_are_drawn(trained: Path, tmp_path: Path, m
         seen.append(weights)
         return title_of(name, metrics, weights)
 
-    monkeypatch.setattr("src.pictures.subject.title_of", note)
+    monkeypatch.setattr("src.measure.title_of", note)
     monkeypatch.setattr("src.callbacks.pictures.title_of", note)
     for checkpoint in (None, "last"):
         draw(OmegaConf.create({"run": str(trained), "checkpoint": checkpoint, "pictures": "confusion"}))

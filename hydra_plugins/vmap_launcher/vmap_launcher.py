@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from src.vmap.plan import Stack
 
 _LOCAL = "local"
+_PICTURES = ("none", "report", "all")
 
 
 class VmapLauncher(Launcher):
@@ -32,7 +33,8 @@ class VmapLauncher(Launcher):
         memory_gb: Memory to use; None for half of what is free.
         models_per_step: Models that one step computes; None to choose.
         tensorboard: Whether loggers of TensorBoard write their files.
-        pictures: Whether the pictures of each run are drawn.
+        pictures: Which jobs get pictures: `none`, `all`, or `report` for those that the report shows, which
+            `src.sweep.guard` draws once the sweep is over.
         **unknown: Refused when the sweep starts.
     """
 
@@ -45,7 +47,7 @@ class VmapLauncher(Launcher):
         memory_gb: float | None,
         models_per_step: int | None,
         tensorboard: bool,
-        pictures: bool,
+        pictures: str,
         **unknown: Any,
     ) -> None:
         self.executor, self.engines, self.unknown = executor, engines, unknown
@@ -83,7 +85,7 @@ class VmapLauncher(Launcher):
             memory_gb=self.memory_gb,
             models_per_step=self.models_per_step,
             tensorboard=self.tensorboard,
-            pictures=self.pictures,
+            pictures=self.pictures == "all",
             folder=folder,
         )
         remotely: Callable[[Sequence[Stack]], dict[int, JobReturn]] | None = None
@@ -115,6 +117,11 @@ class VmapLauncher(Launcher):
         known = [_LOCAL, *self.engines]
         if self.executor not in known:
             raise ConfigError(f"hydra.launcher.executor: got {self.executor}; allowed: {', '.join(known)}")
+        if self.pictures not in _PICTURES:
+            # what the key held once
+            before: dict[Any, str] = {True: "true, which is called all now", False: "false, which is called none now"}
+            given = before.get(self.pictures, self.pictures)
+            raise ConfigError(f"hydra.launcher.pictures: got {given}; allowed: {', '.join(_PICTURES)}")
         for key in ("models_per_process", "memory_gb", "models_per_step"):
             value = getattr(self, key)
             if value is not None and not value > 0:

@@ -15,20 +15,29 @@ from src.analysis.tables import print_summary
 from src.console.terminal import open_terminal
 
 
-def finish_sweep(sweep_dir: Path, *, metric: str | None = None) -> Summary:
+def finish_sweep(
+    sweep_dir: Path, *, metric: str | None = None, draw: Callable[[Summary], None] | None = None
+) -> Summary:
     """Write and print what a sweep has found, so far or at its end; a sweep without jobs is no error.
 
     Args:
         sweep_dir: Directory with a run directory per job, at any depth.
         metric: As in `src.analysis.summary.summarise`.
+        draw: Draws what the page shows, before it is written; None for what the jobs have drawn.
 
     Returns:
         The answer; ``is_complete`` tells whether every job that began has ended well.
     """
-    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric)
+    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric, draw=draw)
 
 
-def publish(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord], *, metric: str | None) -> Summary:
+def publish(
+    sweep_dirs: Sequence[Path],
+    jobs: Sequence[JobRecord],
+    *,
+    metric: str | None,
+    draw: Callable[[Summary], None] | None = None,
+) -> Summary:
     """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
 
     Raises:
@@ -41,6 +50,8 @@ def publish(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord], *, metric: st
         own = [job for job in jobs if job.sweep_dir == sweep_dir]
         if own:
             _write("all jobs", sweep_dir / FILE, partial(write_csv, jobs=own), console)
+    if draw is not None:
+        draw(summary)
     if jobs:
         _write("report", sweep_dirs[0] / PAGE, partial(write_page, summary=summary), console)
     return summary

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -122,7 +123,8 @@ def job_name(job: JobRecord, summary: Summary) -> str:
 def remarks(summary: Summary, failed: Sequence[JobRecord]) -> Iterable[str]:
     """Yield what else a reader must know, and where things lie."""
     for sweep_dir in dict.fromkeys(job.sweep_dir for job in failed):
-        yield f"logs of failed jobs: {sweep_dir}/<job>/train.log; tracebacks: result.json beside it"
+        own = [job for job in failed if job.sweep_dir == sweep_dir]
+        yield _where_failures_lie(sweep_dir, own, [job for job in own if (job.path / "train.log").is_file()])
     for metric in summary.metrics:
         lost = [job for job in summary.jobs if job.status == "completed" and metric not in job.metrics]
         if lost:
@@ -136,6 +138,14 @@ def remarks(summary: Summary, failed: Sequence[JobRecord]) -> Iterable[str]:
     yield from (problem for job in summary.jobs for problem in job.problems)
     counts = [f"{n} {status}" for status, n in summary.counts.items() if n or status == "completed"]
     yield f"{_count(len(summary.jobs), 'job')}: {', '.join(counts)}"
+
+
+def _where_failures_lie(sweep_dir: Path, failed: Sequence[JobRecord], with_log: Sequence[JobRecord]) -> str:
+    """Only of files that are there: `hydra.job_logging` may leave out the log."""
+    if not with_log:
+        return f"tracebacks of failed jobs: {sweep_dir}/<job>/result.json"
+    of = "" if len(with_log) == len(failed) else f" of {_names(with_log)}"
+    return f"logs of failed jobs: {sweep_dir}/<job>/train.log{of}; tracebacks: result.json beside it"
 
 
 def _names(jobs: Sequence[JobRecord]) -> str:

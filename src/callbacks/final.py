@@ -14,7 +14,7 @@ from src.run.files import to_yaml, write_atomically
 
 
 def tell_loggers(
-    cfg: DictConfig,
+    cfg: DictConfig | Mapping[str, Any],
     loggers: Sequence[Logger],
     metrics: Mapping[str, float],
     *,
@@ -24,7 +24,7 @@ def tell_loggers(
     """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config.
 
     Args:
-        cfg: A composed configuration.
+        cfg: A composed configuration, or the same as plain containers with their references.
         loggers: What has recorded the run.
         metrics: Its final metrics.
         step: Number of epochs that it has trained.

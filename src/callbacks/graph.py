@@ -1,7 +1,7 @@
 """The network as a graph that TensorBoard draws."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,6 +12,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from torch import Tensor, fx, nn
+from torch.utils.tensorboard import SummaryWriter
 
 from src.callbacks.tensorboard import add_graph, writers
 from src.tasks.base import Task
@@ -25,19 +26,23 @@ class ModelGraph(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write it once; a run that goes on from a checkpoint has it already."""
         assert isinstance(pl_module, Task)
-        open_writers = writers(trainer)
-        if not open_writers or trainer.global_step > 0:
-            return
-        parameter = next(pl_module.net.parameters())
-        x: Tensor = trainer.datamodule.parts.train.x[:1]  # type: ignore[attr-defined]  # the task has checked it
-        try:
-            graph = network_graph(pl_module.net, x.to(parameter))
-        # whatever a network does with inputs that have no values yet, such as a branch that depends on them
-        except Exception as error:
-            log.info("no graph for TensorBoard, since the network cannot be traced: %s", str(error).split("\n")[0])
-            return
-        for writer in open_writers:
-            add_graph(writer, graph)
+        if trainer.global_step == 0:
+            x: Tensor = trainer.datamodule.parts.train.x[:1]  # type: ignore[attr-defined]  # the task has checked it
+            add_network(writers(trainer), pl_module.net, x)
+
+
+def add_network(open_writers: Sequence[SummaryWriter], net: nn.Module, x: Tensor) -> None:
+    """Add the graph of a network, if it can be traced with an example (1, f) of its inputs."""
+    if not open_writers:
+        return
+    try:
+        graph = network_graph(net, x.to(next(net.parameters())))
+    # whatever a network does with inputs that have no values yet, such as a branch that depends on them
+    except Exception as error:
+        log.info("no graph for TensorBoard, since the network cannot be traced: %s", str(error).split("\n")[0])
+        return
+    for writer in open_writers:
+        add_graph(writer, graph)
 
 
 class _Shapes(fx.Interpreter):

@@ -6,6 +6,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
 
 from src.data.base import InMemoryDataModule
 from src.pictures.catalogue import check_names, draw_fitting
@@ -40,8 +41,15 @@ class FinalPictures(Callback):
         run = RunDir(Path(trainer.default_root_dir))
         title = title_of(self.name, trainer.callback_metrics, pl_module.which_weights)
         subject = Subject(pl_module, datamodule, title, run)
-        for name, figure in draw_fitting(subject, self.draw):
-            picture = save(figure, run.plots / f"{name}.png")
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_image(name, picture, trainer.current_epoch, dataformats="HWC")
+        write_pictures(subject, run, self.draw, trainer.loggers, step=trainer.current_epoch)
+
+
+def write_pictures(
+    subject: Subject, run: RunDir, names: Sequence[str], loggers: Sequence[Logger], *, step: int
+) -> None:
+    """Draw the pictures of these names that fit, into ``plots/`` and for loggers of TensorBoard."""
+    for name, figure in draw_fitting(subject, names):
+        picture = save(figure, run.plots / f"{name}.png")
+        for logger in loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, picture, step, dataformats="HWC")

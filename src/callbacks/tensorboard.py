@@ -1,6 +1,6 @@
 """What TensorBoard shows beside curves and pictures: precision-recall curves, histograms, hyper-parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import lightning.pytorch as pl
 import torch
@@ -74,16 +74,20 @@ class PrecisionRecallCurves(Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw once the tested weights are those that stay."""
         assert isinstance(pl_module, Task)
-        spec, open_writers = pl_module.spec, writers(trainer)
-        if spec.task == "regression" or not open_writers:
-            return
         datamodule: InMemoryDataModule = trainer.datamodule  # type: ignore[attr-defined]  # the task has checked it
-        subject = Subject(pl_module, datamodule)
-        points, labels = subject.test
-        probs = class_probs(subject.predict, points, len(spec.class_names))
-        for writer in open_writers:
-            for k, name in enumerate(spec.class_names):
-                writer.add_pr_curve(f"test/precision_recall/{name}", labels == k, probs[:, k], trainer.current_epoch)
+        add_precision_recall(writers(trainer), Subject(pl_module, datamodule), step=trainer.current_epoch)
+
+
+def add_precision_recall(open_writers: Sequence[SummaryWriter], subject: Subject, *, step: int) -> None:
+    """Add a curve per class; there are none of a regression."""
+    spec = subject.task.spec
+    if spec.task == "regression" or not open_writers:
+        return
+    points, labels = subject.test
+    probs = class_probs(subject.predict, points, len(spec.class_names))
+    for writer in open_writers:
+        for k, name in enumerate(spec.class_names):
+            writer.add_pr_curve(f"test/precision_recall/{name}", labels == k, probs[:, k], step)
 
 
 class Histograms(EveryFewEpochs):

@@ -35,10 +35,15 @@ def _grow(tree: Tree, node: Any) -> None:
 def print_end(result: Result, *, run_dir: Path, is_job: bool) -> None:
     """Print what a run has come to; of one of the many runs of a sweep, whose end shows them in tables, a line."""
     if is_job:
-        assert result.optimized_metric is not None
-        log.info("%s=%.4f in %s", result.optimized_metric.name, result.value, run_dir)
+        log.info("%s", end_line(result, run_dir=run_dir))
     else:
         print_results(vars(result), run_dir=run_dir)
+
+
+def end_line(result: Result, *, run_dir: Path) -> str:
+    """What a job that has completed says of itself."""
+    assert result.optimized_metric is not None
+    return f"{result.optimized_metric.name}={result.value:.4f} in {run_dir}"
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:

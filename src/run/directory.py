@@ -4,7 +4,7 @@ No torch here, so that thousands of finished runs can be read in a moment.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -95,8 +95,19 @@ class RunDir:
         """
         return Result.read(self.result_file)
 
-    def claim(self, cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConfig | None = None) -> Claim:
+    def claim(
+        self,
+        cfg: DictConfig | Mapping[str, Any],
+        *,
+        overrides: Sequence[str] = (),
+        hydra_cfg: DictConfig | None = None,
+    ) -> Claim:
         """Take the directory for a run of this configuration, and write what is asked into it.
+
+        Args:
+            cfg: A composed configuration, or the same as plain containers with their references.
+            overrides: What it was composed from.
+            hydra_cfg: Hydra's own configuration.
 
         Returns:
             ``completed`` if the same run has ended well here or has been pruned, ``resume`` if it has left a checkpoint
@@ -130,7 +141,7 @@ class RunDir:
         shutil.rmtree(self.path)
         return True
 
-    def look(self, cfg: DictConfig) -> Claim:
+    def look(self, cfg: DictConfig | Mapping[str, Any]) -> Claim:
         """What `claim` would find; touches nothing.
 
         Raises:
@@ -144,7 +155,7 @@ class RunDir:
             return "fresh" if result.status == "failed" else "completed"
         return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
 
-    def _refuse_other(self, cfg: DictConfig) -> None:
+    def _refuse_other(self, cfg: DictConfig | Mapping[str, Any]) -> None:
         changes = differences(flatten(OmegaConf.load(self.config_file)), flatten(cfg))
         if changes:
             raise OtherRunError(

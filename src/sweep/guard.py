@@ -13,6 +13,8 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.finish import finish_sweep
+from src.analysis.summary import Summary
+from src.compat.torchmetrics import without_scipy_signal
 from src.config.errors import ConfigError
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
@@ -46,9 +48,9 @@ def guarded(config: DictConfig) -> Iterator[None]:
         except BaseException as error:
             # where a mistake has ended it before its first job, there is nothing to show
             if type(error) is not ConfigError:
-                _show(sweep_dir, is_over=False)
+                _show(config, sweep_dir, is_over=False)
             raise
-        if not _show(sweep_dir, is_over=True):
+        if not _show(config, sweep_dir, is_over=True):
             raise SystemExit(1)
 
 
@@ -60,14 +62,23 @@ def _dry_run(config: DictConfig) -> int:
     return dry_run(compose_jobs(config, [first_values(config)] if jobs is None else jobs))
 
 
-def _show(sweep_dir: Path, *, is_over: bool) -> bool:
+def _show(config: DictConfig, sweep_dir: Path, *, is_over: bool) -> bool:
     """Show what the jobs have come to, if any has begun; whether all of them have come to a good end."""
     if not any(sweep_dir.glob("**/.hydra")):
         return is_over
-    is_complete = finish_sweep(sweep_dir).is_complete and is_over
+    # one that is interrupted is to end at once
+    draws = is_over and OmegaConf.select(config, "hydra.launcher.pictures") == "report"
+    is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None).is_complete and is_over
     if not is_complete:
         log.warning("The same command with hydra.sweep.dir=%s goes on: jobs that completed are kept", sweep_dir)
     return is_complete
+
+
+def _draw(summary: Summary) -> None:
+    with without_scipy_signal():
+        from src.sweep.pictures import draw_for_report  # and with it torch
+
+    draw_for_report(summary)
 
 
 @contextmanager

@@ -30,6 +30,15 @@ _GRIDS = (
 )
 
 
+class LogFile(NamedTuple):
+    """What `logging` needs to know of a file."""
+
+    path: str
+    level: str | int
+    format: str | None
+    datefmt: str | None
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of a sweep.
@@ -39,17 +48,38 @@ class Job:
         overrides: What it is composed from.
         cfg: Its configuration without the `hydra` node; ``run_dir`` is resolved.
         hydra_cfg: The `hydra` node, below its name.
+        asked_run_dir: ``run_dir`` as it was composed, with its references; None for that of ``cfg``.
     """
 
     number: int
     overrides: tuple[str, ...]
     cfg: DictConfig
     hydra_cfg: DictConfig
+    asked_run_dir: str | None = None
 
     @property
     def run_dir(self) -> Path:
         """Where it leaves its files."""
         return Path(self.cfg.run_dir)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What its own run stores: ``cfg`` as it was composed, as plain containers with their references."""
+        asked: Any = OmegaConf.to_container(self.cfg, resolve=False, enum_to_str=True)
+        return asked if self.asked_run_dir is None else {**asked, "run_dir": self.asked_run_dir}
+
+    @functools.cached_property
+    def log_files(self) -> list[LogFile]:
+        """Files that ``hydra.job_logging`` names for it; kept, since a reference takes a millisecond to resolve."""
+        node: Any = self.hydra_cfg.hydra.get("job_logging") or {}
+        root, files = node.get("root") or {}, []
+        for name in root.get("handlers") or ():
+            handler = node.handlers[name]
+            if "filename" in handler:
+                form = (node.get("formatters") or {}).get(handler.get("formatter")) or {}
+                level = handler.get("level") or root.get("level") or 0
+                files.append(LogFile(str(handler.filename), level, form.get("format"), form.get("datefmt")))
+        return files
 
     @property
     def own_overrides(self) -> list[str]:
@@ -181,9 +211,16 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
         OmegaConf.copy_cache(from_config=config, to_config=cfg)
         with hydra_config(cfg), read_write(hydra.runtime):
             hydra.runtime.output_dir = str((Path(hydra.sweep.dir) / str(hydra.sweep.subdir)).absolute())
+            asked_run_dir = _unresolved(cfg, "run_dir")
             cfg.run_dir = str(Path(OmegaConf.select(cfg, "run_dir") or hydra.runtime.output_dir).absolute())
         del cfg["hydra"]
     # moved, since a copy takes longer than all the rest
     hydra_cfg = OmegaConf.create({}, flags={"no_deepcopy_set_nodes": True})
     hydra_cfg.hydra = hydra
-    return Job(number, tuple(overrides), cfg, hydra_cfg)
+    return Job(number, tuple(overrides), cfg, hydra_cfg, asked_run_dir)
+
+
+def _unresolved(cfg: DictConfig, key: str) -> str | None:
+    """A value as it was written; None if it is missing."""
+    found: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, key), resolve=False)
+    return None if found.get(key) is None else str(found[key])

@@ -20,7 +20,7 @@ model take its own step.
 Concepts, from the sweep down to the arithmetic:
 
 - *job*: a configuration of the sweep (`src.sweep.jobs`). What it trains is its *model* (`models`).
-- *plan*: which jobs are stacked, and why the others are *single* runs (`plan`).
+- *plan*: which jobs are stacked, and why the others are *single* runs (`plan`, in words `describe`).
 - *proof*: a few jobs of each stack, as different as there are, are trained both ways for a few steps, and all that
   comes of it is compared (`proof`, `attributes`).
 - *stack*: jobs whose models can train as one batch: same structure, other seeds and numbers (`train`).
@@ -30,7 +30,7 @@ Concepts, from the sweep down to the arithmetic:
   of `src.tasks.loop`, as a single network does.
 - *stacked* network, optimiser, scheduler, data: those of many models, with the models as one more axis (`stacked`).
 - *outcome*: what came of a job; `trained` takes one model out of its tile, `record` writes the run directory that its
-  single run would have left.
+  single run would have left, with its ``train.log`` (`train_log`).
 
 A model is more than its weights: *held* beside them are its buffers and frozen parameters (`stacked.layout`).
 

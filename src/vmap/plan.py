@@ -7,7 +7,7 @@ themselves may differ.
 
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from src.run.directory import RunDir
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
 from src.tasks.base import Task
+from src.vmap.describe import describe
 from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
 from src.vmap.proof import first_line, obstacle_of
@@ -77,7 +78,7 @@ class Stack:
 
     Attributes:
         jobs: At least two.
-        description: What they have in common and where they differ, in a line.
+        description: What they have in common, where they differ, and what the jobs of other stacks have not, in a line.
     """
 
     jobs: tuple[Job, ...]
@@ -113,14 +114,15 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
             single.append((job, reason))
         else:
             alike.setdefault(key, []).append(job)
-    stacks: list[Stack] = []
+    stacked: list[list[Job]] = []
     for group in alike.values():
         obstacle = "no other job is like it" if len(group) == 1 else obstacle_of(group, factory)
         if obstacle is None:
-            stacks.append(Stack(tuple(group), _describe([factory.config(job) for job in group])))
+            stacked.append(group)
         else:
             single.extend((job, obstacle) for job in group)
-    return Plan(tuple(stacks), tuple(single))
+    lines = describe([[factory.config(job) for job in group] for group in stacked], deciding=_deciding)
+    return Plan(tuple(Stack(tuple(group), line) for group, line in zip(stacked, lines, strict=True)), tuple(single))
 
 
 def _place(job: Job, factory: ModelFactory) -> tuple[str | None, str]:
@@ -252,17 +254,20 @@ def _decides(node: Mapping[str, Any]) -> list[Any]:
     return [node["monitor"], node["mode"]] if kind is BestAndLast else []
 
 
-def _describe(cfgs: Sequence[Mapping[str, Any]]) -> str:
-    """What the jobs of a stack have in common and where they differ, in one line."""
-    first = cfgs[0]
-    leaves = [flatten(cfg) for cfg in cfgs]
-    keys = [key for key in leaves[0] if counts(key, "show") and counts(key, "samples")]
-    differing = [key for key in keys if any(each.get(key) != leaves[0][key] for each in leaves)]
-    names = "/".join(dict.fromkeys(str(cfg["model"]["name"]) for cfg in cfgs))
-    kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]
-    size = first["data"].get("batch_size")
-    batches = f"batches of {size}" if size else "one batch an epoch"
-    return (
-        f"{len(cfgs)} models {names} are stacked: the same network, {', '.join(kinds)}, "
-        f"{first['trainer']['max_epochs']} epochs, {batches}; they differ in {', '.join(differing) or 'nothing'}"
-    )
+def _deciding(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves by key that may keep a job out of a stack, in words of its configuration what `_key` compares."""
+    scheduler = cfg["scheduler"] or {}
+    plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
+    modes = {name: scheduler.get(name) for name in ("mode", "threshold_mode")} if plateau else {}
+    decisive = {name: node for name, node in cfg.items() if counts(name, "stack") and name != "callbacks"}
+    decisive |= {
+        "optimizer": _settings(cfg["optimizer"]),
+        "scheduler": {"_target_": scheduler["_target_"] if plateau else "any other", **modes},
+    }
+    for name, node in cfg["callbacks"].items():
+        kind = node and get_class(node["_target_"])
+        if kind is EarlyStopping:
+            decisive[f"callbacks.{name}"] = {key: value for key, value in node.items() if key not in NUMBERS}
+        elif kind is BestAndLast:
+            decisive[f"callbacks.{name}"] = {"monitor": node["monitor"], "mode": node["mode"]}
+    return {key: value for key, value in flatten(decisive).items() if counts(key, "stack") and key != "data.batch_seed"}

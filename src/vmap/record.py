@@ -1,5 +1,7 @@
 """The run directory of each stacked model, as its single run would have left it."""
 
+import contextlib
+import logging
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +16,19 @@ from torch import Tensor
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.final import tell_loggers
+from src.callbacks.graph import ModelGraph, add_network
 from src.callbacks.hints import Hints
 from src.callbacks.metrics_csv import MetricsCSV
-from src.callbacks.pictures import FinalPictures
+from src.callbacks.pictures import FinalPictures, write_pictures
+from src.callbacks.tensorboard import PrecisionRecallCurves, add_precision_recall
 from src.compat.tensorboard import file_writer
+from src.config.compose import CONF_DIR
+from src.config.explain import Source
+from src.console.results import end_line
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, hints
 from src.measure import class_report
-from src.pictures.catalogue import draw_fitting
 from src.pictures.subject import Subject, title_of
-from src.plots.style import save
 from src.record import Fitted, Recorder
 from src.run.directory import RunDir
 from src.sweep.jobs import Job
@@ -34,7 +39,10 @@ from src.vmap.measure import measure_model
 from src.vmap.models import Model, ModelFactory
 from src.vmap.stacked.layout import load
 from src.vmap.tile import Ending, Tile
+from src.vmap.train_log import TrainLog, train_log
 from src.vmap.trained import TrainedModel, trained_models
+
+log = logging.getLogger(__name__)
 
 # Records of TensorBoard that may wait to be written.
 _ALL = 1_000_000
@@ -49,12 +57,14 @@ class Outcome:
         status: As in its ``result.json``.
         value: Of its optimised metric, if it has completed.
         error: What it failed of.
+        is_recorded: Whether its directory says so; it does not where that belongs to another run, or cannot be written.
     """
 
     job: Job
     status: Literal["completed", "failed"]
     value: float | None = None
     error: Exception | None = None
+    is_recorded: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class ModelRecorder:
         trainer: What has trained the chunk.
         schedule: Which epochs were measured and logged.
         tensorboard: Whether loggers of TensorBoard are told.
-        pictures: Whether pictures are drawn where a configuration asks for them.
+        pictures: Whether pictures, graphs and curves are drawn where a configuration asks for them.
         duration_s: Seconds of training for each model.
     """
 
@@ -80,7 +90,7 @@ class ModelRecorder:
     duration_s: float
 
     def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
-        """Write what each model of a tile leaves whose job has one of these numbers."""
+        """Write what each model of a tile leaves whose job has one of these numbers; what one meets ends no other."""
         self.task.cpu()
         ending = tile.ending or Ending(self.trainer.current_epoch, loops_of(self.trainer))
         for trained in trained_models(tile, n_epochs=ending.n_epochs):
@@ -88,25 +98,58 @@ class ModelRecorder:
                 yield self._record(trained, ending)
 
     def _record(self, trained: TrainedModel, ending: Ending) -> Outcome:
-        job, cfg, run = trained.model.job, trained.model.job.cfg, RunDir(trained.model.job.run_dir)
-        loggers = self._log(job, trained.rows)
+        job = trained.model.job
         started = time.monotonic() - self.duration_s
-        record = Recorder(run=run, cfg=cfg, overrides=job.own_overrides, is_job=True, started=started)
+        recorder = Recorder(
+            run=RunDir(job.run_dir), cfg=job.cfg, overrides=job.own_overrides, is_job=True, started=started
+        )
+        loggers: list[Logger] = []
+        with train_log(job, listens=True) as own_log:
+            try:
+                outcome = self._write(trained, ending, recorder, loggers, own_log)
+            # a disk that is full, a picture that cannot be drawn
+            except Exception as error:
+                for logger in loggers:
+                    with contextlib.suppress(Exception):
+                        logger.finalize("failed")
+                outcome = _failed(job, error, recorder, own_log)
+        if not outcome.is_recorded:
+            log.error("job %d: %s takes no record of its failure", job.number, job.run_dir)
+        return outcome
+
+    def _write(
+        self, trained: TrainedModel, ending: Ending, recorder: Recorder, loggers: list[Logger], own_log: TrainLog
+    ) -> Outcome:
+        """Write all files of a run.
+
+        Args:
+            trained: Its model.
+            ending: Where its training has ended.
+            recorder: Of its result.
+            loggers: Where those go that have been opened.
+            own_log: Its ``train.log``.
+
+        Raises:
+            Exception: What its training has met, or the writing.
+        """
+        job, cfg, run = trained.model.job, recorder.cfg, recorder.run
+        self._log(job, trained.rows, loggers)
         if trained.error is not None:
-            record.failed(trained.error)
-            return Outcome(job, "failed", error=trained.error)
+            raise trained.error
         fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
         found = self._hints(trained)
         chosen = trained.best_tensors if cfg.evaluate == "best" else None
         which = LAST_EPOCH if chosen is None or trained.best is None else best_epoch(trained.best["epoch"])
         metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
-        self._draw(run, job, metrics, which)
-        tell_loggers(cfg, loggers, metrics, step=ending.n_epochs, resolved=self.factory.config(job))
+        if self.pictures:
+            self._draw(run, job, metrics, which, loggers, step=ending.n_epochs)
+        resolved = self.factory.config(job)
+        tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved)
         value = metrics[cfg.optimized_metric]
         confusion = self.task.confusion.get("test")
         # last: a checkpoint without a result is a run that goes on by itself
         self._save(run, trained, ending, fitted)
-        record.completed(
+        result = recorder.completed(
             Fitted(
                 metrics=metrics,
                 per_class=[] if confusion is None else class_report(confusion, self.task.spec.class_names),
@@ -116,6 +159,7 @@ class ModelRecorder:
                 weights=which,
             )
         )
+        own_log.say("src.console.results", end_line(result, run_dir=run.path))
         return Outcome(job, "completed", value)
 
     def _callback(self, job: Job, kind: type) -> dict[str, Any] | None:
@@ -123,9 +167,8 @@ class ModelRecorder:
         nodes = [node for node in self.factory.config(job)["callbacks"].values() if node is not None]
         return next((node for node in nodes if get_class(node["_target_"]) is kind), None)
 
-    def _log(self, job: Job, rows: Sequence[Mapping[str, float]]) -> list[Logger]:
-        """Give each logger the rows that it wants, all at once."""
-        loggers: list[Logger] = []
+    def _log(self, job: Job, rows: Sequence[Mapping[str, float]], loggers: list[Logger]) -> None:
+        """Open all loggers, and give each the rows that it wants, all at once."""
         for node in self.factory.config(job)["logger"].values():
             kind = None if node is None else get_class(node["_target_"])
             if kind is not None and (self.tensorboard or kind is not TensorBoardLogger):
@@ -141,7 +184,6 @@ class ModelRecorder:
                 for row in rows:
                     if self.schedule.is_logged(int(row["epoch"])):
                         writer.add_summary(_summary(row), int(row["epoch"]))
-        return loggers
 
     def _save(self, run: RunDir, trained: TrainedModel, ending: Ending, fitted: Mapping[str, float]) -> None:
         """Write the files of `BestAndLast`."""
@@ -184,14 +226,32 @@ class ModelRecorder:
         """Validation and test of one model."""
         return measure_model(self.task, tensors, model.parts, self.trainer.precision_plugin)
 
-    def _draw(self, run: RunDir, job: Job, metrics: dict[str, float], which: str) -> None:
-        """Draw the pictures of a run, of the weights that were measured."""
-        node = self._callback(job, FinalPictures)
-        if node is None or not self.pictures:
-            return
-        subject = Subject(self.task, self.factory.datamodule(job), title_of(node["name"], metrics, which), run)
-        for name, figure in draw_fitting(subject, FinalPictures(name=node["name"], draw=node["draw"]).draw):
-            save(figure, run.plots / f"{name}.png")
+    def _draw(
+        self, run: RunDir, job: Job, metrics: dict[str, float], which: str, loggers: Sequence[Logger], *, step: int
+    ) -> None:
+        """Draw what a run draws once it is tested, of the weights that were measured."""
+        datamodule = self.factory.datamodule(job)
+        writers = [logger.experiment for logger in loggers if isinstance(logger, TensorBoardLogger)]
+        if self._callback(job, ModelGraph) is not None:
+            add_network(writers, self.task.net, datamodule.parts.train.x[:1])
+        if (node := self._callback(job, FinalPictures)) is not None:
+            subject = Subject(self.task, datamodule, title_of(node["name"], metrics, which), run)
+            names = FinalPictures(name=node["name"], draw=node["draw"]).draw
+            write_pictures(subject, run, names, loggers, step=step)
+        if self._callback(job, PrecisionRecallCurves) is not None:
+            add_precision_recall(writers, Subject(self.task, datamodule), step=step)
+
+
+def _failed(job: Job, error: Exception, recorder: Recorder, own_log: TrainLog) -> Outcome:
+    """Record a failure, in the words of a job that fails by itself."""
+    try:
+        recorder.failed(error)
+        said = Source("train", CONF_DIR).explain(error, job.overrides) or f"{type(error).__name__}: {error}"
+        own_log.say("src.record", f"failed: {said}", level=logging.ERROR)
+    # most likely what has made it fail
+    except Exception:
+        return Outcome(job, "failed", error=error, is_recorded=False)
+    return Outcome(job, "failed", error=error)
 
 
 def _summary(row: Mapping[str, float]) -> Summary:

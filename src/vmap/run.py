@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from src.callbacks.pictures import FinalPictures
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
 from src.console.sweep import StackBar
-from src.run.directory import OtherRunError
+from src.pictures.catalogue import check_names
+from src.run.directory import RunDir
 from src.sweep.jobs import Job, compose_jobs
 from src.vmap.models import ModelFactory
 from src.vmap.plan import Stack, plan
@@ -48,18 +50,27 @@ def run_stacked(
         How each job ended, in their order.
     """
     jobs = list(compose_jobs(config, overrides, itertools.count(first)))
+    ended = {job.number for job in jobs if _has_ended(job)}
+    if ended:
+        log.info("%s: %s completed before", _count(jobs), "all" if len(ended) == len(jobs) else len(ended))
+    if len(ended) == len(jobs):
+        return [job_return(outcome) for outcome in train_stack(jobs, options)]
     mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
     wrong = {job.number for job, _ in mistakes}
     factory = ModelFactory()
+    # also those that have ended: a chunk that is unfinished holds some of them
     found = plan((job for job in jobs if job.number not in wrong), factory)
-    for stack in found.stacks:
+    unfinished = [stack for stack in found.stacks if any(job.number not in ended for job in stack.jobs)]
+    for stack in unfinished:
         log.info(stack.description)
-    single = [*mistakes, *found.single]
+    single = [(job, reason) for job, reason in (*mistakes, *found.single) if job.number not in ended]
     if train_remotely is None:
-        returns, failed = _train(found.stacks, options, factory)
-        single += failed
+        returns, failed = _train(unfinished, options, factory)
+        single += [(job, reason) for job, reason in failed if job.number not in ended]
     else:
-        returns = train_remotely(found.stacks)
+        returns = train_remotely(unfinished)
+    others = [job for job in jobs if job.number in ended - returns.keys()]
+    returns |= {outcome.job.number: job_return(outcome) for outcome in (train_stack(others, options) if others else ())}
     for reason, numbers in _by_reason(single).items():
         how = "runs by itself" if len(numbers) == 1 else "run one by one"
         log.info("%d %s (job %s): %s", len(numbers), how, _short(numbers), reason)
@@ -88,14 +99,30 @@ def _train(
     return returns, failed
 
 
+def _has_ended(job: Job) -> bool:
+    """Whether its directory holds a run that has ended well; that this is the job's own is seen when it is claimed."""
+    try:
+        result = RunDir(job.run_dir).result()
+    except ConfigError:
+        return False
+    return result is not None and result.status != "failed"
+
+
 def _mistake(job: Job) -> str | None:
     """What its configuration has wrong; as a single run such a job fails with the same words."""
     choices = job.hydra_cfg.hydra.runtime.choices
     try:
         check(job.cfg, choices=choices, overrides=job.overrides, conf_dir=CONF_DIR)
+        for name, node in job.cfg.callbacks.items():
+            if node is not None and node._target_.endswith(f".{FinalPictures.__name__}"):
+                check_names(f"callbacks.{name}.draw", node.draw)
     except ConfigError as error:
         return str(error).splitlines()[0]
     return None
+
+
+def _count(jobs: Sequence[Job]) -> str:
+    return "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
 
 
 def _by_reason(single: Iterable[tuple[Job, str]]) -> dict[str, list[int]]:
@@ -115,13 +142,14 @@ def job_return(outcome: Outcome) -> JobReturn:
     job = outcome.job
     if outcome.error is not None:
         log.error("job %d failed: %s", job.number, outcome.error)
-    refused = isinstance(outcome.error, OtherRunError)
+    # what no directory tells must end the sweep with the error
+    is_lost = not outcome.is_recorded
     return JobReturn(
         overrides=list(job.overrides),
         cfg=job.cfg,
         hydra_cfg=job.hydra_cfg,
         working_dir=str(job.run_dir),
         task_name=job.hydra_cfg.hydra.job.name,
-        status=JobStatus.FAILED if refused else JobStatus.COMPLETED,
-        _return_value=outcome.error if refused else math.nan if outcome.error is not None else outcome.value,
+        status=JobStatus.FAILED if is_lost else JobStatus.COMPLETED,
+        _return_value=outcome.error if is_lost else math.nan if outcome.error is not None else outcome.value,
     )

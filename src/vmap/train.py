@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from src.build import build_task, build_trainer
+from src.checks.device import describe_device
 from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
-from src.config.errors import ConfigError
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, hydra_config
@@ -19,6 +19,7 @@ from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
 from src.vmap.record import ModelRecorder, Outcome
 from src.vmap.tile import Monitor
+from src.vmap.train_log import say
 from src.vmap.unfinished import Chunk, ChunkCheckpoint, unfinished_chunks
 
 
@@ -30,7 +31,7 @@ class StackOptions:
         memory_gb: Memory to use; None for half of what is free.
         models_per_step: Models that one step computes; None for what fits into a cache, or a GPU's memory.
         tensorboard: Whether loggers of TensorBoard write their files.
-        pictures: Whether the pictures of each run are drawn, which takes longer than all the rest.
+        pictures: Whether each run gets its pictures, and its graph and curves in TensorBoard, the longest part of all.
         folder: Where unfinished chunks are kept; None keeps none.
     """
 
@@ -64,9 +65,10 @@ def train_stack(
     to_train: set[int] = set()
     for job in jobs:
         try:
-            claim = RunDir(job.run_dir).claim(job.cfg, overrides=job.own_overrides, hydra_cfg=job.hydra_cfg.hydra)
-        except ConfigError as error:
-            outcomes[job.run_dir] = Outcome(job, "failed", error=error)
+            claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, hydra_cfg=job.hydra_cfg.hydra)
+        # another run's directory, one that cannot be written, a file that cannot be read
+        except Exception as error:
+            outcomes[job.run_dir] = Outcome(job, "failed", error=error, is_recorded=False)
             continue
         if claim == "completed":
             outcomes[job.run_dir] = _stored(job)
@@ -83,6 +85,7 @@ def train_stack(
 def _stored(job: Job) -> Outcome:
     result = RunDir(job.run_dir).result()
     assert result is not None
+    say(job, ("src.record", f"already {result.status}: {job.run_dir}"))
     return Outcome(job, "completed", result.value)
 
 
@@ -125,6 +128,11 @@ def _train_chunk(
         tile=chunk.tile,
         progress=progress,
     )
+    device = describe_device(cfg.trainer.accelerator, trainer)
+    how = f"{'trains' if chunk.checkpoint is None else 'goes on'} in a stack of {len(chunk.jobs)} models"
+    for job in chunk.jobs:
+        if job.number in to_train:
+            say(job, ("src.fit", device), (__name__, how))
     with interruptible(), quiet_lightning():
         # one batch, which nobody reads, for each block of epochs
         trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)

@@ -46,6 +46,17 @@ def test_groups_comparison_and_sentence_of_a_small_sweep(tmp_path: Path) -> None
     assert "8 jobs: 8 completed\n" in output
 
 
+def test_only_logs_that_are_there_are_named(tmp_path: Path) -> None:
+    runs = [make_job(tmp_path / str(i), f"seed={i}", error=ValueError("no")) for i in range(2)]
+    assert f"\ntracebacks of failed jobs: {tmp_path}/<job>/result.json\n" in printed(tmp_path)
+    (runs[1].path / "train.log").touch()
+    one = f"\nlogs of failed jobs: {tmp_path}/<job>/train.log of job 1; tracebacks: result.json beside it\n"
+    assert one in printed(tmp_path)
+    (runs[0].path / "train.log").touch()
+    both = f"\nlogs of failed jobs: {tmp_path}/<job>/train.log; tracebacks: result.json beside it\n"
+    assert both in printed(tmp_path)
+
+
 def test_eighty_columns_hold_everything_but_paths(tmp_path: Path) -> None:
     troubles = [None, ValueError("x" * 500 + "\nsecond line"), RuntimeError("[red]no[/red] :smile:")]
     for i in range(12):
@@ -59,7 +70,7 @@ def test_eighty_columns_hold_everything_but_paths(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     assert "second line" not in output
     assert "[red]no[/red] :smile:" in output.replace("\n", "")
-    assert f"logs of failed jobs: {tmp_path}/<job>/train.log" in output
+    assert f"tracebacks of failed jobs: {tmp_path}/<job>/result.json" in output
     assert "13 jobs: 3 completed, 8 failed, 1 pruned, 1 unfinished" in output
 
 

@@ -1,6 +1,7 @@
 """`hydra/launcher=vmap`: jobs that train as one leave what they leave by themselves."""
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config.compose import CONF_DIR
+from src.config.keys import flatten
 from src.vmap.limits import cut
 from tests.launch.commands import Launcher
 from tests.moments import Moment
@@ -71,6 +74,88 @@ def test_jobs_leave_what_they_leave_one_by_one(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in together.glob("*/result.json")}
     assert run(*SWEEP, "hydra/launcher=basic", f"hydra.sweep.dir={together}", output=tmp_path / "output") == 0
     assert {path: path.stat().st_mtime_ns for path in together.glob("*/result.json")} == before
+
+
+def events(run_dir: Path) -> dict[str, set[str]]:
+    """Names of what TensorBoard reads, by kind."""
+    read = EventAccumulator(str(run_dir / "tensorboard"))
+    read.Reload()
+    tags = {kind: set(names) for kind, names in read.Tags().items() if isinstance(names, list)}
+    return {**tags, "graph": {"graph"} if read.Tags()["graph"] else set()}
+
+
+def files(run_dir: Path) -> set[str]:
+    """All files, the event files by one name, since theirs hold the time."""
+    paths = (path.relative_to(run_dir).as_posix() for path in run_dir.rglob("*") if path.is_file())
+    return {re.sub(r"tfevents\..*", "tfevents", path) for path in paths}
+
+
+@pytest.mark.slow
+def test_what_a_stacked_job_leaves_out_is_what_readme_says(tmp_path: Path) -> None:
+    whole = ("-m", "trainer=cpu", "model=circle_v2", "seed=0,1,2", "trainer.max_epochs=4")
+    launchers = {
+        "alone": ("hydra/launcher=basic",),
+        "together": ("hydra/launcher=vmap",),
+        "all": ("hydra/launcher=vmap", "hydra.launcher.pictures=all"),
+        "none": ("hydra/launcher=vmap", "hydra.launcher.pictures=none"),
+    }
+    for name, launcher in launchers.items():
+        assert run(*whole, *launcher, f"hydra.sweep.dir={tmp_path / name}", output=tmp_path / f"{name}.log") == 0
+    plots = {f"plots/{name}.png" for name in ("boundary", "confusion", "curves", "probabilities")}
+    kept = {
+        ".hydra/config.yaml",
+        ".hydra/hydra.yaml",
+        ".hydra/overrides.yaml",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "metrics.csv",
+        "result.json",
+        "tensorboard/events.out.tfevents",
+        "tensorboard/hparams.yaml",
+        "train.log",
+    }
+    middle = next(path.parents[1].name for path in (tmp_path / "together").glob("*/plots/boundary.png"))
+    images = {"train/boundary", "boundary", "confusion", "curves", "probabilities"}
+    for number in ("0", "1", "2"):
+        alone, together = tmp_path / "alone" / number, tmp_path / "together" / number
+        assert files(alone) == kept | plots
+        assert files(together) == kept | ({"plots/boundary.png"} if number == middle else set())
+        assert files(tmp_path / "all" / number) == kept | plots
+        assert files(tmp_path / "none" / number) == kept
+        shown, drawn = events(alone), events(tmp_path / "all" / number)
+        assert shown["images"] == images
+        assert shown["graph"]
+        assert any("precision_recall" in name for name in shown["tensors"])
+        assert {**drawn, "images": images} == shown
+        assert drawn["images"] == images - {"train/boundary"}
+        without = {name for name in shown["tensors"] if "precision_recall" not in name}
+        assert events(together) == {**shown, "images": set(), "graph": set(), "tensors": without}
+        # and what they hold
+        ours, theirs = (json.loads((path / "result.json").read_text()) for path in (together, alone))
+        assert ours.keys() == theirs.keys()
+        tables = [(path / "metrics.csv").read_text().splitlines() for path in (together, alone)]
+        assert [line.split(",")[:2] for line in tables[0]] == [line.split(",")[:2] for line in tables[1]]
+        assert tables[0][0] == tables[1][0]
+        for name in ("config.yaml", "overrides.yaml"):
+            assert (together / ".hydra" / name).read_text() == (alone / ".hydra" / name).read_text()
+        hydra = [OmegaConf.to_container(OmegaConf.load(path / ".hydra" / "hydra.yaml")) for path in (together, alone)]
+        assert [differing(one, other) for one, other in (hydra, hydra[::-1])] == [LAUNCHER, LAUNCHER]
+        logs = [(path / "train.log").read_text().splitlines() for path in (together, alone)]
+        said = [
+            [line.split("]", 1)[1].replace(str(tmp_path / name), "") for line in lines]
+            for lines, name in zip(logs, ("together", "alone"), strict=True)
+        ]
+        assert said[0] == [said[1][0], "[src.vmap.train][INFO] - trains in a stack of 3 models", said[1][1]]
+
+
+LAUNCHER = {"launcher", "sweep.dir", "overrides.hydra", "runtime.output_dir", "runtime.choices.hydra/launcher"}
+
+
+def differing(one: Any, other: Any) -> set[str]:
+    """Keys of `hydra` that one tree holds with another value than the other; all of the launcher's as one."""
+    ours, theirs = flatten(one["hydra"]), flatten(other["hydra"])
+    keys = {key for key in ours if ours[key] != theirs.get(key)}
+    return {"launcher" if key.startswith("launcher.") else key for key in keys if "hydra/launcher/" not in key}
 
 
 @pytest.mark.slow
@@ -141,10 +226,16 @@ def test_chunks_trained_by_other_processes_leave_the_same(tmp_path: Path) -> Non
         "hydra.launcher.models_per_process=3",
     )
     # a process of its own: joblib's workers are stopped by hooks that a forked one does not run
-    argv = [sys.executable, "-m", "src.train", *SWEEP, *engine, f"hydra.sweep.dir={there}"]
+    drawing = ("callbacks=default", "callbacks.progress=null", "callbacks.summary=null")
+    argv = [sys.executable, "-m", "src.train", *SWEEP, *drawing, *engine, f"hydra.sweep.dir={there}"]
     process = command(*argv, output=tmp_path / "output")
     assert process.end() == 0, process.said()
     assert "4 processes train at most 3 models each" in process.said()
+    # of each of the groups, by network and rate, one
+    assert len(list(there.glob("*/plots/boundary.png"))) == 4
+    assert "data:image/webp" in (there / "report.html").read_text()
+    assert all("trains in a stack of 2 models" in path.read_text() for path in there.glob("*/train.log"))
+    assert len(list(there.glob("*/train.log"))) == 8
     ours, theirs = results(there), results(here)
     assert {number: each["metrics"] for number, each in ours.items()} == {
         number: pytest.approx(each["metrics"], abs=1e-5) for number, each in theirs.items()
@@ -155,6 +246,11 @@ def test_chunks_trained_by_other_processes_leave_the_same(tmp_path: Path) -> Non
     ("setting", "message"),
     [
         ("executor=spark", "hydra.launcher.executor: got spark; allowed: local, joblib, slurm, ray"),
+        (
+            "pictures=true",
+            "hydra.launcher.pictures: got true, which is called all now; allowed: none, report, all",
+        ),
+        ("pictures=some", "hydra.launcher.pictures: got some; allowed: none, report, all"),
         ("models_per_process=0", "hydra.launcher.models_per_process: got 0; allowed: a number greater than 0"),
     ],
 )

@@ -129,6 +129,57 @@ def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
     )
 
 
+def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
+    """What is said of stacks of two jobs each."""
+    jobs: list[Job] = []
+    for i, choices in enumerate(each):
+        made = make_jobs(choices, [("seed=1",), ("seed=2", "optimizer.lr=0.3")], tmp_path / str(i))
+        jobs += [Job(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
+    return [stack.description for stack in plan(jobs).stacks]
+
+
+@pytest.mark.parametrize(
+    ("each", "unlike"),
+    [
+        (
+            [("model=mlp", "model.net.hidden=[8]"), ("model=mlp", "model.net.hidden=[8,16]")],
+            ["the other, model.net.hidden=[8]", "the other, model.net.hidden=[8,16]"],
+        ),
+        (
+            [("data.batch_size=10",), ("data.batch_size=null",), ("data.batch_size=20",)],
+            ["the others, data.batch_size=10", "the others, data.batch_size=null", "the others, data.batch_size=20"],
+        ),
+        # numbers of the optimiser separate nothing, and what a class brings with it goes with the class
+        (
+            [("optimizer=sgd", "optimizer.lr=0.1"), ("optimizer=adam", "optimizer.lr=0.2")],
+            ["the other, optimizer=SGD", "the other, optimizer=Adam"],
+        ),
+        (
+            [("scheduler=plateau",), ("scheduler=step",)],
+            ["the other, scheduler=ReduceLROnPlateau", "the other, scheduler=any other"],
+        ),
+        (
+            [("callbacks.checkpoint.mode=min",), ("callbacks.checkpoint.mode=max",)],
+            ["the other, callbacks.checkpoint.mode=min", "the other, callbacks.checkpoint.mode=max"],
+        ),
+        (
+            [("callbacks=early_stopping",), ("callbacks=default",)],
+            ["the other, callbacks.early_stopping=EarlyStopping", "the other, no callbacks.early_stopping"],
+        ),
+        (
+            [("task.gradient_clip_val=1", "trainer.max_epochs=5"), ("trainer.max_epochs=6",)],
+            [
+                "the other, task.gradient_clip_val=1, trainer.max_epochs=5",
+                "the other, task.gradient_clip_val=null, trainer.max_epochs=6",
+            ],
+        ),
+    ],
+)
+def test_stacks_say_what_sets_them_apart(each: list[tuple[str, ...]], unlike: list[str], tmp_path: Path) -> None:
+    found = [line.partition("; unlike ")[2] for line in stacks_of(each, tmp_path)]
+    assert found == unlike
+
+
 @pytest.mark.parametrize(
     ("common", "own", "reason"),
     [

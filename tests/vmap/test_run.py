@@ -32,7 +32,7 @@ def hydra() -> Iterator[None]:
 
 def sweep(*overrides: str, sweep_dir: Path) -> tuple[list[JobReturn], list[int]]:
     """Run a sweep; what became of its jobs, and which of them were single runs."""
-    typed = [*SMALL, *overrides, f"hydra.sweep.dir={sweep_dir}"]
+    typed = [*SMALL, *overrides, f"hydra.sweep.dir={sweep_dir}", "hydra.job.name=train"]
     config: DictConfig = GlobalHydra.instance().hydra.compose_config("train", typed, run_mode=RunMode.MULTIRUN)  # type: ignore[union-attr] # initialised
     jobs = expand(config)
     assert jobs is not None
@@ -67,6 +67,84 @@ def test_reasons_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     assert "2 models circle_v1 are stacked" in caplog.text
     assert "2 run one by one (job 2, 3): compile=true" in caplog.text
     assert "2 models in " in caplog.text
+
+
+def lines_of(run_dir: Path) -> list[str]:
+    """What a job has said, without the time."""
+    return [line.split("]", 1)[1] for line in (run_dir / "train.log").read_text().splitlines()]
+
+
+def test_each_job_has_the_log_of_its_own_run_and_its_configuration(tmp_path: Path) -> None:
+    common = ("data=line", "model=line", "loss=mse", "trainer.max_epochs=20")
+    sweep(*common, "optimizer.lr=0.01,1e12,0.02", sweep_dir=tmp_path)
+    value = result_of(tmp_path / "0")["optimized_metric"]["value"]
+    begun = [
+        "[src.fit][INFO] - device: cpu, as trainer.accelerator=cpu asks",
+        "[src.vmap.train][INFO] - trains in a stack of 3 models",
+    ]
+    assert lines_of(tmp_path / "0") == [
+        *begun,
+        f"[src.console.results][INFO] - val/loss={value:.4f} in {tmp_path / '0'}",
+    ]
+    error = result_of(tmp_path / "1")["error"]
+    assert lines_of(tmp_path / "1") == [
+        *begun,
+        f"[src.record][ERROR] - failed: NonFiniteLossError: {error['message']}",
+    ]
+    assert "run_dir: ${hydra:runtime.output_dir}" in (tmp_path / "0" / ".hydra" / "config.yaml").read_text()
+
+
+def test_no_log_is_written_where_none_is_wanted(tmp_path: Path) -> None:
+    sweep("seed=1,2", "hydra/job_logging=stdout", sweep_dir=tmp_path)
+    assert not (tmp_path / "0" / "train.log").exists()
+
+
+def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "1" / "train.log").mkdir(parents=True)
+    returns, _ = sweep("seed=1,2,3", sweep_dir=tmp_path)
+    assert f"no log of a job: [Errno 21] Is a directory: '{tmp_path}/1/train.log'" in caplog.text
+    assert all(done.return_value > 0 for done in returns)
+    assert result_of(tmp_path / "1")["status"] == "completed"
+
+
+def test_what_has_completed_is_not_said_to_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    before, _ = sweep("model=circle_v1,circle_v2", "seed=1,2", sweep_dir=tmp_path)
+    assert caplog.text.count("are stacked") == 2
+    caplog.clear()
+    again, alone = sweep("model=circle_v1,circle_v2", "seed=1,2", sweep_dir=tmp_path)
+    assert [done.return_value for done in again] == [done.return_value for done in before]
+    assert not alone
+    assert "4 jobs: all completed before" in caplog.text
+    assert "stack" not in caplog.text
+    assert "models in" not in caplog.text
+    assert lines_of(tmp_path / "3")[-1] == f"[src.record][INFO] - already completed: {tmp_path / '3'}"
+
+
+def test_of_two_stacks_the_one_that_is_left_trains(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    models = "model=circle_v1,circle_v2"
+    before, _ = sweep(models, "seed=1,2", "compile=false,true", sweep_dir=tmp_path)
+    (tmp_path / "4" / "result.json").unlink()
+    (tmp_path / "4" / "checkpoints" / "last.ckpt").unlink()
+    caplog.set_level(logging.INFO)
+    again, alone = sweep(models, "seed=1,2", "compile=false,true", sweep_dir=tmp_path)
+    assert [done.return_value for done in again] == [done.return_value for done in before]
+    # single runs are not made here, and so have not completed
+    assert alone == [1, 3, 5, 7]
+    assert "8 jobs: 3 completed before" in caplog.text
+    assert caplog.text.count("are stacked") == 1
+    assert "2 models circle_v2 are stacked" in caplog.text
+
+
+def test_pictures_that_there_are_not_are_found_before_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    drawing = ("callbacks=default", "callbacks.pictures.draw=[boundary],[confusing]")
+    _, alone = sweep(*drawing, "seed=1,2", sweep_dir=tmp_path)
+    # as single runs they fail with the same words
+    assert alone == [2, 3]
+    assert "callbacks.pictures.draw holds 'confusing', which is no picture; did you mean confusion?" in caplog.text
 
 
 def test_a_lost_model_is_a_failed_job_and_another_configuration_is_refused(

@@ -3,13 +3,17 @@
 import base64
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 from src.analysis.page.series import Series
 from src.analysis.records import JobRecord
+
+# Whether a job has left a picture of a name.
+Has: TypeAlias = Callable[[JobRecord, str], bool]
 
 # What a run may have drawn, the most telling first.
 KINDS = {"boundary.png": "Decision boundaries", "predictions.png": "Predictions", "confusion.png": "Confusion matrices"}
@@ -58,16 +62,50 @@ class Grid:
 
 def picture_grid(series: Sequence[Series]) -> Grid | None:
     """Choose a job per group, and a place for each; None where no job has left a picture."""
-    for name, title in KINDS.items():
-        found = {id(each): job for each in series if (job := _representative(each, name))}
+    chosen = _choose(series, has_left)
+    if chosen is None:
+        return None
+    cells = _filled(chosen.places, chosen.jobs, chosen.name)
+    n_left_out = len(chosen.jobs) - sum(cell is not None for cell in cells)
+    return Grid(KINDS[chosen.name], chosen.key, chosen.columns, cells, n_left_out)
+
+
+def shown_jobs(series: Sequence[Series], has: Has) -> list[tuple[JobRecord, str]]:
+    """The jobs whose pictures the page would show, and the file of each.
+
+    Args:
+        series: The groups.
+        has: Which job has left a file, or could still do so.
+    """
+    chosen = _choose(series, has)
+    return [] if chosen is None else [(chosen.jobs[id(each)], chosen.name) for each in chosen.places if each]
+
+
+def has_left(job: JobRecord, name: str) -> bool:
+    """Whether a job has drawn a picture."""
+    return _file(job, name).is_file()
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """One kind of picture, and whose: the job of each group, by the id of its series."""
+
+    name: str
+    jobs: Mapping[int, JobRecord]
+    key: str | None
+    columns: tuple[str, ...]
+    places: Sequence[Series | None]
+
+
+def _choose(series: Sequence[Series], has: Has) -> _Chosen | None:
+    for name in KINDS:
+        found = {id(each): job for each in series if (job := _representative(each, name, has))}
         drawn = [each for each in series if id(each) in found]
-        if not drawn:
-            continue
-        key = _column_key(drawn)
-        columns = tuple(dict.fromkeys(_value(each, key) for each in _as_asked(drawn))) if key else ()
-        places = _rows(drawn, key, columns) if key else drawn[:N_PLAIN]
-        cells = _filled(places, found, name)
-        return Grid(title, key, columns, cells, len(drawn) - sum(cell is not None for cell in cells))
+        if drawn:
+            key = _column_key(drawn)
+            columns = tuple(dict.fromkeys(_value(each, key) for each in _as_asked(drawn))) if key else ()
+            places = _rows(drawn, key, columns) if key else drawn[:N_PLAIN]
+            return _Chosen(name, found, key, columns, places)
     return None
 
 
@@ -82,17 +120,17 @@ def _filled(places: Sequence[Series | None], jobs: Mapping[int, JobRecord], name
     return tuple(cells)
 
 
-def _representative(each: Series, name: str) -> JobRecord | None:
+def _representative(each: Series, name: str, has: Has) -> JobRecord | None:
     """Among the jobs that left such a picture the one in the middle of the group."""
     metric = next(iter(each.ranked.estimates), None)
     # looking for files takes time where there are thousands
     jobs = [job for job in each.ranked.group.jobs if job.status == "completed"]
     if metric is None or not jobs:
-        return next((job for job in jobs if _file(job, name).is_file()), None)
+        return next((job for job in jobs if has(job, name)), None)
     values = {id(job): job.metrics[metric] for job in jobs if metric in job.metrics}
     middle = median(values.values())
     nearest = sorted(jobs, key=lambda job: abs(values.get(id(job), float("inf")) - middle))
-    return next((job for job in nearest[:5] if _file(job, name).is_file()), None)
+    return next((job for job in nearest[:5] if has(job, name)), None)
 
 
 def _file(job: JobRecord, name: str) -> Path:

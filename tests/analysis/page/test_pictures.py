@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.analysis.page.pictures import Grid, picture_grid
+from src.analysis.page.pictures import Grid, has_left, picture_grid, shown_jobs
 from src.analysis.page.series import all_series
 from src.analysis.records import read_jobs
 from src.analysis.summary import summarise
@@ -76,6 +76,20 @@ def test_a_job_without_a_picture_leaves_its_place_to_the_next(tmp_path: Path) ->
     found = grid(tmp_path)
     assert found is not None
     assert [cell.job.name for cell in found.cells if cell] == ["0"]
+
+
+def test_jobs_that_could_have_a_picture_have_the_places_that_those_with_one_would_have(tmp_path: Path) -> None:
+    for i in range(40):
+        make_job(tmp_path / str(i), f"optimizer.lr={i // 2}", f"seed={i % 2}", metrics={"val/loss": 1.0 + i})
+    series = all_series(summarise(read_jobs([tmp_path]), [tmp_path], metric=None))
+    found = shown_jobs(series, lambda _, name: name == "confusion.png")
+    assert [(job.name, name) for job, name in found] == [(str(2 * i), "confusion.png") for i in range(12)]
+    for job, name in found:
+        add(job.path, *(f"{key}={value}" for key, value in job.overrides.items()), loss=1.0 + int(job.name), name=name)
+    assert shown_jobs(series, has_left) == found
+    shown = grid(tmp_path)
+    assert shown is not None
+    assert [cell.job.name for cell in shown.cells if cell] == [job.name for job, _ in found]
 
 
 def test_pictures_are_smaller_copies(tmp_path: Path) -> None:

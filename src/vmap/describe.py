@@ -1,0 +1,85 @@
+"""What the jobs of a stack have in common, where they differ, and what sets one stack apart from the others."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from src.config.keys import counts, flatten
+
+# In place of a value: there is none, or the jobs of one stack have several.
+_ABSENT: Any = object()
+_VARIES: Any = object()
+
+Config: TypeAlias = Mapping[str, Any]
+
+
+def describe(stacks: Sequence[Sequence[Config]], *, deciding: Callable[[Config], Config]) -> list[str]:
+    """A line for each stack.
+
+    Args:
+        stacks: Resolved configurations of the jobs of each.
+        deciding: Leaves of a configuration, by key, that may keep a job out of a stack.
+    """
+    apart = _apart([[deciding(cfg) for cfg in cfgs] for cfgs in stacks])
+    return [
+        _describe(cfgs) + (f"; unlike the other{'s' if len(stacks) > 2 else ''}, {own}" if own else "")
+        for cfgs, own in zip(stacks, apart, strict=True)
+    ]
+
+
+def _describe(cfgs: Sequence[Config]) -> str:
+    """What the jobs of a stack have in common and where they differ."""
+    first = cfgs[0]
+    leaves = [flatten(cfg) for cfg in cfgs]
+    keys = [key for key in leaves[0] if counts(key, "show") and counts(key, "samples")]
+    differing = [key for key in keys if any(each.get(key) != leaves[0][key] for each in leaves)]
+    names = "/".join(dict.fromkeys(str(cfg["model"]["name"]) for cfg in cfgs))
+    kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]
+    size = first["data"].get("batch_size")
+    batches = f"batches of {size}" if size else "one batch an epoch"
+    return (
+        f"{len(cfgs)} models {names} are stacked: the same network, {', '.join(kinds)}, "
+        f"{first['trainer']['max_epochs']} epochs, {batches}; they differ in {', '.join(differing) or 'nothing'}"
+    )
+
+
+def _apart(stacks: Sequence[Sequence[Config]]) -> list[str]:
+    """Of each stack the values that all its jobs share, and that those of another stack do not have."""
+    common = [_common(leaves) for leaves in stacks]
+    keys = [key for key in dict.fromkeys(key for each in common for key in each) if _differs(key, common)]
+    # what follows from another class is no reason of its own
+    classes = {key.removesuffix("_target_") for key in keys if key.endswith("._target_")}
+    keys = [key for key in keys if key.endswith("._target_") or not key.startswith(tuple(classes))]
+    return [", ".join(_text(key, each.get(key, _ABSENT)) for key in keys) for each in common]
+
+
+def _differs(key: str, common: Sequence[Config]) -> bool:
+    values = [each.get(key, _ABSENT) for each in common]
+    return any(value != values[0] for value in values) and not any(value is _VARIES for value in values)
+
+
+def _common(leaves: Sequence[Config]) -> dict[str, Any]:
+    """Values by key, those in which the jobs of a stack differ marked."""
+    keys = dict.fromkeys(key for each in leaves for key in each)
+    return {
+        key: leaves[0].get(key, _ABSENT)
+        if all(each.get(key, _ABSENT) == leaves[0].get(key, _ABSENT) for each in leaves)
+        else _VARIES
+        for key in keys
+    }
+
+
+def _text(key: str, value: Any) -> str:
+    if value is _ABSENT:
+        return f"no {key.removesuffix('._target_')}"
+    if key.endswith("._target_"):
+        return f"{key.removesuffix('._target_')}={str(value).rsplit('.', 1)[-1]}"
+    return f"{key}={_as_given(value)}"
+
+
+def _as_given(value: Any) -> str:
+    """A value as a command line gives it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_as_given, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
