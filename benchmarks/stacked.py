@@ -81,13 +81,17 @@ def train_alone(job: Job) -> Path:
 
 
 def differences(job: Job, alone: Path) -> dict[str, float]:
-    """Largest differences of what a job has left in its stack and by itself: of losses, scores and weights."""
+    """Largest differences of what a job has left in its stack and by itself: of losses, scores and weights.
+
+    As a share of what is larger than 1.
+    """
     columns = read_metrics(job.run_dir / "metrics.csv")
     found = {"loss": 0.0, "score": 0.0}
     for name, expected in read_metrics(alone / "metrics.csv").items():
         if "/" in name:
             kind = "loss" if name.endswith("/loss") else "score"
-            found[kind] = max(found[kind], *(abs(a - b) for a, b in zip(columns[name], expected, strict=True)))
+            shares = [abs(a - b) / max(1, abs(b)) for a, b in zip(columns[name], expected, strict=True)]
+            found[kind] = max(found[kind], *shares)
     stacked, single = (load_checkpoint(run / "checkpoints" / "last.ckpt")["state_dict"] for run in (job.run_dir, alone))
     found["weights"] = max(float((stacked[name] - single[name]).abs().max()) for name in single)
     return found
