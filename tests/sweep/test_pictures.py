@@ -37,17 +37,17 @@ def drawn(sweep_dir: Path) -> set[str]:
     return {path.relative_to(sweep_dir).as_posix() for path in sweep_dir.glob("*/plots/*")}
 
 
-def test_of_each_group_the_job_in_the_middle_is_drawn_once(
+def test_of_few_jobs_the_best_the_middle_and_the_worst_are_drawn_once(
     train: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    train("model=circle_v1", each=["seed=1", "seed=2", "seed=3"], losses=[0.3, 0.1, 0.2])
+    train("model=circle_v1", each=[f"seed={i}" for i in range(5)], losses=[0.3, 0.1, 0.2, 0.5, 0.6])
     finish_sweep(tmp_path, draw=draw_for_report)
-    assert drawn(tmp_path) == {"2/plots/boundary.png"}
-    assert "1 picture drawn for the report" in caplog.text
-    with Image.open(tmp_path / "2" / "plots" / "boundary.png") as image:
+    assert drawn(tmp_path) == {f"{number}/plots/boundary.png" for number in (1, 0, 4)}
+    assert "3 pictures drawn for the report" in caplog.text
+    with Image.open(tmp_path / "0" / "plots" / "boundary.png") as image:
         image.verify()
-    assert "data:image/webp" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "report.html").read_text().count("data:image/webp") == 3
     caplog.clear()
     finish_sweep(tmp_path, draw=draw_for_report)
     assert "drawn" not in caplog.text
@@ -71,11 +71,18 @@ def test_without_the_callback_nothing_is_drawn(train: Callable[..., None], tmp_p
     assert drawn(tmp_path) == set()
 
 
-def test_a_job_that_cannot_be_drawn_is_a_warning_and_the_next_stands_for_its_group(
+def test_a_middle_job_that_cannot_be_drawn_is_a_warning_and_the_next_stands_in_its_place(
     train: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train("model=circle_v1", each=["seed=1", "seed=2", "seed=3"], losses=[0.3, 0.1, 0.21])
+    train("model=circle_v1", each=[f"seed={i}" for i in range(4)], losses=[0.3, 0.1, 0.21, 0.22])
     (tmp_path / "2" / "checkpoints" / "best.ckpt").write_bytes(b"half a checkpoint")
     finish_sweep(tmp_path, draw=draw_for_report)
-    assert drawn(tmp_path) == {"0/plots/boundary.png"}
+    assert drawn(tmp_path) == {f"{number}/plots/boundary.png" for number in (1, 3, 0)}
     assert f"{tmp_path}/2/plots/boundary.png cannot be drawn: ConfigError: " in caplog.text
+
+
+def test_a_worst_job_that_cannot_be_drawn_leaves_its_place_empty(train: Callable[..., None], tmp_path: Path) -> None:
+    train("model=circle_v1", each=[f"seed={i}" for i in range(4)], losses=[0.3, 0.1, 0.21, 0.22])
+    (tmp_path / "0" / "checkpoints" / "best.ckpt").write_bytes(b"half a checkpoint")
+    finish_sweep(tmp_path, draw=draw_for_report)
+    assert drawn(tmp_path) == {f"{number}/plots/boundary.png" for number in (1, 2)}

@@ -66,9 +66,44 @@ def test_every_part_is_there(small: str) -> None:
     ]
     assert len(found.select("#table tbody tr")) == 6
     assert [column.get_text() for column in found.select(".column")] == ["identity", "relu"]
-    assert len(found.select("figure img")) == 2
+    assert [row.get_text() for row in found.select(".rank")] == ["best job", "middle job", "worst job"]
+    assert len(found.select("figure img")) == 6
     assert len(found.select("#curves .chart")) == 4
     assert len(found.select("#values .chart")) == 1
+
+
+def test_pictures_say_whose_they_are(small: str) -> None:
+    section = read(small).select_one("#pictures")
+    assert section is not None
+    words = " ".join(section.get_text(" ", strip=True).split())
+    assert "Of each group the best, the middle and the worst job by validation loss. Columns differ in" in words
+    first, last = (section.select("figure")[i] for i in (0, -1))
+    assert " ".join(first.get_text().split()) == "identity job 0, seed 0, validation loss 0.7000"
+    assert " ".join(last.get_text().split()) == "relu job 5, seed 2, validation loss 0.5500"
+    assert [str(image["alt"]) for image in section.select("img")][::5] == [
+        "Decision boundaries: identity, best, job 0",
+        "Decision boundaries: relu, worst, job 5",
+    ]
+
+
+def test_the_pictures_of_one_group_say_in_their_captions_which_job_it_is(tmp_path: Path) -> None:
+    for i in range(3):
+        draw_boundary(make_job(tmp_path / str(i), f"seed={i}", metrics={"test/accuracy": 0.5 + 0.1 * i}).path)
+    captions = [" ".join(each.get_text().split()) for each in read(html(tmp_path)).select("figcaption")]
+    assert captions == [
+        "all jobs best: job 2, seed 2, test accuracy 70.0 %",
+        "all jobs middle: job 1, seed 1, test accuracy 60.0 %",
+        "all jobs worst: job 0, seed 0, test accuracy 50.0 %",
+    ]
+
+
+def test_groups_of_one_job_have_no_ranks(tmp_path: Path) -> None:
+    regression(tmp_path)
+    section = read(html(tmp_path)).select_one("#pictures")
+    assert section is not None
+    assert "Of each group the job in its middle." in section.get_text()
+    assert not section.select(".rank")
+    assert " ".join(section.select("figcaption")[0].get_text().split()) == "lr=0.1 job 0, validation loss 0.0100"
 
 
 def test_links_inside_the_page_lead_somewhere(small: str) -> None:
