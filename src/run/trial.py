@@ -77,21 +77,38 @@ def storage_url(given: str | None, *, default: Path) -> str:
         ConfigError: If it is neither.
     """
     if given is None:
-        return f"{SQLITE}{default.resolve()}"
+        return _sqlite(default.resolve())
     text = str(given)
     scheme = next((each for each in (SQLITE, JOURNAL) if text.startswith(each)), None)
     if scheme is None:
         scheme = {".db": SQLITE, ".log": JOURNAL}.get(Path(text).suffix)
     is_path = text.startswith((SQLITE, JOURNAL)) or ":" not in text
-    path = text.removeprefix(SQLITE).removeprefix(JOURNAL)
+    path = _path_in(text)
     if scheme is not None and is_path and path and path != ":memory:":
-        return f"{scheme}{Path(path).expanduser().resolve()}"
+        whole = Path(path).expanduser().resolve()
+        return _sqlite(whole) if scheme == SQLITE else f"{scheme}{whole}"
     if "://" in text and not text.startswith(("sqlite:", "journal:")):
         return text
     raise ConfigError(
         f"hydra.sweeper.storage: got {text}; allowed: a database, such as sqlite:///study.db or "
         "postgresql://host/name, a journal, journal:///absolute/path.log, or a path that ends in .db or .log"
     )
+
+
+def _sqlite(path: Path) -> str:
+    """URL of a database file, in which ``?``, ``#`` and ``%`` are letters of its path."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def _path_in(text: str) -> str:
+    """The path that a URL or a path names."""
+    if not text.startswith(SQLITE):
+        return text.removeprefix(JOURNAL)
+    from sqlalchemy import make_url
+
+    return make_url(text).database or ""
 
 
 def open_storage(url: str) -> "BaseStorage":
@@ -109,7 +126,7 @@ def open_storage(url: str) -> "BaseStorage":
         return JournalStorage(JournalFileBackend(str(path)))
     wait: dict[str, Any] = {}
     if url.startswith(SQLITE):
-        Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        Path(_path_in(url)).parent.mkdir(parents=True, exist_ok=True)
         # seconds for which a job waits for the others that report
         wait = {"connect_args": {"timeout": 60}}
     try:

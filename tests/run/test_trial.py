@@ -38,13 +38,15 @@ def test_anything_else_is_no_storage(given: str) -> None:
         storage_url(given, default=Path("study.db"))
 
 
-@pytest.mark.parametrize("name", ["new/study.db", "new/study.log"])
+@pytest.mark.parametrize("name", ["new/study.db", "new/study.log", "a?b#c%20 d&e=1/study.db", "a?b#c%20/study.log"])
 def test_what_is_stored_is_there_for_the_next_one_who_opens_it(name: str, tmp_path: Path) -> None:
     url = storage_url(str(tmp_path / name), default=tmp_path)
+    assert storage_url(url, default=tmp_path) == url
     study = optuna.create_study(storage=open_storage(url), study_name="mine")
     study.tell(study.ask(), 1.5)
     again = optuna.load_study(storage=open_storage(url), study_name="mine")
     assert [trial.value for trial in again.trials] == [1.5]
+    assert (tmp_path / name).is_file()
 
 
 def test_a_database_that_cannot_be_opened_is_told_with_its_key(tmp_path: Path) -> None:
