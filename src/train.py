@@ -88,7 +88,11 @@ def main(cfg: DictConfig) -> float | None:
     hydra_cfg: Any = HydraConfig.get()
     overrides = given_overrides(hydra_cfg)
     ranks.end_with_sweep()
+    if not _is_job(hydra_cfg):
+        # before several processes are refused: each trains a run of its own
+        ranks.be_alone(cfg)
     ranks.check_processes(cfg, hydra_cfg)
+    ranks.be_alone(cfg)
     if ranks.is_own_command(cfg, hydra_cfg):
         return ranks.run_as_command("src.train", overrides, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))
     try:

@@ -8,7 +8,7 @@ kind is a command of its own.
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -20,6 +20,24 @@ from src.launch.parent_death import die_with_parent, parent_lock
 from src.run.result import Failure, Result
 
 _PARENT_LOCK = "SWEEP_PARENT_LOCK"
+
+
+# What launchers and images tell a process of its place among others, and what a process by itself would be told.
+_ALONE = {
+    **dict.fromkeys(("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID", "SLURM_LOCALID"), "0"),
+    **dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"), "1"),
+}
+
+
+def be_alone(cfg: DictConfig, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Let a run on one device be a run by itself, whatever place the environment gives its process.
+
+    Ranks are left over in images and clusters, and `srun` gives each task one, also where every task trains a run of
+    its own. Lightning would take such a process for one that keeps no records. Called before Lightning is imported,
+    which looks for a rank at once.
+    """
+    if not wants_many(cfg.trainer):
+        environ.update({name: value for name, value in _ALONE.items() if name in environ})
 
 
 def n_started(environ: Mapping[str, str] = os.environ) -> int:

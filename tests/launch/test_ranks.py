@@ -1,6 +1,7 @@
 """Runs of several processes, alone, in a sweep, and under Slurm."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
-from src.launch.ranks import check_processes, is_first_process, is_own_command, n_started, run_as_command, wants_many
+from src.launch.ranks import (
+    be_alone,
+    check_processes,
+    is_first_process,
+    is_own_command,
+    n_started,
+    run_as_command,
+    wants_many,
+)
 from src.run.directory import RunDir
 from src.run.result import Failure, Result
 from tests.launch.commands import QUIET, Launcher, results
@@ -189,3 +198,38 @@ def test_the_first_of_all_processes_speaks(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert is_first_process() is first
+
+
+LEFT_OVER = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "3", "WORLD_SIZE": "4", "SLURM_PROCID": "2", "HOME": "/"}
+
+
+def test_a_run_on_one_device_is_alone_whatever_is_left_in_the_environment() -> None:
+    environ = dict(LEFT_OVER)
+    be_alone(compose_train([]), environ)
+    assert is_first_process(environ)
+    assert n_started(environ) == 1
+    assert environ["HOME"] == "/"
+    assert environ.keys() == LEFT_OVER.keys()
+    many = dict(LEFT_OVER)
+    be_alone(compose_train(["trainer=ddp"]), many)
+    assert many == LEFT_OVER
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "left", [{"LOCAL_RANK": "1"}, {"RANK": "1", "WORLD_SIZE": "2"}, {"SLURM_PROCID": "3"}], ids=str
+)
+@pytest.mark.parametrize("mode", ["run", "sweep"])
+def test_such_a_run_leaves_its_records(mode: str, left: dict[str, str], tmp_path: Path) -> None:
+    where = [f"hydra.run.dir={tmp_path}/0"] if mode == "run" else ["-m", f"hydra.sweep.dir={tmp_path}", "seed=1,2"]
+    environment = {**os.environ, **left}
+    if mode == "sweep":
+        # a sweep for each of two processes is refused instead
+        environment.pop("WORLD_SIZE", None)
+    done = completed(sys.executable, "-m", "src.train", *where, *SHARED, *QUIET, env=environment)
+    assert done.returncode == 0, done.stderr
+    result = Result.read(tmp_path / "0" / "result.json")
+    assert result is not None
+    assert result.status == "completed"
+    assert (tmp_path / "0" / "metrics.csv").is_file()
+    assert (tmp_path / "0" / "checkpoints" / "last.ckpt").is_file()
