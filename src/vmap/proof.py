@@ -4,10 +4,13 @@ Single runs are built from each job's own configuration, by the functions that b
 Trainer. What differs is named, and the jobs run one by one. Nothing that is tried here touches what is trained on.
 """
 
+import contextlib
 import copy
+import io
 import itertools
 import pickle
 import random
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,38 +20,51 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from hydra.utils import get_class
 from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 from src.build import Built, build_data, build_task, build_trainer
 from src.compat.quiet import quiet_lightning
-from src.compat.torch import has_gradient_hook
+from src.compat.torch import has_backward_hook, has_forward_pre_hook, has_gradient_hook
 from src.config.keys import flatten
 from src.console.sweep import NoProgress
-from src.data.base import Part, Parts
+from src.data.base import Batches, Part, Parts
 from src.measure import measure
 from src.sweep.jobs import Job, hydra_config
 from src.tasks.base import Task
 from src.tasks.checkpoint import checkpoint_of, run_checkpoint
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import names_of
-from src.vmap.attributes import attributes
+from src.vmap.attributes import LIBRARIES, attributes, packages_as_they_are
 from src.vmap.errors import NotStackedError
 from src.vmap.measure import measure_model
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
+from src.vmap.stacked.draws import GradientHooks
+from src.vmap.stacked.elementwise import check_elementwise
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.trained import trained_models
 
 # Jobs that are trained both ways.
 _MEMBERS = 3
 
+# Models that a step of the trial computes: with more of them, tiles take turns.
+_TILE = 2
+
+# Jobs of which some may be lost.
+_MOST_MEMBERS = 8
+
 # Jobs among which they are chosen.
 _CANDIDATES = 1000
 
 # Epochs of a trial, and the batches of each.
 _EPOCHS, _BATCHES = 3, 3
+
+# Steps of an optimiser whose class has taken all of them with other numbers.
+_FEW_STEPS = 200
+
+# A loss that has grown to this is on its way to be lost, and rounding grows with it.
+_LOST = 1e6
 
 # Samples of a whole part.
 _SAMPLES = 2048
@@ -68,17 +84,32 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
         factory: Makes their models.
     """
     members = _with_a_partner(_most_different(jobs, factory), jobs, factory)
-    with hydra_config(members[0].hydra_cfg), _generators_as_they_are(), warnings.catch_warnings():
-        # what a run warns of, it says itself
+    with (
+        hydra_config(members[0].hydra_cfg),
+        _generators_as_they_are(),
+        packages_as_they_are(_targets(factory.config(members[0]))),
+        # what a run warns of and prints, it says itself
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         try:
+            # its layout
+            factory.model(members[0])
             _check_metrics(jobs, factory)
-            _prove(members, factory)
+            _check_all(jobs, factory)
+            _check_optimizers(jobs, factory)
+            _prove(members, jobs, factory)
         except NotStackedError as error:
             return str(error)
         except Exception as error:
             return _in_words(error)
     return None
+
+
+def _targets(cfg: Mapping[str, Any]) -> list[str]:
+    """Classes and functions that a configuration names."""
+    return [str(value) for key, value in flatten(cfg).items() if key.endswith("._target_")]
 
 
 def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
@@ -95,7 +126,7 @@ def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
 def _with_a_partner(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
     """And a job with all numbers of a member's optimiser, where that makes rows of one parameter of both."""
     recipes = {id(factory.recipe(job)) for job in members}
-    kind = get_class(factory.config(jobs[0])["optimizer"]["_target_"])
+    kind = factory.recipe(jobs[0]).kind
     if kind in STACKED or len(recipes) < len(members):
         return members
     chosen = {job.number for job in members}
@@ -118,6 +149,39 @@ def _check_metrics(jobs: Sequence[Job], factory: ModelFactory) -> None:
             raise NotStackedError(f"callbacks.{name}.monitor={node.monitor} is not measured during training")
 
 
+def _check_all(jobs: Sequence[Job], factory: ModelFactory) -> None:
+    """Compare what is kept in Python among all jobs, where network, loss or task are of one's own."""
+    cfg = factory.config(jobs[0])
+    own = [cfg[key]["_target_"].split(".")[0] not in LIBRARIES for key in ("loss", "task")]
+    if not any([*own, cfg["model"]["net"]["_target_"].split(".")[0] not in LIBRARIES]):
+        return
+    first: Mapping[str, str] | None = None
+    for job in jobs:
+        with hydra_config(job.hydra_cfg):
+            task = build_task(job.cfg, factory.datamodule(job).spec)
+        found = _in_python(task)
+        first = first or found
+        for name, digest in first.items():
+            if found.get(name) != digest:
+                raise NotStackedError(
+                    f"{name} differs from job to job, such as drawn from the seed, and stacked models would share it: "
+                    f"{_advice(task, name)}"
+                )
+
+
+def _check_optimizers(jobs: Sequence[Job], factory: ModelFactory) -> None:
+    """Try the optimisers by themselves, unless their arithmetic is written out here."""
+    recipes = list({id(recipe): recipe for recipe in map(factory.recipe, jobs)}.values())
+    kind = recipes[0].kind
+    if kind in STACKED:
+        return
+    batches = Batches(factory.datamodule(jobs[0]).parts.train, batch_size=factory.batch_size(jobs[0]))
+    n_steps = jobs[0].cfg.trainer.max_epochs * len(batches)
+    # what is torch's own depends on no number in this
+    for i, recipe in enumerate(recipes[:1] if kind.__module__.startswith("torch.") else recipes):
+        check_elementwise(recipe.optimizer, n_steps=n_steps if i == 0 else min(n_steps, _FEW_STEPS))
+
+
 # Both ways
 
 
@@ -132,17 +196,15 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class _Single:
-    """A single run of a job, and what it shows beside its outcome.
+    """A single run of a job.
 
     Attributes:
         job: The job.
         outcome: None if its loss was lost.
-        initial: What its network, loss and task kept in Python before training.
     """
 
     job: Job
     outcome: _Outcome | None
-    initial: Mapping[str, str]
 
 
 class _Rows(Logger):
@@ -172,7 +234,7 @@ class _Rows(Logger):
         self.rows.append({"epoch": float(step or 0), **metrics})
 
 
-def _prove(members: Sequence[Job], factory: ModelFactory) -> None:
+def _prove(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> None:
     """Train members both ways.
 
     In double precision, where rounding cannot hide a difference, nor grow into one; types are compared in their own.
@@ -189,8 +251,17 @@ def _prove(members: Sequence[Job], factory: ModelFactory) -> None:
     # a network that knows one precision only, or no run at all
     except Exception:
         trial, tolerance = own, _LOOSE
-        singles = [_train_alone(job, factory, trial) for job in members]
-    _compare_attributes(singles)
+        singles = [_train_surely(job, factory, trial) for job in members]
+    # a job that loses its loss shows nothing: others stand in
+    chosen = {job.number for job in members}
+    rest = [job for job in jobs if job.number not in chosen]
+    while sum(single.outcome is not None for single in singles) < 2 and rest and len(singles) < _MOST_MEMBERS:
+        members.append(rest.pop(len(rest) // 2))
+        singles.append(_train_surely(members[-1], factory, trial))
+    if not any(single.outcome for single in singles):
+        raise NotStackedError(
+            "the jobs that were tried lose their loss at once, so that nothing shows what a stack does"
+        )
     _compare(singles, _train_stacked(members, factory, trial), tolerance)
     # models with the same data are computed in another way
     parts = [factory.datamodule(job).parts for job in members]
@@ -234,21 +305,50 @@ def _train_alone(job: Job, factory: ModelFactory, trial: _Trial) -> _Single:
         raise NotStackedError(
             "its task draws from the seed when it is made: draw in the network or the loss, and keep it in a buffer"
         )
+    watch = GradientHooks()
     try:
-        built.fit()
+        with watch:
+            built.fit()
     except NonFiniteLossError:
-        return _Single(job, None, initial)
+        return _Single(job, None)
+    if watch.n_registered:
+        raise NotStackedError(
+            "a hook is registered on the gradient of a tensor while it trains (register_hook), which a stack does not "
+            "call: write a torch.autograd.Function instead"
+        )
     _check_draws(drawn, _drawn())
+    after_training = torch.get_rng_state()
     checkpoint = copy.deepcopy(checkpoint_of(built.trainer))
     metrics = measure(built).metrics if trial.is_measured else {}
+    if not torch.equal(after_training, torch.get_rng_state()):
+        raise NotStackedError("it draws random numbers while it is evaluated, such as dropout with training=True")
     for name, digest in _in_python(task).items():
         if initial.get(name) != digest:
             raise NotStackedError(
-                f"{name} changes while it trains, and stacked models would share it: keep it in a buffer"
+                f"{name} changes while it trains, and stacked models would share it: {_advice(task, name)}"
             )
     if not _equal(few, datamodule.parts):
         raise NotStackedError("its network or loss changes its input in place, such as x *= 2: write x = x * 2")
-    return _Single(job, _Outcome(rows.rows, metrics, checkpoint), initial)
+    is_lost = any(abs(value) > _LOST for row in rows.rows for name, value in row.items() if name.endswith("/loss"))
+    return _Single(job, None if is_lost else _Outcome(rows.rows, metrics, checkpoint))
+
+
+def _train_surely(job: Job, factory: ModelFactory, trial: _Trial) -> _Single:
+    """`_train_alone` of a job that is no stack's fault if it fails."""
+    try:
+        return _train_alone(job, factory, trial)
+    except NotStackedError:
+        raise
+    except Exception as error:
+        raise NotStackedError(f"its single run fails: {first_line(error)}") from error
+
+
+def _advice(task: Task, name: str) -> str:
+    """What to do about an attribute that changes."""
+    owner = dict(task.named_modules()).get(name.rpartition(".")[0])
+    if owner is not None and has_forward_pre_hook(owner):
+        return "a hook of torch puts it there; torch.nn.utils.parametrizations has one that can be stacked"
+    return "keep it in a buffer" + (" of the network or the loss" if name.startswith("task.") else "")
 
 
 def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) -> list[_Outcome]:
@@ -261,7 +361,7 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
     with hydra_config(first.hydra_cfg):
         task: Task = build_task(first.cfg, factory.datamodule(first).spec)
         trainer = trial.trainer(first, [])
-    module = StackedModule(models, task=task, batch_size=size, monitor=None, tile=len(models), progress=NoProgress())
+    module = StackedModule(models, task=task, batch_size=size, monitor=None, tile=_TILE, progress=NoProgress())
     with quiet_lightning():
         trainer.fit(module, train_dataloaders=[0])
     found: dict[int, _Outcome] = {}
@@ -311,21 +411,13 @@ def _in_python(task: Task) -> dict[str, str]:
     }
 
 
-def _compare_attributes(singles: Sequence[_Single]) -> None:
-    first, *others = (single.initial for single in singles)
-    for other in others:
-        for name, digest in first.items():
-            if other.get(name) != digest:
-                raise NotStackedError(
-                    f"{name} differs from job to job, such as drawn from the seed, and stacked models would share it: "
-                    "keep it in a buffer"
-                )
-
-
 def _check_hooks(task: Task) -> None:
     for name, parameter in task.named_parameters():
         if has_gradient_hook(parameter):
             raise NotStackedError(f"a hook is registered on the gradient of {name}, which a stack does not call")
+    for name, module in task.named_modules():
+        if has_backward_hook(module):
+            raise NotStackedError(f"a hook is registered on the backward pass of {name}, which a stack does not call")
 
 
 # Random generators
@@ -425,17 +517,34 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+# What `torch.func.vmap` says, and what that means to somebody who wrote a network; {} is what stands in the brackets.
+_WORDS = (
+    (
+        r"data-dependent control flow|is_nonzero|\.item\(\)",
+        "its network or loss decides by the value of a tensor (an if, float() or .item()), which differs from model to "
+        "model: use torch.where",
+    ),
+    (
+        r"randomness",
+        "it draws random numbers in a way that cannot be given to each model by itself: torch.rand, torch.randn, their "
+        "_like and nn.Dropout can",
+    ),
+    (r"(?:Batching rule not implemented for|do not yet support) ([\w:.]+)", "torch.func.vmap knows no {}"),
+    (
+        r"(?:aten::)?(\w+_)\(self, .*is not possible",
+        "it changes a tensor that all models share by one that differs ({}): put a new tensor in its place",
+    ),
+    (r"data pointer|numpy\(\)", "it takes numbers out of PyTorch (.numpy(), .data_ptr()), where models are mapped"),
+    (r"escaped|gen_vmap_plumbing", "a tensor leaves the function that is mapped, as in torch.utils.checkpoint"),
+)
+
+
 def _in_words(error: Exception) -> str:
     """What an exception of a trial means to somebody who wrote a network."""
-    text = str(error)
-    if any(word in text for word in ("data-dependent control flow", "is_nonzero", ".item()")):
-        return (
-            "its network or loss decides by the value of a tensor (an if, float() or .item()), which differs from "
-            "model to model: use torch.where"
-        )
-    if "randomness" in text:
-        return f"it draws random numbers while it trains, in another way than torch's dropout ({first_line(error)})"
-    return f"it cannot be stacked: {first_line(error)}"
+    for pattern, words in _WORDS:
+        if found := re.search(pattern, str(error)):
+            return words.format(*found.groups())
+    return f"it cannot be stacked: {re.sub(r' ?Please file.*', '', first_line(error))}"
 
 
 def first_line(error: Exception) -> str:

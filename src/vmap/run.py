@@ -16,6 +16,7 @@ from src.console.sweep import StackBar
 from src.pictures.catalogue import check_names
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, compose_jobs
+from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
 from src.vmap.plan import Stack, plan
 from src.vmap.record import Outcome
@@ -89,6 +90,9 @@ def _train(
             bar.begin()
             try:
                 outcomes = train_stack(stack.jobs, options, progress=bar, factory=factory)
+            except NotStackedError as error:
+                failed += [(job, str(error)) for job in stack.jobs]
+                continue
             # what a stack meets, such as too little memory, must not end the others
             except Exception as error:
                 log.exception("a stack failed")

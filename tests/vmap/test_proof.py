@@ -1,6 +1,9 @@
 """What is stacked computes what its single runs compute; what would not, runs one by one, and the reason is true."""
 
+import collections
+import itertools
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -331,6 +334,12 @@ class CountingElsewhere(Net):
         return super().forward(x)
 
 
+class Talking(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        sys.stdout.write("hello")
+        return super().forward(x)
+
+
 class Branching(Net):
     def forward(self, x: Tensor) -> Tensor:
         outputs = super().forward(x)
@@ -356,6 +365,112 @@ class Double(Net):
         return super().forward(x) + self.shift.float()
 
 
+class HookedInside(Net):
+    """Limits gradients between its layers: no trial meets one that is so large."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        units = torch.sin(self.inner(x))
+        if units.requires_grad:
+            hook(units, lambda grad: grad.clamp(-1e3, 1e3))
+        outputs: Tensor = self.outer(units)
+        return outputs
+
+
+class HookedModule(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner.register_full_backward_hook(lambda _module, grads, _outputs: grads)
+
+
+class Iterating(Net):
+    """Keeps how far it has come where no attribute shows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = itertools.count()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * (1 + next(self.steps) / 50 if self.training else 1))
+
+
+class Generating(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scales = (1 + i / 50 for i in itertools.count())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * next(self.scales))
+
+
+class Turning(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scales = collections.deque([1.0, 0.5, 2.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.scales.rotate(1)
+        return super().forward(x * self.scales[0])
+
+
+class State:
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n = 0
+
+
+class Slotted(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = State()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.state.n += 1
+        return super().forward(x * (1 + self.state.n / 50))
+
+
+class SomeSeeds(Net):
+    """Another network for some seeds alone, which are not among those that are tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_flat = torch.initial_seed() == 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.inner(x)) if self.is_flat else super().forward(x)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.LSTMCell(2, 4), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.outer(self.inner(x)[0])
+        return outputs
+
+
+class Normalised(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        nn.utils.spectral_norm(self.inner)
+
+
+class Outside(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x + float(self.inner.weight.detach().numpy()[0, 0]))
+
+
+class AlwaysDropping(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(nn.functional.dropout(x, 0.2, training=True))
+
+
+class Coins(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * torch.bernoulli(torch.full((2,), 0.5)) if self.training else x)
+
+
 class Unused(Net):
     """A layer that takes no part."""
 
@@ -378,6 +493,18 @@ NOT_STACKED: list[tuple[type[nn.Module], str]] = [
     (Branching, "decides by the value of a tensor"),
     (Lazy, "a lazy layer"),
     (Double, "net.shift is of torch.float64"),
+    (HookedInside, "a hook is registered on the gradient of a tensor"),
+    (HookedModule, "a hook is registered on the backward pass of net.inner"),
+    (Iterating, "net.steps changes while it trains"),
+    (Generating, "net.scales (changes while it trains|differs from job to job)"),
+    (Turning, "net.scales changes while it trains"),
+    (Slotted, "net.state changes while it trains"),
+    (SomeSeeds, "net.is_flat differs from job to job"),
+    (Recurrent, "torch.func.vmap knows no aten::lstm_cell"),
+    (Normalised, "net.inner.weight .*torch.nn.utils.parametrizations"),
+    (Outside, "takes numbers out of PyTorch"),
+    (AlwaysDropping, "draws random numbers while it is evaluated"),
+    (Coins, "draws random numbers in a way"),
     (Unused, "net.unused.weight takes no part in the loss"),
 ]
 
@@ -397,6 +524,71 @@ def test_a_network_that_would_not_be_the_same_runs_by_itself(
     # what was tried has not touched what others train on
     after = [tensor for part in factory.datamodule(jobs[0]).parts for tensor in part]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_a_trial_puts_back_what_a_module_holds_and_prints_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dict(CALLS)
+    assert not plan(own_jobs(tmp_path, net=CountingElsewhere)).stacks
+    assert before == CALLS
+    plan(own_jobs(tmp_path, net=Talking))
+    assert "hello" not in capsys.readouterr().out
+
+
+# Optimisers
+
+
+class OwnSGD(torch.optim.Optimizer):
+    """Its own numbers, one of which only some jobs feel."""
+
+    def __init__(self, params: Any, lr: float, clip: float = 1e9, after: int = 0) -> None:
+        super().__init__(params, {"lr": lr, "clip": clip, "after": after})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                state["n"] = state.get("n", 0) + 1
+                norm = p.grad.norm() if state["n"] > group["after"] else torch.zeros(())
+                p.add_(p.grad * (group["clip"] / (norm + 1e-6)).clamp(max=1), alpha=-group["lr"])
+
+
+@pytest.mark.parametrize(
+    ("each", "reason"),
+    [
+        # clips by the norm of all numbers, in one job and at late steps alone
+        (["clip=100.0", "clip=90.0", "clip=80.0", "clip=70.0", "clip=0.01"], "does not act on every number by itself"),
+        (["after=40", "after=40", "after=41"], "does not act on every number by itself"),
+        (["lr=0.1", "lr=0.2", "lr=0.3"], None),
+    ],
+)
+def test_an_optimiser_is_tried_with_all_numbers_and_at_late_steps(
+    each: list[str],
+    reason: str | None,
+    tmp_path: Path,
+) -> None:
+    jobs = make_jobs(["model=circle_v2", "trainer.max_epochs=60"], [("seed=1",)] * len(each), tmp_path)
+    for job, own in zip(jobs, each, strict=True):
+        key, value = own.split("=")
+        # one that never clips is elementwise
+        node = {"lr": 0.1, "clip": 1e9, "after": 1000, "_target_": f"{__name__}.OwnSGD", "_partial_": True}
+        changed = {key: float(value) if key != "after" else int(value), **({"clip": 0.01} if key == "after" else {})}
+        job.cfg.optimizer = {**node, **({"after": 0} if key == "clip" else {}), **changed}
+    found = plan(jobs)
+    assert len(found.stacks) == (reason is None), found.single
+    assert all(f"OwnSGD {reason}" in each for _, each in found.single)
+
+
+def test_jobs_that_are_lost_at_once_prove_nothing(tmp_path: Path) -> None:
+    common = ["data=line", "model=line", "logger=csv", "trainer.max_epochs=6"]
+    lost = [(f"optimizer.lr=1e{n}",) for n in (30, 31, 32)]
+    jobs = make_jobs(common, lost, tmp_path / "lost")
+    assert all("lose their loss at once" in reason for _, reason in plan(jobs).single)
+    jobs = make_jobs(common, [*lost, ("optimizer.lr=0.01",), ("optimizer.lr=0.02",)], tmp_path / "some")
+    (stack,) = plan(jobs).stacks
+    assert len(stack.jobs) == 5
 
 
 # Losses, tasks, data
@@ -506,7 +698,7 @@ def test_these_losses_and_data_are_stacked(targets: dict[str, type], tmp_path: P
     [
         ({"loss": DrawnAttribute}, "loss.weight differs from job to job"),
         ({"loss": CountingLoss}, "loss.calls changes while it trains"),
-        ({"task": DrawingTask}, "its task draws from the seed when it is made"),
+        ({"task": DrawingTask}, "task.shift differs from job to job.*of the network or the loss"),
         ({"task": GeneratorTask}, "task.generator changes while it trains"),
         ({"task": HookingTask}, "a hook is registered on the gradient of net.layers.0.weight"),
         ({"data": Unsteady}, "its data differ each time that they are made"),

@@ -95,6 +95,29 @@ class Draws(TorchFunctionMode):
         return torch.stack(drawn)
 
 
+class GradientHooks(TorchFunctionMode):
+    """Counts hooks that are registered on gradients of tensors.
+
+    Attributes:
+        n_registered: How many were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_registered = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Let everything pass."""
+        self.n_registered += func in (Tensor.register_hook, Tensor.register_post_accumulate_grad_hook)
+        return func(*args, **(kwargs or {}))
+
+
 class _PerModel(torch.autograd.Function):
     """Gives each model of a `vmap` its row of a stacked tensor."""
 
