@@ -16,7 +16,7 @@ from benchmarks.figures import cost_curve
 from benchmarks.lightning_pattern import fit as usual_fit
 from benchmarks.problem import circle_net, circles, plain_loop
 from benchmarks.timing import Claim, command, in_turn, scratch
-from src.build import build_task, build_trainer
+from src.build import build_trainer
 from src.config.compose import compose_train
 from src.console.sweep import NoProgress
 from src.plots.style import color
@@ -50,13 +50,11 @@ def together(made: list[Job]) -> float:
     """Seconds of training and evaluating models every epoch, without what stands around it."""
     factory = ModelFactory()
     cfg = made[0].cfg
-    task = build_task(cfg, factory.datamodule(made[0]).spec)
     trainer = build_trainer(cfg, [], [])
     models = [factory.model(job) for job in made]
-    limits = Limits.of(models[0], task.net, torch.device("cpu"), memory_gb=None, tile=None)
-    module = StackedModule(
-        models, task=task, batch_size=factory.batch_size(made[0]), monitor=None, tile=limits.tile, progress=NoProgress()
-    )
+    limits = Limits.of(models[0], models[0].task.net, torch.device("cpu"), memory_gb=None, tile=None)
+    size = factory.batch_size(made[0])
+    module = StackedModule(models, batch_size=size, monitor=None, tile=limits.tile, progress=NoProgress())
     start = time.perf_counter()
     trainer.fit(module, train_dataloaders=[0])
     return time.perf_counter() - start

@@ -64,10 +64,11 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
     """Why these jobs cannot be stacked, or None.
 
     Args:
-        jobs: At least two, alike in all that `src.vmap.plan` compares.
+        jobs: At least two, alike in all that `src.vmap.plan` compares, or but for widths and activations.
         factory: Makes their models.
     """
-    members = _with_a_partner(_most_different(jobs, factory), jobs, factory)
+    members = _with_another_network(_most_different(jobs, factory), jobs, factory)
+    members = _with_a_partner(members, jobs, factory)
     with hydra_config(members[0].hydra_cfg), _generators_as_they_are(), warnings.catch_warnings():
         # what a run warns of, it says itself
         warnings.simplefilter("ignore")
@@ -90,6 +91,15 @@ def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
         rest = [i for i in range(len(candidates)) if i not in chosen]
         chosen.append(max(rest, key=lambda i: min(_distance(leaves[i], leaves[k]) for k in chosen)))
     return [candidates[i] for i in chosen]
+
+
+def _with_another_network(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
+    """And a job of another width or activation, where there is one."""
+    nets = [factory.config(job)["model"]["net"] for job in members]
+    if any(net != nets[0] for net in nets):
+        return members
+    others = (job for job in jobs if factory.config(job)["model"]["net"] != nets[0])
+    return [*members, *itertools.islice(others, 1)]
 
 
 def _with_a_partner(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
@@ -190,7 +200,7 @@ def _prove(members: Sequence[Job], factory: ModelFactory) -> None:
     except Exception:
         trial, tolerance = own, _LOOSE
         singles = [_train_alone(job, factory, trial) for job in members]
-    _compare_attributes(singles)
+    _compare_attributes(singles, factory)
     _compare(singles, _train_stacked(members, factory, trial), tolerance)
     # models with the same data are computed in another way
     parts = [factory.datamodule(job).parts for job in members]
@@ -257,11 +267,15 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
     models = [factory.model(job) for job in jobs]
     copies = {id(model.parts): _copy(_few(model.parts, size)) for model in models}
     # without callbacks, as the single runs
-    models = [replace(model, parts=copies[id(model.parts)], stopping=()) for model in models]
+    tasks: dict[Task, Task] = {}
+    for model in models:
+        if model.task not in tasks:
+            with hydra_config(model.job.hydra_cfg):
+                tasks[model.task] = build_task(model.job.cfg, model.task.spec)
+    models = [replace(model, task=tasks[model.task], parts=copies[id(model.parts)], stopping=()) for model in models]
     with hydra_config(first.hydra_cfg):
-        task: Task = build_task(first.cfg, factory.datamodule(first).spec)
         trainer = trial.trainer(first, [])
-    module = StackedModule(models, task=task, batch_size=size, monitor=None, tile=len(models), progress=NoProgress())
+    module = StackedModule(models, batch_size=size, monitor=None, tile=len(models), progress=NoProgress())
     with quiet_lightning():
         trainer.fit(module, train_dataloaders=[0])
     found: dict[int, _Outcome] = {}
@@ -269,7 +283,8 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
         for trained in trained_models(tile, n_epochs=trainer.current_epoch):
             metrics: dict[str, float] = {}
             if trial.is_measured and trained.error is None:
-                metrics = measure_model(task, trained.last_tensors, trained.model.parts, trainer.precision_plugin)
+                model = trained.model
+                metrics = measure_model(model.task, trained.last_tensors, model.parts, trainer.precision_plugin)
             checkpoint = {**run_checkpoint(**trained.state), "rng_state": trained.rng_state}
             found[id(trained.model)] = _Outcome(trained.rows, metrics, checkpoint)
     return [found[id(model)] for model in models]
@@ -311,11 +326,13 @@ def _in_python(task: Task) -> dict[str, str]:
     }
 
 
-def _compare_attributes(singles: Sequence[_Single]) -> None:
-    first, *others = (single.initial for single in singles)
+def _compare_attributes(singles: Sequence[_Single], factory: ModelFactory) -> None:
+    first, *others = singles
     for other in others:
-        for name, digest in first.items():
-            if other.get(name) != digest:
+        # networks of other widths, which are padded, are this project's own
+        alike = factory.task(other.job) is factory.task(first.job)
+        for name, digest in first.initial.items():
+            if other.initial.get(name) != digest and (alike or not name.startswith("net.")):
                 raise NotStackedError(
                     f"{name} differs from job to job, such as drawn from the seed, and stacked models would share it: "
                     "keep it in a buffer"
