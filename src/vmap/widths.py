@@ -5,7 +5,8 @@ together as long as they save more than they cost. Measured against stacks of th
 800 samples: hidden layers of 8, 10, 12 and 16 units take 1/2.1 of the time with 4 models each, 1/2.5 with 8, 1/1.5 with
 16 and 1/1.4 with 32. ReLU and tanh side by side, which are applied in turn, take 1/1.2, 1/1.2, 1/1.1 and as long as by
 themselves. Seven models of 8 units and one of 64 take 1/1.1 of the time; with one of 128 they would take 1.2 times as
-long, and are left apart.
+long, and are left apart. Single hidden layers of 8, 10, 12, 16, 20, 24, 28 and 32 units, a job each and 1,000 epochs,
+take 1.4 s padded, 5.4 s as stacks of one, and 7.3 s as single runs; with two such layers 2.8, 4.8 and 6.1 s.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

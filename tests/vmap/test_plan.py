@@ -58,9 +58,7 @@ def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_pa
         "data.n_val=100",
         "data.test_size=0.5",
         "data.batch_size=10",
-        "model.net.hidden=[10]",
         "model.net.hidden=[10,500]",
-        "model.net.out_features=1",
         "optimizer.nesterov=true",
         "task.eval_every_n_epochs=1",
         "task.gradient_clip_val=1",
@@ -181,6 +179,13 @@ def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
 def test_stacks_say_what_sets_them_apart(each: list[tuple[str, ...]], unlike: list[str], tmp_path: Path) -> None:
     found = [line.partition("; unlike ")[2] for line in stacks_of(each, tmp_path)]
     assert found == unlike
+
+
+def test_networks_of_other_depths_have_a_stack_each(tmp_path: Path) -> None:
+    hidden = ["[8]", "[8,8]", "[9]", "[9,8]", "[]", "[8,8,8]"]
+    found = plan(make_jobs(["model=mlp"], [(f"model.net.hidden={each}",) for each in hidden], tmp_path))
+    assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 2], [1, 3]]
+    assert {reason for _, reason in found.single} == {"no other job is like it"}
 
 
 def test_a_padded_stack_says_so(tmp_path: Path) -> None:
