@@ -16,7 +16,7 @@ from benchmarks.figures import cost_curve
 from benchmarks.lightning_pattern import fit as usual_fit
 from benchmarks.problem import circle_net, circles, plain_loop
 from benchmarks.timing import Claim, command, in_turn, scratch
-from src.build import build_task, build_trainer
+from src.build import build, build_trainer
 from src.config.compose import compose_train
 from src.console.sweep import NoProgress
 from src.plots.style import color
@@ -30,6 +30,7 @@ EPOCHS = 1000
 FEW = 4
 MANY = 1024
 MEASURED = ("task.eval_every_n_epochs=1", "task.log_every_n_epochs=10")
+WIDTHS = (8, 10, 12, 16, 20, 24, 28, 32)
 COUNTS = (1, 4, 16, 64, 256, 1024, 4096, 10_000)
 
 
@@ -50,13 +51,11 @@ def together(made: list[Job]) -> float:
     """Seconds of training and evaluating models every epoch, without what stands around it."""
     factory = ModelFactory()
     cfg = made[0].cfg
-    task = build_task(cfg, factory.datamodule(made[0]).spec)
     trainer = build_trainer(cfg, [], [])
     models = [factory.model(job) for job in made]
-    limits = Limits.of(models[0], task.net, torch.device("cpu"), memory_gb=None, tile=None)
-    module = StackedModule(
-        models, task=task, batch_size=factory.batch_size(made[0]), monitor=None, tile=limits.tile, progress=NoProgress()
-    )
+    limits = Limits.of(models[0], models[0].task.net, torch.device("cpu"), memory_gb=None, tile=None)
+    size = factory.batch_size(made[0])
+    module = StackedModule(models, batch_size=size, monitor=None, tile=limits.tile, progress=NoProgress())
     start = time.perf_counter()
     trainer.fit(module, train_dataloaders=[0])
     return time.perf_counter() - start
@@ -77,6 +76,21 @@ def per_model_epoch() -> Claim:
         lambda: plain(400) / 400,
         target=1 / 10,
     )
+
+
+def of_widths() -> Claim:
+    """A hidden layer of 8 to 32 units, padded to train together, against the single runs."""
+    made = jobs(len(WIDTHS), EPOCHS, "model=mlp")
+    for job, width in zip(made, WIDTHS, strict=True):
+        job.cfg.model.net.hidden = [width]
+    return in_turn("8 widths together / single runs", lambda: together(made), lambda: sum(map(_alone, made)))
+
+
+def _alone(job: Job) -> float:
+    built = build(job.cfg)
+    start = time.perf_counter()
+    built.fit()
+    return time.perf_counter() - start
 
 
 def sweep(n: int, *overrides: str) -> float:
@@ -113,7 +127,7 @@ def around() -> Claim:
 
 def claims() -> list[Claim]:
     """All of them."""
-    return [per_model_epoch(), *whole_command()]
+    return [per_model_epoch(), of_widths(), *whole_command()]
 
 
 def curve() -> list[dict[str, Any]]:

@@ -36,8 +36,10 @@ def _describe(cfgs: Sequence[Config]) -> str:
     kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]
     size = first["data"].get("batch_size")
     batches = f"batches of {size}" if size else "one batch an epoch"
+    is_padded = any(cfg["model"]["net"] != first["model"]["net"] for cfg in cfgs)
+    network = "networks of one depth, padded to common widths" if is_padded else "the same network"
     return (
-        f"{len(cfgs)} models {names} are stacked: the same network, {', '.join(kinds)}, "
+        f"{len(cfgs)} models {names} are stacked: {network}, {', '.join(kinds)}, "
         f"{first['trainer']['max_epochs']} epochs, {batches}; they differ in {', '.join(differing) or 'nothing'}"
     )
 

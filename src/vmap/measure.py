@@ -14,7 +14,7 @@ def measure_model(task: Task, tensors: Mapping[str, Tensor], parts: Parts, preci
     """Measure a model.
 
     Args:
-        task: Task of the stack; its network and loss receive the model's tensors.
+        task: The model's; its network and loss receive its tensors.
         tensors: Parameters and buffers by their names in the task.
         parts: The model's data.
         precision: As the trainer has it.

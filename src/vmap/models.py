@@ -13,12 +13,13 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from src import data
-from src.build import build_data, build_loss, build_net, build_optimizer
+from src.build import build_data, build_loss, build_net, build_optimizer, build_task
 from src.config.errors import ConfigError
 from src.config.keys import counts
 from src.data.base import InMemoryDataModule, Parts
 from src.data.spec import DataSpec
 from src.sweep.jobs import Job, hydra_config
+from src.tasks.base import Task
 from src.vmap.stacked.layout import Layout, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 from src.vmap.stopping import stopping_nodes
@@ -32,6 +33,7 @@ class Model:
 
     Attributes:
         job: What asked for it.
+        task: Its network, without its weights, loss and score; models of one structure hold the same object.
         weights: Its first weights (p,), those that its seed draws; what is trained of them.
         held: Its buffers and frozen parameters by name.
         rng_state: Where drawing them has left the global generator.
@@ -42,6 +44,7 @@ class Model:
     """
 
     job: Job
+    task: Task
     weights: Tensor
     held: Mapping[str, Tensor]
     rng_state: Tensor
@@ -71,7 +74,16 @@ class ModelFactory:
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
         stopping = list(stopping_nodes(cfg["callbacks"]).values())
-        return Model(job, weights, held, rng_state, datamodule.parts, batch_seed, self.recipe(job), stopping)
+        task, recipe = self.task(job), self.recipe(job)
+        return Model(job, task, weights, held, rng_state, datamodule.parts, batch_seed, recipe, stopping)
+
+    def task(self, job: Job) -> Task:
+        """The task of a job: one for all with the same network, loss and precision."""
+        cfg, spec = self.config(job), self.datamodule(job).spec
+        # training leaves the network in the type of its precision
+        decides = [cfg["task"], cfg["model"]["net"], cfg["loss"], cfg["trainer"].get("precision"), str(spec)]
+        task: Task = self._once("task", decides, job, lambda: build_task(job.cfg, spec))
+        return task
 
     def config(self, job: Job) -> dict[str, Any]:
         """A job's configuration as plain containers, with everything that its values refer to."""

@@ -10,11 +10,11 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 from src.compat.lightning import completed, skip_epochs
 from src.console.sweep import NoProgress
 from src.data.base import Part
-from src.tasks.base import Task
 from src.tasks.checkpoint import loops_of
 from src.tasks.loop import names_of
 from src.vmap.limits import cut
 from src.vmap.models import Model
+from src.vmap.stacked.padded import Frame
 from src.vmap.stacked.schedulers import StackedPlateau
 from src.vmap.tile import Ending, Monitor, Tile
 from src.vmap.unfinished import tiles_in
@@ -31,7 +31,6 @@ class StackedModule(pl.LightningModule):
 
     Args:
         models: Models of the chunk.
-        task: Their loss, score and network.
         batch_size: Samples per training batch; None for all of them.
         monitor: Decides which weights are the best; None keeps none.
         tile: Most models that one step computes.
@@ -42,7 +41,6 @@ class StackedModule(pl.LightningModule):
         self,
         models: Sequence[Model],
         *,
-        task: Task,
         batch_size: int | None,
         monitor: Monitor | None,
         tile: int,
@@ -50,10 +48,12 @@ class StackedModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self._models, self._batch_size, self._monitor, self._tile = models, batch_size, monitor, tile
+        self._batch_size, self._monitor, self._tile = batch_size, monitor, tile
         self._progress = progress
-        # in a list: as a submodule, its weights would stand in this module's checkpoints
-        self._task = [task]
+        # one task for each structure, in a list: as submodules, their weights would stand in this module's checkpoints
+        self._tasks = list(dict.fromkeys(model.task for model in models))
+        self._frame = Frame(self._tasks)
+        self._models = sorted(models, key=lambda model: self._frame.order_of(model.task))
         self.tiles: list[Tile] = []
         self._loaded: list[dict[str, Any]] = []
 
@@ -63,9 +63,9 @@ class StackedModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Lay out the tiles on the device."""
-        (task,) = self._task
         precision = self.trainer.precision_plugin
-        precision.convert_module(task).to(self.device)
+        for task in self._tasks:
+            precision.convert_module(task).to(self.device)
         whole = tiles_of(self._models, self._tile)
         if self._loaded:
             # of the version before, tiles are whole
@@ -80,7 +80,7 @@ class StackedModule(pl.LightningModule):
         self._loaded = []
         self._end_where_all_have()
         every_epoch = isinstance(self.tiles[0].scheduler, StackedPlateau)
-        self.schedule = task.make_schedule(self.trainer.max_epochs, every_epoch=every_epoch)
+        self.schedule = self._tasks[0].make_schedule(self.trainer.max_epochs, every_epoch=every_epoch)
 
     @property
     def _max_epochs(self) -> int:
@@ -89,11 +89,10 @@ class StackedModule(pl.LightningModule):
         return n
 
     def _lay_out(self, models: Sequence[Model]) -> Tile:
-        (task,) = self._task
         is_double = isinstance(self.trainer.precision_plugin, DoublePrecision)
         return Tile(
             models,
-            task=task,
+            frame=self._frame,
             ready=self._ready,
             dtype=torch.float64 if is_double else torch.float32,
             batch_size=self._batch_size,
@@ -115,12 +114,12 @@ class StackedModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it up once the tiles are laid out."""
-        self._loaded = tiles_in(checkpoint, names_of(self._task[0].score_name))
+        self._loaded = tiles_in(checkpoint, names_of(self._tasks[0].score_name))
 
     def _ready(self, part: Part) -> Part:
         convert = self.trainer.precision_plugin.convert_input
         x, y = (tensor.to(self.device) for tensor in part)
-        return Part(convert(x), convert(self._task[0].targets(y)))
+        return Part(convert(x), convert(self._tasks[0].targets(y)))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Train a block of epochs, tile by tile."""

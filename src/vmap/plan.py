@@ -2,14 +2,14 @@
 
 Jobs share a stack where all that decides the course of the arithmetic is equal: network structure, task, class of the
 optimiser, loss, epochs, batch size, sizes of the data. Seeds, the numbers of optimiser and scheduler, and the data
-themselves may differ.
+themselves may differ, and where padding pays (`src.vmap.widths`) also widths and activations of an `MLP`.
 """
 
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.utils import get_class, get_object
 from lightning.pytorch import Trainer
@@ -28,6 +28,7 @@ from src.callbacks.pruning import Pruning
 from src.callbacks.tensorboard import PrecisionRecallCurves
 from src.config.keys import counts, flatten
 from src.data.base import InMemoryDataModule
+from src.models.mlp import MLP
 from src.run.directory import RunDir
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
@@ -39,6 +40,7 @@ from src.vmap.proof import first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE, OptimizerRecipe, changes_the_rate_only
 from src.vmap.stopping import NUMBERS, stopping_nodes
+from src.vmap.widths import put_together
 
 # Keys of the trainer that a stack knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {
@@ -106,7 +108,7 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
         factory: Keeps what it has made, for their training.
     """
     factory = factory or ModelFactory()
-    alike: dict[str, list[Job]] = {}
+    alike: dict[_Key, list[Job]] = {}
     single: list[tuple[Job, str]] = []
     for job in jobs:
         key, reason = _place(job, factory)
@@ -114,18 +116,55 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
             single.append((job, reason))
         else:
             alike.setdefault(key, []).append(job)
-    stacked: list[list[Job]] = []
-    for group in alike.values():
-        obstacle = "no other job is like it" if len(group) == 1 else obstacle_of(group, factory)
-        if obstacle is None:
-            stacked.append(group)
-        else:
-            single.extend((job, obstacle) for job in group)
+    families: dict[str, list[list[Job]]] = {}
+    for key, group in alike.items():
+        families.setdefault(key.of_any_width or key.own, []).append(group)
+    stacked: list[Sequence[Job]] = []
+    for family in families.values():
+        for groups in put_together(family, factory) if len(family) > 1 else [family]:
+            together, refused = _stacked(groups, factory)
+            stacked += together
+            single += refused
     lines = describe([[factory.config(job) for job in group] for group in stacked], deciding=_deciding)
     return Plan(tuple(Stack(tuple(group), line) for group, line in zip(stacked, lines, strict=True)), tuple(single))
 
 
-def _place(job: Job, factory: ModelFactory) -> tuple[str | None, str]:
+def _stacked(
+    groups: Sequence[Sequence[Job]], factory: ModelFactory, obstacle: str = "no other job is like it"
+) -> tuple[list[Sequence[Job]], list[tuple[Job, str]]]:
+    """Groups of jobs of one structure in a stack, or where that does not work in one for each.
+
+    Args:
+        groups: The groups.
+        factory: Makes their models.
+        obstacle: What keeps a job from a stack if it is the only one.
+
+    Returns:
+        The jobs of each stack, and those of none with the reason.
+    """
+    jobs = sorted((job for group in groups for job in group), key=lambda job: job.number)
+    reason = obstacle if len(jobs) == 1 else obstacle_of(jobs, factory)
+    if reason is None:
+        return [jobs], []
+    if len(groups) == 1:
+        return [], [(job, reason) for job in jobs]
+    found = [_stacked([group], factory, reason) for group in groups]
+    return [jobs for stacks, _ in found for jobs in stacks], [each for _, single in found for each in single]
+
+
+class _Key(NamedTuple):
+    """What is compared.
+
+    Attributes:
+        own: Equal for jobs that share a stack as they are.
+        of_any_width: Equal for those that may share one with their networks padded; None for other networks.
+    """
+
+    own: str
+    of_any_width: str | None
+
+
+def _place(job: Job, factory: ModelFactory) -> tuple[_Key | None, str]:
     """The key of a job's stack, or None and the reason why it has none."""
     try:
         _check(factory.config(job), job, factory)
@@ -154,9 +193,9 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     if not isinstance(cfg["trainer"]["max_epochs"], int) or cfg["trainer"]["max_epochs"] < 1:
         raise NotStackedError(f"trainer.max_epochs={cfg['trainer']['max_epochs']}")
     for key, base, own in (("task", Task, _TASK), ("data", InMemoryDataModule, _DATA)):
-        if changed := _changed(get_class(cfg[key]["_target_"]), base, own):
+        if changed := _changed(get_object(cfg[key]["_target_"]), base, own):
             raise NotStackedError(f"{cfg[key]['_target_']} has its own {', '.join(changed)}")
-    _check_optimizer(cfg)
+    _check_optimizer(cfg["optimizer"], factory.recipe(job).kind)
     if cfg["scheduler"]:
         _check_scheduler(cfg["scheduler"]["_target_"], lambda: factory.recipe(job))
     _check_stopping(cfg)
@@ -168,9 +207,7 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
                 raise NotStackedError(f"{key}.{name}.save={node['save']}")
 
 
-def _check_optimizer(cfg: Mapping[str, Any]) -> None:
-    optimizer = cfg["optimizer"]
-    kind: Any = get_class(optimizer["_target_"])
+def _check_optimizer(optimizer: Mapping[str, Any], kind: Any) -> None:
     closure = inspect.signature(kind.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
         raise NotStackedError(f"{optimizer['_target_']} asks for the loss several times in a step (closure)")
@@ -200,17 +237,17 @@ def _check_stopping(cfg: Mapping[str, Any]) -> None:
         raise NotStackedError(f"callbacks.{' and callbacks.'.join(nodes)} watch the same metric")
 
 
-def _changed(kind: type, base: type, own: Collection[str]) -> list[str]:
+def _changed(kind: Any, base: type, own: Collection[str]) -> list[str]:
     """What a class has put in the place of its base's methods, apart from what is its ``own`` to say."""
-    if not issubclass(kind, base):
+    if not (isinstance(kind, type) and issubclass(kind, base)):
         return ["training loop"]
     above = kind.__mro__[: kind.__mro__.index(base)]
     names = {name for each in above for name in vars(each) if not name.startswith("__") and name != "_abc_impl"}
     return sorted(name for name in names if name not in own and hasattr(base, name))
 
 
-def _key(job: Job, factory: ModelFactory) -> str:
-    """Equal for jobs that share a stack."""
+def _key(job: Job, factory: ModelFactory) -> _Key:
+    """What must be equal."""
     cfg, datamodule = factory.config(job), factory.datamodule(job)
     n_train = len(datamodule.parts.train.x)
     scheduler = cfg["scheduler"] or {}
@@ -222,18 +259,30 @@ def _key(job: Job, factory: ModelFactory) -> str:
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
         "callbacks": [_decides(node) for node in cfg["callbacks"].values() if node],
         "data": [
+            cfg["data"]["_target_"],
             str(datamodule.spec),
             [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
             min(factory.batch_size(job) or n_train, n_train),
         ],
     }
     factory.recipe(job)
+    net = cfg["model"]["net"]
+    if get_object(net["_target_"]) is not MLP:
+        return _Key(_text(common), None)
+    # a mistake in its widths is this job's alone
+    factory.task(job)
+    rest = {name: value for name, value in net.items() if name not in ("hidden", "activation")}
+    padded = {**common, "model": {**common["model"], "net": {**rest, "depth": len(net["hidden"])}}}
+    return _Key(_text(common), _text(padded))
+
+
+def _text(common: Mapping[str, Any]) -> str:
     return json.dumps(common, sort_keys=True, default=str)
 
 
 def _settings(optimizer: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal of an optimiser: all but its numbers."""
-    known = STACKED.get(get_class(optimizer["_target_"]))
+    known = STACKED.get(get_object(optimizer["_target_"]))
     if known is not None:
         return {name: value for name, value in optimizer.items() if name not in known.numbers}
     return {name: value for name, value in optimizer.items() if not _is_number(value)}

@@ -80,10 +80,11 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
     """Why these jobs cannot be stacked, or None.
 
     Args:
-        jobs: At least two, alike in all that `src.vmap.plan` compares.
+        jobs: At least two, alike in all that `src.vmap.plan` compares, or but for widths and activations.
         factory: Makes their models.
     """
-    members = _with_a_partner(_most_different(jobs, factory), jobs, factory)
+    members = _with_another_network(_most_different(jobs, factory), jobs, factory)
+    members = _with_a_partner(members, jobs, factory)
     with (
         hydra_config(members[0].hydra_cfg),
         _generators_as_they_are(),
@@ -123,6 +124,15 @@ def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
     return [candidates[i] for i in chosen]
 
 
+def _with_another_network(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
+    """And a job of another width or activation, where there is one."""
+    nets = [factory.config(job)["model"]["net"] for job in members]
+    if any(net != nets[0] for net in nets):
+        return members
+    others = (job for job in jobs if factory.config(job)["model"]["net"] != nets[0])
+    return [*members, *itertools.islice(others, 1)]
+
+
 def _with_a_partner(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
     """And a job with all numbers of a member's optimiser, where that makes rows of one parameter of both."""
     recipes = {id(factory.recipe(job)) for job in members}
@@ -152,8 +162,9 @@ def _check_metrics(jobs: Sequence[Job], factory: ModelFactory) -> None:
 def _check_all(jobs: Sequence[Job], factory: ModelFactory) -> None:
     """Compare what is kept in Python among all jobs, where network, loss or task are of one's own."""
     cfg = factory.config(jobs[0])
-    own = [cfg[key]["_target_"].split(".")[0] not in LIBRARIES for key in ("loss", "task")]
-    if not any([*own, cfg["model"]["net"]["_target_"].split(".")[0] not in LIBRARIES]):
+    targets = {"net": cfg["model"]["net"], "loss": cfg["loss"], "task": cfg["task"]}
+    shipped = tuple(f"{part}." for part, node in targets.items() if node["_target_"].split(".")[0] in LIBRARIES)
+    if len(shipped) == len(targets):
         return
     first: Mapping[str, str] | None = None
     for job in jobs:
@@ -162,7 +173,7 @@ def _check_all(jobs: Sequence[Job], factory: ModelFactory) -> None:
         found = _in_python(task)
         first = first or found
         for name, digest in first.items():
-            if found.get(name) != digest:
+            if not name.startswith(shipped) and found.get(name) != digest:
                 raise NotStackedError(
                     f"{name} differs from job to job, such as drawn from the seed, and stacked models would share it: "
                     f"{_advice(task, name)}"
@@ -357,11 +368,15 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
     models = [factory.model(job) for job in jobs]
     copies = {id(model.parts): _copy(_few(model.parts, size)) for model in models}
     # without callbacks, as the single runs
-    models = [replace(model, parts=copies[id(model.parts)], stopping=()) for model in models]
+    tasks: dict[Task, Task] = {}
+    for model in models:
+        if model.task not in tasks:
+            with hydra_config(model.job.hydra_cfg):
+                tasks[model.task] = build_task(model.job.cfg, model.task.spec)
+    models = [replace(model, task=tasks[model.task], parts=copies[id(model.parts)], stopping=()) for model in models]
     with hydra_config(first.hydra_cfg):
-        task: Task = build_task(first.cfg, factory.datamodule(first).spec)
         trainer = trial.trainer(first, [])
-    module = StackedModule(models, task=task, batch_size=size, monitor=None, tile=_TILE, progress=NoProgress())
+    module = StackedModule(models, batch_size=size, monitor=None, tile=_TILE, progress=NoProgress())
     with quiet_lightning():
         trainer.fit(module, train_dataloaders=[0])
     found: dict[int, _Outcome] = {}
@@ -369,7 +384,8 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
         for trained in trained_models(tile, n_epochs=trainer.current_epoch):
             metrics: dict[str, float] = {}
             if trial.is_measured and trained.error is None:
-                metrics = measure_model(task, trained.last_tensors, trained.model.parts, trainer.precision_plugin)
+                model = trained.model
+                metrics = measure_model(model.task, trained.last_tensors, model.parts, trainer.precision_plugin)
             checkpoint = {**run_checkpoint(**trained.state), "rng_state": trained.rng_state}
             found[id(trained.model)] = _Outcome(trained.rows, metrics, checkpoint)
     return [found[id(model)] for model in models]

@@ -32,7 +32,7 @@ from src.pictures.subject import Subject, title_of
 from src.record import Fitted, Recorder
 from src.run.directory import RunDir
 from src.sweep.jobs import Job
-from src.tasks.base import Task, task_state
+from src.tasks.base import task_state
 from src.tasks.checkpoint import LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
 from src.vmap.measure import measure_model
@@ -72,7 +72,6 @@ class ModelRecorder:
     """Writes the run directories of a chunk that has been trained.
 
     Attributes:
-        task: The stack's task; its network receives the weights of one model after the other.
         factory: What has made the models.
         trainer: What has trained the chunk.
         schedule: Which epochs were measured and logged.
@@ -81,7 +80,6 @@ class ModelRecorder:
         duration_s: Seconds of training for each model.
     """
 
-    task: Task
     factory: ModelFactory
     trainer: pl.Trainer
     schedule: Schedule
@@ -91,9 +89,10 @@ class ModelRecorder:
 
     def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         """Write what each model of a tile leaves whose job has one of these numbers; what one meets ends no other."""
-        self.task.cpu()
         ending = tile.ending or Ending(self.trainer.current_epoch, loops_of(self.trainer))
         for trained in trained_models(tile, n_epochs=ending.n_epochs):
+            # its network receives the weights of one model after the other
+            trained.model.task.cpu()
             if trained.model.job.number in numbers:
                 yield self._record(trained, ending)
 
@@ -132,7 +131,7 @@ class ModelRecorder:
         Raises:
             Exception: What its training has met, or the writing.
         """
-        job, cfg, run = trained.model.job, recorder.cfg, recorder.run
+        job, task, cfg, run = trained.model.job, trained.model.task, recorder.cfg, recorder.run
         self._log(job, trained.rows, loggers)
         if trained.error is not None:
             raise trained.error
@@ -142,20 +141,20 @@ class ModelRecorder:
         which = LAST_EPOCH if chosen is None or trained.best is None else best_epoch(trained.best["epoch"])
         metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
         if self.pictures:
-            self._draw(run, job, metrics, which, loggers, step=ending.n_epochs)
+            self._draw(run, trained.model, metrics, which, loggers, step=ending.n_epochs)
         resolved = self.factory.config(job)
         tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved)
         value = metrics[cfg.optimized_metric]
-        confusion = self.task.confusion.get("test")
+        confusion = task.confusion.get("test")
         # last: a checkpoint without a result is a run that goes on by itself
         self._save(run, trained, ending, fitted)
         result = recorder.completed(
             Fitted(
                 metrics=metrics,
-                per_class=[] if confusion is None else class_report(confusion, self.task.spec.class_names),
+                per_class=[] if confusion is None else class_report(confusion, task.spec.class_names),
                 hints=found,
                 device=str(self.trainer.strategy.root_device),
-                n_parameters=sum(p.numel() for p in self.task.net.parameters()),
+                n_parameters=sum(p.numel() for p in task.net.parameters()),
                 weights=which,
             )
         )
@@ -206,12 +205,12 @@ class ModelRecorder:
 
     def _hints(self, trained: TrainedModel) -> list[Hint]:
         """What the callback of hints would find."""
-        node = self._callback(trained.model.job, Hints)
+        node, task = self._callback(trained.model.job, Hints), trained.model.task
         if node is None:
             return []
-        load(self.task.net, self.task.loss, trained.last_tensors)
+        load(task.net, task.loss, trained.last_tensors)
         facts = facts_of(
-            self.task,
+            task,
             trained.model.parts,
             first_weights=trained.first_weights,
             first_loss=trained.rows[0]["train/loss"],
@@ -224,22 +223,22 @@ class ModelRecorder:
 
     def _measure(self, tensors: Mapping[str, Tensor], model: Model) -> dict[str, float]:
         """Validation and test of one model."""
-        return measure_model(self.task, tensors, model.parts, self.trainer.precision_plugin)
+        return measure_model(model.task, tensors, model.parts, self.trainer.precision_plugin)
 
     def _draw(
-        self, run: RunDir, job: Job, metrics: dict[str, float], which: str, loggers: Sequence[Logger], *, step: int
+        self, run: RunDir, model: Model, metrics: dict[str, float], which: str, loggers: Sequence[Logger], *, step: int
     ) -> None:
         """Draw what a run draws once it is tested, of the weights that were measured."""
-        datamodule = self.factory.datamodule(job)
+        job, task, datamodule = model.job, model.task, self.factory.datamodule(model.job)
         writers = [logger.experiment for logger in loggers if isinstance(logger, TensorBoardLogger)]
         if self._callback(job, ModelGraph) is not None:
-            add_network(writers, self.task.net, datamodule.parts.train.x[:1])
+            add_network(writers, task.net, datamodule.parts.train.x[:1])
         if (node := self._callback(job, FinalPictures)) is not None:
-            subject = Subject(self.task, datamodule, title_of(node["name"], metrics, which), run)
+            subject = Subject(task, datamodule, title_of(node["name"], metrics, which), run)
             names = FinalPictures(name=node["name"], draw=node["draw"]).draw
             write_pictures(subject, run, names, loggers, step=step)
         if self._callback(job, PrecisionRecallCurves) is not None:
-            add_precision_recall(writers, Subject(self.task, datamodule), step=step)
+            add_precision_recall(writers, Subject(task, datamodule), step=step)
 
 
 def _failed(job: Job, error: Exception, recorder: Recorder, own_log: TrainLog) -> Outcome:

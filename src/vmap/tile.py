@@ -19,9 +19,8 @@ from src.vmap.errors import NotStackedError
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.draws import Draws
-from src.vmap.stacked.layout import Layout
 from src.vmap.stacked.loss import stacked_loss
-from src.vmap.stacked.network import stacked_network
+from src.vmap.stacked.padded import Frame
 from src.vmap.stacked.schedulers import stacked_scheduler
 from src.vmap.stacked.torch_optimizer import stacked_optimizer
 from src.vmap.stopping import Stopping
@@ -66,8 +65,8 @@ class Tile:
     """Trains its models, and keeps what they measure: a `src.tasks.loop.Learner` of many.
 
     Args:
-        models: The models.
-        task: Their loss, score and network, whose own weights are left as they are.
+        models: The models; the weights of their tasks are left as they are.
+        frame: Of their rows of weights.
         ready: Brings a part onto the device, in the type that trains, with the targets that the loss sees.
         batch_size: Samples per training batch; None for all of them.
         dtype: Type of trained weights, and where it is double of all that is held.
@@ -78,14 +77,16 @@ class Tile:
         self,
         models: Sequence[Model],
         *,
-        task: Task,
+        frame: Frame,
         ready: Callable[[Part], Part],
         dtype: torch.dtype,
         batch_size: int | None,
         monitor: Monitor | None,
     ) -> None:
-        self.models, self.task, self._monitor = models, task, monitor
-        self.layout = Layout(task.net, task.loss)
+        self.models, self.frame, self._monitor = models, frame, monitor
+        tasks = [model.task for model in models]
+        # of the first: loss and score are those of all
+        self.task = task = tasks[0]
         self._train = StackedPart([model.parts.train for model in models], ready)
         self._val = StackedPart([model.parts.val for model in models], ready)
         # a model's own order of batches depends on its seed alone
@@ -94,14 +95,17 @@ class Tile:
         self._order_of = torch.tensor([seeds.index(model.batch_seed) for model in models])
         self.n_batches = len(self._orders[0])
         device = self._train.x.device
-        self.weights = torch.stack([model.weights for model in models]).to(device, dtype)
+        rows = [frame.padded(model.task, model.weights) for model in models]
+        self.weights = torch.stack(rows).to(device, dtype)
+        padding = frame.padding(tasks)
+        self._padding = None if padding is None else padding.to(device)
         self._parameters = {
             name: view.detach().requires_grad_()
-            for name, view in zip(self.layout.trained, self.layout.split(self.weights), strict=True)
+            for name, view in zip(frame.layout.trained, frame.layout.split(self.weights), strict=True)
         }
         held = {name: _like(tensor, device, dtype) for name, tensor in _stack_held(models).items()}
         self.draws = Draws([model.rng_state for model in models])
-        self.network = stacked_network(task.net, _of("net", held), self.draws)
+        self.network = frame.network(tasks, _of("net", held), self.draws)
         self.loss = stacked_loss(task.loss, _of("loss", self._parameters), _of("loss", held))
         self.score = score_of_models(task)
         self._weights_of_net = list(_of("net", self._parameters).values())
@@ -200,11 +204,16 @@ class Tile:
         grads = torch.autograd.grad(loss, list(self._parameters.values()), ones, allow_unused=True)
         with torch.no_grad():
             grad = torch.cat([self._flat(*each) for each in zip(self._parameters, grads, strict=True)], dim=1)
+            if self._padding is not None:
+                grad.masked_fill_(self._padding, 0)
             if self.task.clip is not None:
                 norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
                 # as torch.nn.utils.clip_grad_norm_ does
                 grad.mul_((self.task.clip / (norm + 1e-6)).clamp(max=1))
             self.optimizer.step(self.weights, grad)
+            if self._padding is not None:
+                # an optimiser may move what has no gradient
+                self.weights.masked_fill_(self._padding, 0)
 
     @staticmethod
     def _flat(name: str, grad: Tensor | None) -> Tensor:

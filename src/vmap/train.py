@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.build import build_task, build_trainer
+from src.build import build_trainer
 from src.checks.device import describe_device
 from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, hydra_config
-from src.tasks.base import Task
 from src.vmap.limits import Limits, cut
-from src.vmap.models import ModelFactory
+from src.vmap.models import Model, ModelFactory
 from src.vmap.module import StackedModule
 from src.vmap.record import ModelRecorder, Outcome
 from src.vmap.tile import Monitor
@@ -97,22 +96,27 @@ def _train(
     if not to_train:
         progress.epochs_done(len(jobs) * cfg.trainer.max_epochs)
         return
-    task: Task = build_task(cfg, factory.datamodule(jobs[0]).spec)
     device = build_trainer(cfg, [], []).strategy.root_device
-    limits = Limits.of(
-        factory.model(jobs[0]), task.net, device, memory_gb=options.memory_gb, tile=options.models_per_step
-    )
+    widest = _widest(jobs, factory)
+    limits = Limits.of(widest, widest.task.net, device, memory_gb=options.memory_gb, tile=options.models_per_step)
     found = [] if options.folder is None else unfinished_chunks(options.folder, jobs, factory)
     unfinished = [chunk for chunk in found if any(job.number in to_train for job in chunk.jobs)]
     in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
     others = [job for job in jobs if job.number in to_train - in_chunks]
     progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
     for chunk in [*unfinished, *(Chunk(part, limits.tile) for part in cut(others, limits.chunk))]:
-        yield from _train_chunk(chunk, to_train, factory, task, options, progress)
+        yield from _train_chunk(chunk, to_train, factory, options, progress)
+
+
+def _widest(jobs: Sequence[Job], factory: ModelFactory) -> Model:
+    """The model that trains most numbers."""
+    # one job of each structure
+    chosen = {factory.task(job): job for job in reversed(jobs)}.values()
+    return max(map(factory.model, chosen), key=lambda model: len(model.weights))
 
 
 def _train_chunk(
-    chunk: Chunk, to_train: set[int], factory: ModelFactory, task: Task, options: StackOptions, progress: NoProgress
+    chunk: Chunk, to_train: set[int], factory: ModelFactory, options: StackOptions, progress: NoProgress
 ) -> Iterator[Outcome]:
     started = time.monotonic()
     cfg = chunk.jobs[0].cfg
@@ -122,7 +126,6 @@ def _train_chunk(
     trainer = build_trainer(cfg, [] if checkpoint is None else [checkpoint], [])
     module = StackedModule(
         [factory.model(job) for job in chunk.jobs],
-        task=task,
         batch_size=factory.batch_size(chunk.jobs[0]),
         monitor=_monitor_of(cfg),
         tile=chunk.tile,
@@ -137,7 +140,6 @@ def _train_chunk(
         # one batch, which nobody reads, for each block of epochs
         trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
     recorder = ModelRecorder(
-        task=task,
         factory=factory,
         trainer=trainer,
         schedule=module.schedule,

@@ -64,12 +64,13 @@ def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
         best_score = float(tile.best_score[i])
         own_best = best if best_score < math.inf else None
         scheduler, group = tile.scheduler.state_dict_of(i), tile.optimizer.groups[i]
-        first = tile.layout.tensors(model.weights.to(last.weights), model.held)
+        layout = tile.frame.layout_of(model.task)
+        first = layout.tensors(model.weights.to(last.weights), model.held)
         yield TrainedModel(
             model=model,
             rows=rows,
             error=error,
-            first_weights=_copies(tile.layout.net_parameters(first)),
+            first_weights=_copies(layout.net_parameters(first)),
             last_tensors=_tensors(tile, last, i),
             best_tensors=None if own_best is None else _tensors(tile, own_best, i),
             best_score=best_score,
@@ -114,9 +115,14 @@ def _state(tile: Tile, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str
     # a checkpoint within an epoch bears its number, one after the last epoch the number of epochs
     n_steps = min(epoch + 1, n_epochs) * tile.n_batches
 
-    layout = tile.layout
+    frame, task = tile.frame, tile.models[i].task
+    layout = frame.layout_of(task)
     optimizer = tile.optimizer.state_dict_of(
-        i, snapshot.optimizer, lr=float(snapshot.lr[i]), n_steps=n_steps, split=lambda row: _copies(layout.split(row))
+        i,
+        snapshot.optimizer,
+        lr=float(snapshot.lr[i]),
+        n_steps=n_steps,
+        split=lambda row: _copies(layout.split(frame.own(task, row))),
     )
     # torch counts the parameters that it does not train, too
     optimizer["state"] = {layout.places[k]: state for k, state in optimizer["state"].items()}
@@ -124,21 +130,24 @@ def _state(tile: Tile, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str
     return {
         "epoch": epoch,
         "n_steps": n_steps,
-        "weights": _state_dict(tile, _tensors(tile, snapshot, i)),
+        "weights": _state_dict(tile, i, _tensors(tile, snapshot, i)),
         "optimizers": [optimizer],
     }
 
 
-def _state_dict(tile: Tile, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """State of the task with the tensors of one model."""
+def _state_dict(tile: Tile, i: int, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """State of the task of model ``i`` with its tensors."""
+    task = tile.models[i].task
     own = {name: tensor.clone() for name, tensor in tensors.items()}
-    stored = tile.layout.stored
-    return {name: own[stored[name]] if name in stored else value for name, value in tile.task.state_dict().items()}
+    stored = tile.frame.layout_of(task).stored
+    return {name: own[stored[name]] if name in stored else value for name, value in task.state_dict().items()}
 
 
 def _tensors(tile: Tile, snapshot: Snapshot, i: int) -> dict[str, Tensor]:
-    """Parameters and buffers of model ``i`` by name, as views."""
-    return tile.layout.tensors(snapshot.weights[i], {name: tensor[i] for name, tensor in snapshot.held.items()})
+    """Parameters and buffers of model ``i`` by name, as views where it has a row of its own length."""
+    frame, task = tile.frame, tile.models[i].task
+    held = {name: tensor[i] for name, tensor in snapshot.held.items()}
+    return frame.layout_of(task).tensors(frame.own(task, snapshot.weights[i]), held)
 
 
 def _copies(views: Sequence[Tensor]) -> list[Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from src.build import build
@@ -100,6 +100,30 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ],
         [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=2"), ("seed=1", f"{PATIENCE}=1")],
     ),
+    "other widths, momentum, decay": (
+        ["model=mlp", "logger=csv", "optimizer.momentum=0.9", "task.gradient_clip_val=0.05"],
+        [
+            ("model.net.hidden=[8]", "optimizer.weight_decay=0.1"),
+            ("model.net.hidden=[12]", "seed=1"),
+            ("model.net.hidden=[5]", "seed=2"),
+        ],
+    ),
+    "other widths and activations, adam, batches": (
+        ["model=mlp", "logger=csv", "optimizer=adam", "data.batch_size=300"],
+        [
+            ("model.net.hidden=[8,4]", "model.net.activation=[sigmoid,tanh]"),
+            ("model.net.hidden=[4,6]", "model.net.activation=[relu,identity]"),
+            ("model.net.hidden=[5,5]", "model.net.activation=[relu,tanh]", "data.seed=7"),
+        ],
+    ),
+    "early stopping, other widths and activations": (
+        [*STOPPING, "model=mlp", "optimizer=adam", f"{DELTA}=9"],
+        [
+            (f"{PATIENCE}=1", "model.net.hidden=[8,4]", "model.net.activation=tanh"),
+            (f"{PATIENCE}=9", "model.net.hidden=[4,6]", "model.net.activation=sigmoid"),
+            (f"{PATIENCE}=3", "model.net.hidden=[3,9]", "model.net.activation=sigmoid"),
+        ],
+    ),
     # too slow a rate and a line for rings ask for hints
     "hints": (
         ["model=circle_v1", "logger=csv", "callbacks=default", *SILENT, "trainer.max_epochs=120"],
@@ -120,7 +144,8 @@ def test_every_file_is_that_of_the_single_run(case: str, tmp_path: Path) -> None
     assert_as_alone(jobs, outcomes, tmp_path / "alone", has_hints=case == "hints")
     if "stopping" in case:
         n_epochs = [checkpoint_of(job.run_dir, "last")["epoch"] for job in jobs]
-        assert n_epochs == {"plateau": [2, 4, 12], "sparse rows": [4, 7, 4]}[case.split(", ")[-1]]
+        expected = {"plateau": [2, 4, 12], "sparse rows": [4, 7, 4], "other widths and activations": [2, 10, 4]}
+        assert n_epochs == expected[case.split(", ")[-1]]
 
 
 def assert_as_alone(jobs: list[Job], outcomes: list[Outcome], folder: Path, *, has_hints: bool = False) -> None:
@@ -173,6 +198,30 @@ def test_any_optimiser_leaves_what_it_leaves_of_the_single_run(target: str, tmp_
     jobs = make_jobs(["trainer.max_epochs=12", "model=circle_v2", "logger=csv", *common], each, tmp_path / "together")
     for job, node in zip(jobs, nodes, strict=True):
         job.cfg.optimizer = {"_target_": target, "_partial_": True, "lr": 0.1, **node}
+    (stack,) = plan(jobs).stacks
+    assert_as_alone(jobs, train_stack(stack.jobs, TWO), tmp_path / "alone")
+
+
+class Drifting(optim.Optimizer):
+    """Moves every weight, whatever its gradient."""
+
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(group["lr"] * (p.grad + 0.1))
+
+
+@pytest.mark.parametrize("target", ["torch.optim.nadam.NAdam", f"{__name__}.Drifting"])
+def test_any_optimiser_trains_networks_of_other_widths(target: str, tmp_path: Path) -> None:
+    hidden = [("model.net.hidden=[8]",), ("model.net.hidden=[3]",), ("model.net.hidden=[5]", "seed=3")]
+    common = ["trainer.max_epochs=12", "model=mlp", "model.net.activation=tanh", "logger=csv"]
+    jobs = make_jobs(common, hidden, tmp_path / "together")
+    for job in jobs:
+        job.cfg.optimizer = {"_target_": target, "_partial_": True, "lr": 0.1}
     (stack,) = plan(jobs).stacks
     assert_as_alone(jobs, train_stack(stack.jobs, TWO), tmp_path / "alone")
 

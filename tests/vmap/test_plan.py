@@ -42,6 +42,8 @@ def reasons(jobs: list[Job]) -> list[str]:
         (["scheduler=plateau"], [("scheduler.patience=3",), ("scheduler.factor=0.3",)]),
         ([], [("evaluate=last",), ("optimized_metric=test/f1",), ("model.name=mine",)]),
         ([], [("data.batch_size=800",), ("data.batch_size=null",)]),
+        ([], [("model.net.hidden=[10,11]",), ("model.net.activation=relu",), ("model.net.hidden=[3,4]", "seed=3")]),
+        (["model=mlp"], [(f"model.net.hidden=[{width}]",) for width in (8, 10, 12, 16)]),
         (["callbacks=early_stopping"], [(f"{STOPPING}.patience=3",), (f"{STOPPING}.min_delta=1",)]),
     ],
 )
@@ -56,8 +58,7 @@ def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_pa
         "data.n_val=100",
         "data.test_size=0.5",
         "data.batch_size=10",
-        "model.net.hidden=[10,11]",
-        "model.net.activation=relu",
+        "model.net.hidden=[10,500]",
         "optimizer.nesterov=true",
         "task.eval_every_n_epochs=1",
         "task.gradient_clip_val=1",
@@ -107,7 +108,7 @@ def test_what_is_no_number_of_an_optimiser_must_be_equal(different: dict[str, An
 
 def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
     jobs: list[Job] = []
-    for i, choice in enumerate(["model=circle_v1", "model=circle_v2", "optimizer=adam"]):
+    for i, choice in enumerate(["model=circle_v0", "model=circle_v2", "optimizer=adam"]):
         made = make_jobs([choice], [("seed=1",), ("seed=2",)], tmp_path / str(i))
         jobs += [Job(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
     assert together(jobs) == [[0, 1], [2, 3], [4, 5]]
@@ -178,6 +179,42 @@ def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
 def test_stacks_say_what_sets_them_apart(each: list[tuple[str, ...]], unlike: list[str], tmp_path: Path) -> None:
     found = [line.partition("; unlike ")[2] for line in stacks_of(each, tmp_path)]
     assert found == unlike
+
+
+def test_networks_of_other_depths_have_a_stack_each(tmp_path: Path) -> None:
+    hidden = ["[8]", "[8,8]", "[9]", "[9,8]", "[]", "[8,8,8]"]
+    found = plan(make_jobs(["model=mlp"], [(f"model.net.hidden={each}",) for each in hidden], tmp_path))
+    assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 2], [1, 3]]
+    assert {reason for _, reason in found.single} == {"no other job is like it"}
+
+
+def test_a_padded_stack_says_so(tmp_path: Path) -> None:
+    (stack,) = plan(make_jobs(["model=mlp"], [("model.net.hidden=[8]",), ("model.net.hidden=[10]",)], tmp_path)).stacks
+    assert stack.description == (
+        "2 models mlp are stacked: networks of one depth, padded to common widths, BinaryClassification, SGD, "
+        "BCEWithLogitsLoss, 1000 epochs, one batch an epoch; they differ in model.net.hidden"
+    )
+
+
+def test_a_mistake_in_a_width_keeps_no_other_job_from_its_stack(tmp_path: Path) -> None:
+    hidden = ["[8]", "[10]", "[0]"]
+    found = plan(make_jobs(["model=mlp"], [(f"model.net.hidden={each}",) for each in hidden], tmp_path))
+    assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 1]]
+    assert [reason for _, reason in found.single] == ["model.net.hidden must be whole numbers of at least 1, got 0"]
+
+
+def test_where_padding_does_not_work_each_structure_has_a_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def obstacle(jobs: Sequence[Job], _factory: object) -> str | None:
+        return "widths differ" if len({str(job.cfg.model.net.hidden) for job in jobs}) > 1 else None
+
+    monkeypatch.setattr("src.vmap.plan.obstacle_of", obstacle)
+    hidden = [8, 10, 8, 12]
+    jobs = make_jobs(["model=mlp"], [(f"model.net.hidden=[{w}]", f"seed={i}") for i, w in enumerate(hidden)], tmp_path)
+    found = plan(jobs)
+    assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 2]]
+    assert found.single == ((jobs[1], "widths differ"), (jobs[3], "widths differ"))
 
 
 @pytest.mark.parametrize(

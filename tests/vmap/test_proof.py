@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from src.data.base import Part, Parts
 from src.data.circles import CirclesDataModule
@@ -20,6 +20,8 @@ from src.sweep.jobs import Job
 from src.tasks.binary import BinaryClassification
 from src.vmap.models import ModelFactory
 from src.vmap.plan import Plan, plan
+from src.vmap.proof import obstacle_of
+from src.vmap.stacked.padded import Frame
 from src.vmap.train import StackOptions, train_stack
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone
 
@@ -30,6 +32,40 @@ EACH: list[tuple[str, ...]] = [
     ("seed=3", "data.noise=0.1", "data.batch_seed=7"),
     ("seed=4",),
 ]
+
+
+class Even(optim.SGD):
+    """Moves all numbers of a parameter by the mean of its gradient."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(group["lr"] * p.grad.mean())
+
+
+@pytest.mark.slow
+def test_padding_is_tried_although_few_jobs_need_it(tmp_path: Path) -> None:
+    # the most different jobs have one width
+    each = [(f"seed={i}", f"optimizer.lr=0.{i}", f"data.noise=0.{i}", "model.net.hidden=[4]") for i in range(1, 5)]
+    common = ["model=mlp", "model.net.activation=sigmoid", "trainer.max_epochs=5"]
+    jobs = make_jobs(common, [*each, ("model.net.hidden=[6]",)], tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Frame, "padding", lambda *_: None)
+        reason = obstacle_of(jobs, ModelFactory())
+    assert reason is not None
+    assert "in a stack and" in reason
+    assert obstacle_of(jobs, ModelFactory()) is None
+
+
+def test_an_optimiser_that_mixes_numbers_is_not_padded(tmp_path: Path) -> None:
+    each = [(f"model.net.hidden=[{width}]",) for width in (4, 5, 6)]
+    jobs = make_jobs(["model=mlp", "trainer.max_epochs=5"], each, tmp_path)
+    for job in jobs:
+        job.cfg.optimizer = {"_target_": f"{__name__}.{Even.__name__}", "_partial_": True, "lr": 0.1}
+    found = plan(jobs)
+    assert not found.stacks
+    assert all("in a stack and" in reason for _, reason in found.single)
 
 
 def hook(parameter: Tensor, function: Callable[[Tensor], Tensor]) -> None:

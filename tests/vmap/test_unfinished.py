@@ -54,12 +54,28 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
             ("seed=2", "callbacks.early_stopping.patience=9"),
         ],
     ),
+    "other widths and activations": (
+        ["model=mlp", "optimizer=adam", "scheduler=cosine"],
+        [
+            ("model.net.hidden=[8,3]", "model.net.activation=[tanh,relu]"),
+            ("model.net.hidden=[4,5]", "model.net.activation=tanh"),
+            ("model.net.hidden=[6,2]", "model.net.activation=[relu,sigmoid]"),
+        ],
+    ),
+    "a model of another width that is lost": (
+        ["model=mlp", "data=line", "loss=mse"],
+        [
+            ("model.net.hidden=[8]",),
+            ("model.net.hidden=[5]", "optimizer.lr=1e30"),
+            ("model.net.hidden=[3]", "optimizer.lr=0.01"),
+        ],
+    ),
     "a model that is lost": (["model=line", "data=line"], [("seed=0",), ("optimizer.lr=1e30",), ("seed=2",)]),
 }
 
 
 # One model has left its tile by the sixth epoch.
-LEAVING = ("early stopping", "a model that is lost")
+LEAVING = ("early stopping", "a model of another width that is lost", "a model that is lost")
 
 
 class StoppedError(Exception):

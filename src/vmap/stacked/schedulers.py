@@ -35,7 +35,7 @@ class OptimizerRecipe(NamedTuple):
     @property
     def kind(self) -> type[Optimizer]:
         """Class of the optimiser."""
-        return type(self.make()[0])
+        return type(self.optimizer([nn.Parameter(torch.zeros(1))]))
 
     def make(self) -> tuple[Optimizer, LRScheduler | None]:
         """Both, on a parameter that is never trained."""
