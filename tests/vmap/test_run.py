@@ -109,10 +109,10 @@ def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytes
 
 def test_what_has_completed_is_not_said_to_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    before, _ = sweep("model=circle_v1,circle_v2", "seed=1,2", sweep_dir=tmp_path)
+    before, _ = sweep("model=circle_v0,circle_v2", "seed=1,2", sweep_dir=tmp_path)
     assert caplog.text.count("are stacked") == 2
     caplog.clear()
-    again, alone = sweep("model=circle_v1,circle_v2", "seed=1,2", sweep_dir=tmp_path)
+    again, alone = sweep("model=circle_v0,circle_v2", "seed=1,2", sweep_dir=tmp_path)
     assert [done.return_value for done in again] == [done.return_value for done in before]
     assert not alone
     assert "4 jobs: all completed before" in caplog.text
@@ -122,7 +122,7 @@ def test_what_has_completed_is_not_said_to_train(tmp_path: Path, caplog: pytest.
 
 
 def test_of_two_stacks_the_one_that_is_left_trains(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    models = "model=circle_v1,circle_v2"
+    models = "model=circle_v0,circle_v2"
     before, _ = sweep(models, "seed=1,2", "compile=false,true", sweep_dir=tmp_path)
     (tmp_path / "4" / "result.json").unlink()
     (tmp_path / "4" / "checkpoints" / "last.ckpt").unlink()
