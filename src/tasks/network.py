@@ -83,10 +83,10 @@ class OneNetwork:
 
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Take a step of the optimiser; one that asks for the loss again computes it of the same batch."""
+        self._backward(loss, scale)
         if self._asks_again:
             self._optimizer.step(closure=self._closure(loss, scale))
         else:
-            self._backward(loss, scale)
             self._optimizer.step()
 
     def _closure(self, loss: Tensor, scale: float) -> Callable[[], Tensor]:
@@ -95,8 +95,12 @@ class OneNetwork:
 
         def again() -> Tensor:
             assert self._batch is not None
-            value = known.pop() if known else self.loss(self.outputs(self._batch.x), self._batch.y)
-            self._backward(value, scale)
+            if known:
+                # its gradient is there
+                value = known.pop()
+            else:
+                value = self.loss(self.outputs(self._batch.x), self._batch.y)
+                self._backward(value, scale)
             # by which it decides where to go: the same in all processes, or they would part
             total: Tensor = self._module.trainer.strategy.reduce(value.detach() * scale, reduce_op="mean")
             return total
@@ -122,9 +126,12 @@ class OneNetwork:
 
 
 def asks_again(optimizer: Optimizer) -> bool:
-    """Whether a step computes the loss several times, as that of `torch.optim.LBFGS` does."""
+    """Whether a step may compute the loss again, as that of `torch.optim.LBFGS` does, or of a class of one's own."""
     closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    return closure is not None and closure.default is inspect.Parameter.empty
+    if closure is None:
+        return False
+    # torch's others call it once, if they get one
+    return closure.default is inspect.Parameter.empty or not type(optimizer).__module__.startswith("torch.")
 
 
 def steps_left(trainer: pl.Trainer) -> float:

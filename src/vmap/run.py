@@ -59,6 +59,7 @@ def run_stacked(
     mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
     wrong = {job.number for job, _ in mistakes}
     factory = ModelFactory()
+    log.info("trying which of %s can be stacked", _count(jobs))
     # also those that have ended: a chunk that is unfinished holds some of them
     found = plan((job for job in jobs if job.number not in wrong), factory)
     unfinished = [stack for stack in found.stacks if any(job.number not in ended for job in stack.jobs)]

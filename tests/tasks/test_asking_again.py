@@ -44,6 +44,16 @@ class Twice(Optimizer):
         return loss
 
 
+class ByDefault(Twice):
+    """The same in the form of PyTorch's own, which may be called without a closure."""
+
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor:  # type: ignore[override]
+        assert closure is not None
+        value = super().step(closure)
+        assert value.ndim == 0
+        return value
+
+
 def by_hand(built: Any, optimizer: Callable[..., Optimizer], *, clip: float | None) -> tuple[nn.Module, list[float]]:
     """Trained network and training loss of each epoch."""
     data, net, losses = built.datamodule, circle_v2(), []
@@ -83,8 +93,9 @@ def by_hand(built: Any, optimizer: Callable[..., Optimizer], *, clip: float | No
             lambda params: LBFGS(params, lr=0.02, max_iter=4),
         ),
         ({"_target_": f"{__name__}.Twice", "lr": 0.5}, lambda params: Twice(params, lr=0.5)),
+        ({"_target_": f"{__name__}.ByDefault", "lr": 0.5}, lambda params: Twice(params, lr=0.5)),
     ],
-    ids=["strong_wolfe", "plain", "own"],
+    ids=["strong_wolfe", "plain", "own", "own, by default"],
 )
 def test_training_is_that_of_a_loop_by_hand(
     node: dict[str, Any],
@@ -157,4 +168,4 @@ def test_only_those_are_asked_again_that_need_it(option: str) -> None:
 def test_such_jobs_are_not_stacked(tmp_path: Path) -> None:
     found = plan(make_jobs(["optimizer=lbfgs"], [("seed=1",), ("seed=2",)], tmp_path))
     assert not found.stacks
-    assert all("LBFGS is not among the stacked optimisers" in reason for _, reason in found.single)
+    assert all("LBFGS asks for the loss several times in a step (closure)" in reason for _, reason in found.single)
