@@ -253,8 +253,9 @@ class _Resolver:
     def _target(self, reference: re.Match[str], path: tuple[str, ...], depth: int) -> tuple[Any, tuple[str, ...]]:
         """What a reference leads to, and where that stands; all the way there may lead through other references."""
         dots, names = len(reference[1]), reference[2].split(".")
-        full = [*(path[: max(0, len(path) - dots)] if dots else ()), *names]
-        node: Any = self.root
+        full = [*(path[: len(path) - dots] if dots else ()), *names]
+        # more dots than there are keys to go up lead nowhere
+        node: Any = self.root if dots <= len(path) else None
         for n, name in enumerate(full):
             if isinstance(node, str):
                 node = self._value(node, tuple(full[:n]), depth + 1)
