@@ -23,6 +23,9 @@ STATUSES: tuple[Status, ...] = ("completed", "failed", "pruned", "unfinished")
 
 _INSTEAD = "the job counts without it; remove its directory, and the sweep's command trains it anew"
 
+# Numbers from here on have no square, and with it no standard deviation; they count like infinite ones.
+_LARGEST = 1e150
+
 # Blocks below the root of a configuration, parsed one by one.
 _MOST_BLOCKS = 200
 
@@ -43,7 +46,7 @@ class JobRecord:
         leaves: Leaves of the stored configuration by dotted key, unresolved; empty if it cannot be read.
         seed: Seed of the run.
         metrics: Finite numbers by ``split/name``.
-        lost_metrics: Names of metrics that were not finite.
+        lost_metrics: Names of metrics that were not finite, or beyond any use.
         optimized: Name of the metric that the job was asked to optimise.
         duration_s: Seconds from start to end.
         error_type: Class of the exception of a failed job.
@@ -109,7 +112,7 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
         result.overrides if result else _read(run.config_file.with_name("overrides.yaml"), parse_yaml, list, problems)
     )
     metrics = result.metrics if result else {}
-    numbers = {name: float(value) for name, value in metrics.items() if value is not None}
+    numbers = {name: float(value) for name, value in metrics.items() if value is not None and abs(value) < _LARGEST}
     seed, error = leaves.get("seed"), result.error if result else None
     stored_seed, duration_s = (result.seed, result.duration_s) if result else (None, None)
     return JobRecord(

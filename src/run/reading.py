@@ -22,6 +22,8 @@ DEEPEST = 50
 """Most containers in each other."""
 LONGEST = 300
 """Most characters of a number: a float has room for 309 digits."""
+WIDEST = 120_000
+"""Most characters of a text; a traceback has that many at most."""
 _MOST = 50_000  # words of YAML's grammar: a mapping of 25,000 keys
 _NUMBER = re.compile(r"[-+.]*[0-9][-+.:_0-9a-fxA-FX]*")
 
@@ -144,13 +146,15 @@ def parse_yaml(text: str) -> Any:
                 raise ValueError(f"it is nested more than {DEEPEST} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and len(event.value) > LONGEST:
-            _check_number(event.value)
+        elif isinstance(event, yaml.ScalarEvent):
+            _check_text(event.value, may_be_number=event.implicit[0])
     return yaml.load(text, Loader=loader)
 
 
-def _check_number(text: str) -> None:
-    if _NUMBER.fullmatch(text):
+def _check_text(text: str, *, may_be_number: bool = False) -> None:
+    if len(text) > WIDEST:
+        raise ValueError(f"it holds a text of {len(text)} characters")
+    if may_be_number and len(text) > LONGEST and _NUMBER.fullmatch(text):
         raise ValueError(f"it holds a number of {len(text)} characters")
 
 
@@ -171,7 +175,8 @@ def _check(tree: Any) -> None:
                 below.extend(node.values())
             elif isinstance(node, list):
                 below.extend(node)
-            elif isinstance(node, str) and not node.isascii():
+            elif isinstance(node, str):
+                _check_text(node)
                 # an error of Unicode is a ValueError
                 node.encode()
         level = below

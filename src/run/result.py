@@ -24,6 +24,9 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 _INSTEAD = "remove it, and the same command goes on from the run's checkpoint, or trains it anew"
 
+# Most names of metrics, overrides and the like; a result has some tens.
+_MOST = 2_000
+
 # Characters that are kept of a message or traceback, half of them from each end; a reader has its limits.
 _KEPT = 100_000
 
@@ -182,11 +185,15 @@ def _kept(text: str) -> str:
 
 def _mapping(found: Mapping[str, Any], name: str) -> dict[str, Any]:
     mapping: dict[str, Any] = _field(found, name, dict, "a mapping") or {}
+    if len(mapping) > _MOST:
+        raise _FieldError(f"{name} has {len(mapping)} entries; allowed: {_MOST}")
     return mapping
 
 
 def _list(found: Mapping[str, Any], name: str, kind: type, what: str) -> list[Any]:
     values: list[Any] = _field(found, name, list, f"a list of {what}") or []
+    if len(values) > _MOST and name != "per_class":
+        raise _FieldError(f"{name} has {len(values)} entries; allowed: {_MOST}")
     if not all(isinstance(value, kind) for value in values):
         raise _FieldError(f"{name} is {_shown(values)}; allowed: a list of {what}")
     return values
