@@ -485,6 +485,12 @@ def test_a_strangers_trial_makes_no_database(storage: str, tmp_path: Path, canar
     assert not canary.exists()
 
 
+def test_a_strangers_trial_names_its_storage_as_searches_do(tmp_path: Path, canary: Path) -> None:
+    link(tmp_path, storage=f"sqlite+pysqlite:///{canary}")
+    with pytest.raises(ConfigError, match=r"trial\.json cannot be read: storage is written as no search does"):
+        TrialLink.read(tmp_path)
+
+
 def test_a_database_with_programs_of_its_own_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     optuna.create_study(storage=open_storage(f"sqlite:///{path}"), study_name="s")

@@ -82,6 +82,9 @@ class TrialLink:
             raise UnreadableError(path, f"{', '.join(wrong)} is missing or of another type", _INSTEAD)
         if unknown := found.keys() - kinds.keys():
             raise UnreadableError(path, f"{', '.join(sorted(unknown))} is not known", _INSTEAD)
+        # as `storage_url` writes it: no other way to name a file, which would be made
+        if found["storage"].startswith("sqlite") and not found["storage"].startswith(SQLITE):
+            raise UnreadableError(path, "storage is written as no search does", _INSTEAD)
         if not isinstance(found["pruner"].get("_target_"), str):
             raise UnreadableError(path, "pruner names no class", _INSTEAD)
         return cls(**found)

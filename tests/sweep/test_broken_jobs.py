@@ -97,7 +97,7 @@ def test_a_damaged_database_is_named(damage: str, tmp_path: Path) -> None:
         path.mkdir()
     else:
         data[4096:8192] = b"\xff" * 4096
-        path.write_bytes({"cut": data[:9000], "text": b"x" * 5000, "flipped": bytes(data)}[damage])
+        path.write_bytes({"cut": data[:9000], "text": bytearray(b"x" * 5000), "flipped": data}[damage])
     with pytest.raises(ConfigError, match=r"study\.db cannot be opened: .*; give another hydra\.sweep\.dir"):
         open_storage(f"sqlite:///{path}")
 
