@@ -65,9 +65,9 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     loggers, callbacks = (
         [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
     )
-    # a run of many processes is evaluated by one
-    one_process = {"strategy": "auto", "devices": 1, "num_nodes": 1} if evaluate_only else {}
-    trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **one_process)
+    # a run of many processes is evaluated by one, and leaves no records
+    alone = {"strategy": "auto", "devices": 1, "num_nodes": 1, "profiler": None, "plugins": None}
+    trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **(alone if evaluate_only else {}))
     return Built(datamodule, task, trainer, loggers)
 
 

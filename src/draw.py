@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-if not __package__:  # python src/draw.py: `src` stands beside this folder, not in it
+if __name__ == "__main__":  # in the place of the current folder, which may be that of a stranger
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from omegaconf import DictConfig
@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from src.compat.torchmetrics import without_scipy_signal
 from src.config.entry import entry
 from src.config.errors import ConfigError
+from src.config.stored import import_from_here, trusted_modules
 from src.run.directory import RunDir
 from src.run.files import write_atomically
 
@@ -24,7 +25,7 @@ def draw(cfg: DictConfig) -> list[Path]:
     """Rebuild a run from its directory alone, and draw it into its ``plots/``.
 
     Args:
-        cfg: Holds ``run``, ``checkpoint`` and ``pictures``, as conf/draw.yaml describes them.
+        cfg: Holds ``run``, ``checkpoint``, ``pictures`` and ``trusted_modules``, as conf/draw.yaml describes them.
 
     Returns:
         The files that were written.
@@ -33,8 +34,10 @@ def draw(cfg: DictConfig) -> list[Path]:
         ConfigError: If the directory, the checkpoint or a name is wrong, or a picture that was asked for does not fit.
     """
     run = RunDir(Path(cfg.run))
-    run_cfg = run.config()
+    trusted = trusted_modules(cfg.get("trusted_modules"))
+    run_cfg = run.config(trusted=trusted)
     with without_scipy_signal():
+        from src.checks.targets import check_targets
         from src.measure import rebuild
         from src.pictures import catalogue as pictures
         from src.plots.frames import animate, frames_in
@@ -42,6 +45,7 @@ def draw(cfg: DictConfig) -> list[Path]:
 
     every = [*pictures.PICTURES, "gif"]
     names = pictures.check_names("pictures", every if cfg.pictures is None else cfg.pictures, "gif")
+    check_targets(run_cfg, trusted=trusted)
     subject = rebuild(run, run_cfg, checkpoint=cfg.checkpoint)
     fitting = [name for name in names if name in pictures.PICTURES and pictures.PICTURES[name].fits(subject)]
     fitting += ["gif"] if "gif" in names and frames_in(run.frames) else []
@@ -70,6 +74,7 @@ def _refuse(run: RunDir, missing: dict[str, str]) -> None:
 @entry("draw")
 def main(cfg: DictConfig) -> None:
     """Command line."""
+    import_from_here(trusted_modules(cfg.trusted_modules))
     draw(cfg)
 
 

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import given_overrides
+from src.config.errors import ConfigError
 from src.hints.rules import Hint, as_record, of_error
 from src.launch.ranks import is_first_process
 from src.run.directory import OtherRunError, RunDir
@@ -117,10 +118,16 @@ def record_failed_job(cfg: DictConfig, error: Exception, message: str) -> float:
         raise error
     hydra_cfg: Any = HydraConfig.get()
     run = RunDir(Path(cfg.run_dir))
-    if run.result() is None:
-        # it failed before it began
-        overrides = given_overrides(hydra_cfg)
-        run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
-        Recorder(run=run, cfg=cfg, overrides=overrides, is_job=True).failed(error)
+    try:
+        if run.result() is None:
+            # it failed before it began
+            overrides = given_overrides(hydra_cfg)
+            run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
+            Recorder(run=run, cfg=cfg, overrides=overrides, is_job=True).failed(error)
+    except OtherRunError:
+        raise
+    except ConfigError:
+        # what is there cannot be read, and is left to whoever mends it
+        pass
     log.error("failed: %s", message)
     return math.nan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # python src/report.py: `src` stands beside this folder, not in it
+if __name__ == "__main__":  # in the place of the current folder, which may be that of a stranger
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from omegaconf import DictConfig, ListConfig

@@ -11,6 +11,7 @@ from src.analysis.records import JobRecord
 from src.config.keys import counts
 
 _ABSENT: Any = object()
+_MOST_HOPS = 20  # from reference to reference
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _NO_WORDS = frozenset({"true", "false", "null", "none", "nan", "inf", "yes", "no", "on", "off", "default", "removed"})
 
@@ -91,7 +92,7 @@ def _differing(jobs: Sequence[JobRecord]) -> list[str]:
 def _resolved(leaves: Mapping[str, Any], key: str) -> Any:
     """Value of a key; one that is another key's is looked up there, but what follows the seed stays a reference."""
     value = leaves.get(key, _ABSENT)
-    for _ in leaves:
+    for _ in range(_MOST_HOPS):
         found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
         if found is None or not counts(found[1], "group") or found[1] not in leaves:
             break

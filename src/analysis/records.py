@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.run.directory import RunDir
+from src.run.reading import PARSE_ERRORS, UnreadableError, parse_yaml, read_bytes
 from src.run.result import Result
 from src.run.result import Status as Ended
 
 Status = Ended | Literal["unfinished"]
 STATUSES: tuple[Status, ...] = ("completed", "failed", "pruned", "unfinished")
 
-# libyaml is ten times as fast, and not everywhere
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INSTEAD = "the job counts without it; remove its directory, and the sweep's command trains it anew"
+
+# Numbers from here on have no square, and with it no standard deviation; they count like infinite ones.
+_LARGEST = 1e150
+
+# Blocks below the root of a configuration, parsed one by one.
+_MOST_BLOCKS = 200
 
 # Before each line that begins a key of the root; a line with `- ` goes on a list.
 _ROOT_KEY = re.compile(r"^(?=[^\s#-]|-\S)", re.MULTILINE)
@@ -42,7 +46,7 @@ class JobRecord:
         leaves: Leaves of the stored configuration by dotted key, unresolved; empty if it cannot be read.
         seed: Seed of the run.
         metrics: Finite numbers by ``split/name``.
-        lost_metrics: Names of metrics that were not finite.
+        lost_metrics: Names of metrics that were not finite, or beyond any use.
         optimized: Name of the metric that the job was asked to optimise.
         duration_s: Seconds from start to end.
         error_type: Class of the exception of a failed job.
@@ -75,7 +79,7 @@ class JobRecord:
 def is_run(path: Path) -> bool:
     """Whether a directory is that of a run, also of one that has just begun, or failed before it could."""
     run = RunDir(path)
-    return run.config_file.is_file() or run.result_file.is_file()
+    return run.config_file.exists() or run.result_file.exists()
 
 
 def read_jobs(sweep_dirs: Iterable[Path]) -> list[JobRecord]:
@@ -104,9 +108,11 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     run, problems = RunDir(path), list[str]()
     result = _result(run, problems)
     leaves = _read(run.config_file, _leaves, dict, problems) or {}
-    lines = result.overrides if result else _read(run.config_file.with_name("overrides.yaml"), _parse, list, problems)
+    lines = (
+        result.overrides if result else _read(run.config_file.with_name("overrides.yaml"), parse_yaml, list, problems)
+    )
     metrics = result.metrics if result else {}
-    numbers = {name: float(value) for name, value in metrics.items() if value is not None}
+    numbers = {name: float(value) for name, value in metrics.items() if value is not None and abs(value) < _LARGEST}
     seed, error = leaves.get("seed"), result.error if result else None
     stored_seed, duration_s = (result.seed, result.duration_s) if result else (None, None)
     return JobRecord(
@@ -141,20 +147,20 @@ def _result(run: RunDir, problems: list[str]) -> Result | None:
 def _read(file: Path, parse: Callable[[str], Any], kind: type, problems: list[str]) -> Any:
     """Parse a file; None, and a line in ``problems``, if its content is not what it should be."""
     try:
-        content = parse(file.read_text(encoding="utf-8"))
+        content = parse(read_bytes(file, instead=_INSTEAD).decode("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        problems.append(f"{file} cannot be read: {' '.join(str(error).split())}")
+    except UnreadableError as error:
+        problems.append(str(error))
+        return None
+    except PARSE_ERRORS as error:
+        problems.append(str(UnreadableError(file, error, _INSTEAD)))
         return None
     if not isinstance(content, kind):
-        problems.append(f"{file} cannot be read: it holds no {'mapping' if kind is dict else kind.__name__}")
+        why = f"it holds no {'mapping' if kind is dict else kind.__name__}"
+        problems.append(str(UnreadableError(file, why, _INSTEAD)))
         return None
     return content
-
-
-def _parse(text: str) -> Any:
-    return yaml.load(text, _Loader)
 
 
 def _leaves(text: str) -> dict[str, Any]:
@@ -163,17 +169,18 @@ def _leaves(text: str) -> dict[str, Any]:
         raise ValueError("it is empty")
     leaves: dict[str, Any] = {}
     try:
-        for block in _ROOT_KEY.split(text):
+        blocks = _ROOT_KEY.split(text)
+        for block in blocks if len(blocks) < _MOST_BLOCKS else [text]:
             leaves.update(_block(block))
-    except (ValueError, yaml.YAMLError):
-        # blocks that do not stand alone, such as an alias of an anchor further up
+    except PARSE_ERRORS:
+        # blocks that do not stand alone
         leaves = _block(text)
     return leaves
 
 
 @functools.lru_cache(maxsize=10_000)
 def _block(text: str) -> dict[str, Any]:
-    tree = _parse(text) if text.strip() else {}
+    tree = parse_yaml(text) if text.strip() else {}
     if tree is None:
         return {}
     if not isinstance(tree, dict):

@@ -12,10 +12,11 @@ from lightning.pytorch.callbacks import Callback
 
 from src.compat.optuna import open_trial
 from src.config.errors import ConfigError
+from src.run.reading import UnreadableError
 from src.run.trial import PrunedError, TrialLink, make, open_storage
 
 if TYPE_CHECKING:
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
 
 
 class Pruning(Callback):
@@ -34,10 +35,9 @@ class Pruning(Callback):
         """Find the trial."""
         self._link = TrialLink.read(Path(trainer.default_root_dir))
         if self._link is not None and trainer.is_global_zero:
-            self._trial = _trial(self._link)
+            self._trial = _trial(self._link, Path(trainer.default_root_dir) / "trial.json")
             # what was reported before a kill was answered then
-            earlier = self._trial.study.get_trials(deepcopy=False)[self._link.number]
-            self._reported = frozenset(earlier.intermediate_values)
+            self._reported = frozenset(_frozen(self._trial).intermediate_values)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Report, and ask.
@@ -61,19 +61,26 @@ class Pruning(Callback):
             raise PrunedError({name: float(value) for name, value in metrics.items()}, epoch=trainer.current_epoch)
 
 
-def _trial(link: TrialLink) -> "Trial":
+def _trial(link: TrialLink, file: Path) -> "Trial":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = open_storage(link.storage)
-    # a sampler that draws nothing: the values of the trial are decided
-    study = optuna.load_study(
-        study_name=link.study,
-        storage=storage,
-        sampler=optuna.samplers.RandomSampler(),
-        pruner=make("pruner", link.pruner),
-    )
-    return open_trial(study, storage, link.number)
+    storage = open_storage(link.storage, is_new=False)
+    pruner = make("pruner", link.pruner)
+    try:
+        # a sampler that draws nothing: the values of the trial are decided
+        study = optuna.load_study(
+            study_name=link.study, storage=storage, sampler=optuna.samplers.RandomSampler(), pruner=pruner
+        )
+        return open_trial(study, storage, link.number)
+    # no such study, no such trial
+    except KeyError as error:
+        why = f"{link.storage} holds no trial {link.number} of study {link.study}"
+        raise UnreadableError(file, why, "remove it, and the run reports to no search") from error
+
+
+def _frozen(trial: "Trial") -> "FrozenTrial":
+    return next(each for each in trial.study.get_trials(deepcopy=False) if each.number == trial.number)
 
 
 def _ask(trial: "Trial", value: float, *, epoch: int) -> bool:

@@ -1,16 +1,37 @@
-"""A private part of OmegaConf: how it writes strings to YAML.
+"""Private parts of OmegaConf: how it writes strings to YAML, and which words of YAML it takes for numbers.
 
-The public `OmegaConf.to_yaml` writes by PyYAML's slow dumper, in four times the time that libyaml's takes. Files have
-to stay the same, byte for byte, whichever writes them: strings that look like numbers stand in quotes, and which do is
-known to OmegaConf alone.
+The public `OmegaConf.to_yaml` writes by PyYAML's slow dumper, in four times the time that libyaml's takes, and
+`OmegaConf.load` reads by the slow loader, in ten times the time. Files have to stay the same, byte for byte, whichever
+writes them: strings that look like numbers stand in quotes, and which do is known to OmegaConf alone.
 """
 
+import functools
 from typing import Any
 
-from omegaconf._utils import get_omega_conf_dumper
+import yaml
+from omegaconf._utils import get_omega_conf_dumper, get_yaml_loader
 
 
 def yaml_dumper() -> type[Any]:
     """The dumper of `OmegaConf.to_yaml`; its ``str_representer`` puts the quotes."""
     dumper: type[Any] = get_omega_conf_dumper()
     return dumper
+
+
+@functools.cache
+def yaml_loader() -> type[Any]:
+    """The loader of `OmegaConf.load`, a safe one, with libyaml's parser where PyYAML has it."""
+    slow: type[Any] = get_yaml_loader()
+    if not yaml.__with_libyaml__:
+        return slow
+    from yaml.constructor import SafeConstructor
+    from yaml.cyaml import CParser  # type: ignore[attr-defined] # not among the names that its stubs let out
+    from yaml.resolver import Resolver
+
+    class Loader(CParser, slow):  # type: ignore[misc] # a class that is made at run time
+        def __init__(self, stream: Any) -> None:
+            CParser.__init__(self, stream)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+    return Loader

@@ -9,12 +9,32 @@ combination as tried.
 """
 
 import copy
-from typing import TYPE_CHECKING
+import io
+import pickle
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
+
+# Where CMA-ES keeps its state in a trial, pickled, and of what that is made.
+_CMA_STATES = ("cma:optimizer", "sepcma:optimizer", "cmawm:optimizer")
+_CMA_PARTS = frozenset(
+    {
+        "cmaes._cma.CMA",
+        "cmaes._cmawm.CMAwM",
+        "cmaes._sepcma.SepCMA",
+        "numpy.dtype",
+        "numpy.ndarray",
+        *(
+            f"numpy.{core}.{name}"
+            for core in ("core", "_core")
+            for name in ("multiarray._reconstruct", "multiarray.scalar", "numeric._frombuffer")
+        ),
+    }
+)
 
 
 def open_trial(study: "Study", storage: "BaseStorage", number: int) -> "Trial":
@@ -45,6 +65,29 @@ def fail_trial(study: "Study", storage: "BaseStorage", number: int, *, reason: s
     trial_id = _id(study, storage, number)
     storage.set_trial_user_attr(trial_id, reason, value=True)
     storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+
+def check_pickles(trials: "Iterable[FrozenTrial]") -> None:
+    """Refuse trials whose state of CMA-ES would run something when Optuna reads it: it is a pickle.
+
+    Raises:
+        UnpicklingError: If it names anything but the few classes that it is made of.
+        ValueError: If it is no pickle.
+    """
+    for trial in trials:
+        for state in _CMA_STATES:
+            # as Optuna puts it together
+            n = sum(key.startswith(state) for key in trial._system_attrs)
+            text = "".join(trial._system_attrs[f"{state}:{i}"] for i in range(n))
+            if text:
+                _CmaUnpickler(io.BytesIO(bytes.fromhex(text))).load()
+
+
+class _CmaUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if f"{module}.{name}" not in _CMA_PARTS:
+            raise pickle.UnpicklingError(f"a stored state of CMA-ES asks for {module}.{name}")
+        return super().find_class(module, name)
 
 
 def _id(study: "Study", storage: "BaseStorage", number: int) -> int:

@@ -2,7 +2,8 @@
 
 From the command line to a configuration: `entry` makes a function a command, `compose` composes, `schema` checks by
 what `signature` reads from source files, `explain` says what to mend and `origins` where it stands. `keys` knows which
-keys count, and for what; `resolvers` are the functions that a configuration may call.
+keys count, and for what; `resolvers` are the functions that a configuration may call. `stored` knows what a stored
+configuration may name, which somebody else may have written.
 
 Contracts:
 

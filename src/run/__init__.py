@@ -23,7 +23,8 @@ Contracts:
 - *Whole files.* A file is written aside and renamed: a reader sees the old content or the new (`files`). metrics.csv
   alone grows by lines, and a line that is cut off does not count.
 - *One writer.* A directory is locked while a command writes there (`lock`).
-- *Trust.* Reading results, tables and checkpoints runs nothing that they hold, and an error names the file; of a
-  search, only Optuna's own pruners are made (`trial`). The classes that config.yaml names are imported where a run is
-  rebuilt.
+- *Trust.* Reading results, tables and checkpoints runs nothing that they hold, takes a moment at most, and an error
+  names the file (`reading`); of a search, only Optuna's own pruners are made (`trial`). Where a run is rebuilt,
+  config.yaml names classes of known or trusted packages, and those are of the right kind, or nothing is imported
+  (`src.config.stored`, `src.checks.targets`).
 """

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from src.config.errors import ConfigError
 from src.config.keys import differences, flatten
+from src.config.stored import check_stored
 from src.run.files import to_yaml, write_atomically
+from src.run.reading import UnreadableError, read_yaml
 from src.run.result import Result
 
 Claim = Literal["fresh", "resume", "completed"]
+
+_INSTEAD = "remove the directory to train the run anew, or choose another one"
 
 
 class OtherRunError(ConfigError):
@@ -71,21 +76,36 @@ class RunDir:
         """The checkpoint that a run tests; there is no best one where nothing was validated, or none is kept."""
         return "best" if cfg.evaluate == "best" and self.checkpoint("best").is_file() else "last"
 
-    def config(self) -> DictConfig:
-        """The stored configuration, pointed at where the directory stands now.
+    def config(self, *, trusted: Sequence[str] = ()) -> DictConfig:
+        """The stored configuration, pointed at where the directory stands now; that of a stranger runs nothing.
+
+        Args:
+            trusted: Packages of the user's own, which it may name beside those that `src.config.stored` knows.
 
         Raises:
-            ConfigError: If this is not a run directory.
+            ConfigError: If this is not a run directory, or the configuration names what it may not.
         """
-        if not self.config_file.is_file():
+        if not self._has_config:
             raise ConfigError(
                 f"run={self.path} is not a run directory: it holds no .hydra/config.yaml. Give the directory that "
                 "training printed, such as outputs/runs/2026-01-31_12-00-00_a1b2c3"
             )
-        cfg = OmegaConf.load(self.config_file)
-        assert isinstance(cfg, DictConfig)
-        cfg.run_dir = str(self.path)
-        return cfg
+        tree = {**self._stored(), "run_dir": str(self.path)}
+        if problems := check_stored(tree, trusted=trusted, run_dir=self.path):
+            raise ConfigError("\n".join([f"{self.config_file} is not used:", *(f"  {line}" for line in problems)]))
+        try:
+            return OmegaConf.create(tree)
+        # keys that OmegaConf does not take
+        except OmegaConfBaseException as error:
+            raise UnreadableError(self.config_file, error, _INSTEAD) from error
+
+    @property
+    def _has_config(self) -> bool:
+        """Whether there is one, readable or not."""
+        return self.config_file.exists()
+
+    def _stored(self) -> dict[str, Any]:
+        return read_yaml(self.config_file, instead=_INSTEAD)
 
     def result(self) -> Result | None:
         """How the run has ended, or None if it has not.
@@ -115,11 +135,12 @@ class RunDir:
 
         Raises:
             OtherRunError: If the directory holds a run of another configuration.
+            UnreadableError: If it cannot be told which run it holds, or how that has ended.
         """
         found = self.look(cfg)
         if found != "fresh":
             return found
-        if self.config_file.is_file():
+        if self._has_config:
             self._clear()
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         if hydra_cfg is not None:
@@ -146,8 +167,9 @@ class RunDir:
 
         Raises:
             OtherRunError: If the directory holds a run of another configuration.
+            UnreadableError: If it cannot be told which run it holds, or how that has ended.
         """
-        if not self.config_file.is_file():
+        if not self._has_config:
             return "fresh"
         self._refuse_other(cfg)
         result = self.result()
@@ -156,7 +178,7 @@ class RunDir:
         return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
 
     def _refuse_other(self, cfg: DictConfig | Mapping[str, Any]) -> None:
-        changes = differences(flatten(OmegaConf.load(self.config_file)), flatten(cfg))
+        changes = differences(flatten(self._stored()), flatten(cfg))
         if changes:
             raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"

@@ -6,25 +6,35 @@ whoever reads while a run goes on may see half of it.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from src.config.errors import ConfigError
 from src.run.files import write_atomically
+from src.run.reading import UnreadableError, read_bytes
+
+# Most bytes of the file, with room for a million rows, and of a line.
+_LARGEST, _LONGEST = 100_000_000, 100_000
+
+# Most cells of which a reader gets every one; of more it gets every second row, or every fourth, and so on.
+_MOST_CELLS = 1_000_000
+
+_INSTEAD = "remove it, or move it away: nothing but learning curves is made of it"
 
 
 def read_metrics(path: Path) -> dict[str, list[float]]:
     """Columns of the file by name, all of one length; NaN where a cell is empty.
 
+    Of a very long file rows are left out, evenly.
+
     Raises:
         FileNotFoundError: If there is no such file.
-        ConfigError: If it is no table of numbers.
+        UnreadableError: If it is no table of numbers.
     """
+    names, rows = _read(path, most=_MOST_CELLS)
     try:
-        names, rows = _read(path)
         return {name: [float(row[i] or "nan") for row in rows] for i, name in enumerate(names)}
-    except (ValueError, csv.Error) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise UnreadableError(path, error, _INSTEAD) from error
 
 
 class MetricsFile:
@@ -62,7 +72,12 @@ class MetricsFile:
         """Columns and rows of the epochs before one, or of all; no columns where there is no such row."""
         names, cells = _read(self.path) if self.path.exists() else ([], [])
         rows = [dict(zip(names, row, strict=True)) for row in cells]
-        kept = [row for row in rows if epoch is None or not row["epoch"] or int(row["epoch"]) < epoch]
+        try:
+            kept = [row for row in rows if epoch is None or not row["epoch"] or int(row["epoch"]) < epoch]
+        except (KeyError, ValueError) as error:
+            raise UnreadableError(
+                self.path, f"it has rows without a number of their epoch ({error})", _INSTEAD
+            ) from error
         return names if kept else [], kept
 
     def _rewrite(self, rows: Sequence[Mapping[str, float | str | None]]) -> None:
@@ -75,8 +90,27 @@ class MetricsFile:
         write_atomically(self.path, text.getvalue().encode())
 
 
-def _read(path: Path) -> tuple[list[str], list[list[str]]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(line for line in file if line.endswith("\n"))
+def _read(path: Path, *, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Names and rows of the file; where there are more cells than ``most``, every second row, or fourth, and so on."""
+    data, rows, every = read_bytes(path, instead=_INSTEAD, largest=_LARGEST), list[list[str]](), 1
+    try:
+        lines = csv.reader(_whole_lines(data))
         names = next(lines, [])
-        return names, [row for row in lines if len(row) == len(names)]
+        if len(set(names)) < len(names):
+            raise ValueError("it has two columns of one name")
+        for n, row in enumerate(row for row in lines if len(row) == len(names)):
+            if n % every == 0:
+                rows.append(row)
+            if most is not None and len(rows) * len(names) > most:
+                rows, every = rows[::2], 2 * every
+    except (ValueError, csv.Error) as error:
+        raise UnreadableError(path, error, _INSTEAD) from error
+    return names, rows
+
+
+def _whole_lines(data: bytes) -> Iterator[str]:
+    for line in io.BytesIO(data):
+        if len(line) > _LONGEST:
+            raise ValueError(f"it has a line of {len(line)} bytes")
+        if line.endswith(b"\n"):
+            yield line.decode("utf-8")

@@ -14,12 +14,21 @@ from typing import Any, Literal, get_args
 
 from src.config.errors import ConfigError
 from src.run.files import write_atomically
+from src.run.reading import UnreadableError, read_json, short
 from src.run.versions import git_state, package_versions
 
 FORMAT = 1
 
 Status = Literal["completed", "failed", "pruned"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+
+_INSTEAD = "remove it, and the same command goes on from the run's checkpoint, or trains it anew"
+
+# Most names of metrics, overrides and the like; a result has some tens.
+_MOST = 2_000
+
+# Characters that are kept of a message or traceback, half of them from each end; a reader has its limits.
+_KEPT = 100_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
         """Of an exception."""
-        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
+        return cls(type(error).__name__, _kept(str(error)), _kept("".join(traceback.format_exception(error))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,26 +108,23 @@ class Result:
         """Read the file; None where there is none.
 
         Raises:
-            ConfigError: If it is no result, or one of a later version than this code reads.
+            UnreadableError: If it is no result.
+            ConfigError: If it is one of a later version than this code reads.
         """
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path, instead=_INSTEAD)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as error:
-            raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-        if not isinstance(found, dict):
-            raise ConfigError(f"{path} cannot be read: it holds no mapping")
         version = found.get("format", FORMAT)
         if not isinstance(version, int) or version > FORMAT:
             raise ConfigError(
-                f"{path} is of format {version}, this code reads up to format {FORMAT}: read it with the code that "
-                "wrote it, or with a newer one"
+                f"{path} is of format {short(str(version), 60)}, this code reads up to format {FORMAT}: read it with "
+                "the code that wrote it, or with a newer one"
             )
         try:
             return _checked(found)
         except _FieldError as error:
-            raise ConfigError(f"{path}: {error}") from None
+            raise UnreadableError(path, error, _INSTEAD) from None
 
 
 class _FieldError(Exception):
@@ -127,13 +133,13 @@ class _FieldError(Exception):
 
 def _checked(found: Mapping[str, Any]) -> Result:
     if found.get("status") not in STATUSES:
-        raise _FieldError(f"status is {found.get('status')!r}; allowed: {', '.join(STATUSES)}")
+        raise _FieldError(f"status is {_shown(found.get('status'))}; allowed: {', '.join(STATUSES)}")
     metric, error, git = (_field(found, name, dict, "a mapping") for name in ("optimized_metric", "error", "git"))
     return Result(
         status=found["status"],
         seed=_field(found, "seed", int, "a whole number"),
         overrides=_list(found, "overrides", str, "strings"),
-        optimized_metric=None if metric is None else Metric(str(metric.get("name")), _number(metric.get("value"))),
+        optimized_metric=None if metric is None else _metric(metric),
         metrics={str(name): _number(value, f"metrics.{name}") for name, value in _mapping(found, "metrics").items()},
         per_class=_list(found, "per_class", dict, "mappings"),
         hints=_hints(found),
@@ -142,7 +148,7 @@ def _checked(found: Mapping[str, Any]) -> Result:
         weights=_field(found, "weights", str, "a string"),
         duration_s=_number(found.get("duration_s"), "duration_s"),
         versions={str(name): str(version) for name, version in _mapping(found, "versions").items()},
-        git=git,
+        git=git and {name: _plain(value, f"git.{name}") for name, value in git.items()},
         error=None if error is None else Failure(*(str(error.get(name, "")) for name in Failure.__annotations__)),
         epoch=_field(found, "epoch", int, "a whole number"),
     )
@@ -151,19 +157,45 @@ def _checked(found: Mapping[str, Any]) -> Result:
 def _field(found: Mapping[str, Any], name: str, kind: type, allowed: str) -> Any:
     value = found.get(name)
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise _FieldError(f"{name} is {value!r}; allowed: {allowed} or null")
+        raise _FieldError(f"{name} is {_shown(value)}; allowed: {allowed} or null")
+    if kind is int and value is not None:
+        _number(value, name)
     return value
+
+
+def _metric(found: Mapping[str, Any]) -> Metric:
+    if not isinstance(found.get("name"), str):
+        raise _FieldError(f"optimized_metric.name is {_shown(found.get('name'))}; allowed: a string")
+    return Metric(found["name"], _number(found.get("value")))
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, dict | list):
+        raise _FieldError(f"{name} is {_shown(value)}; allowed: a single value")
+    return value
+
+
+def _shown(value: Any) -> str:
+    return short(repr(value), 100)
+
+
+def _kept(text: str) -> str:
+    return text if len(text) <= _KEPT else f"{text[: _KEPT // 2]}\n...\n{text[-_KEPT // 2 :]}"
 
 
 def _mapping(found: Mapping[str, Any], name: str) -> dict[str, Any]:
     mapping: dict[str, Any] = _field(found, name, dict, "a mapping") or {}
+    if len(mapping) > _MOST:
+        raise _FieldError(f"{name} has {len(mapping)} entries; allowed: {_MOST}")
     return mapping
 
 
 def _list(found: Mapping[str, Any], name: str, kind: type, what: str) -> list[Any]:
     values: list[Any] = _field(found, name, list, f"a list of {what}") or []
+    if len(values) > _MOST and name != "per_class":
+        raise _FieldError(f"{name} has {len(values)} entries; allowed: {_MOST}")
     if not all(isinstance(value, kind) for value in values):
-        raise _FieldError(f"{name} is {values!r}; allowed: a list of {what}")
+        raise _FieldError(f"{name} is {_shown(values)}; allowed: a list of {what}")
     return values
 
 
@@ -171,7 +203,7 @@ def _hints(found: Mapping[str, Any]) -> list[dict[str, str]]:
     names = ("kind", "seen", "try")
     hints = _list(found, "hints", dict, "mappings")
     if not all(hint.keys() >= set(names) for hint in hints):
-        raise _FieldError(f"hints is {hints!r}; each must hold {', '.join(names)}")
+        raise _FieldError(f"hints is {_shown(hints)}; each must hold {', '.join(names)}")
     return [{name: str(hint[name]) for name in names} for hint in hints]
 
 
@@ -179,7 +211,7 @@ def _number(value: Any, name: str = "optimized_metric.value") -> float | None:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _FieldError(f"{name} is {value!r}; allowed: a number or null")
+        raise _FieldError(f"{name} is {_shown(value)}; allowed: a number or null")
     return value
 
 

@@ -6,19 +6,28 @@ configuration, so that the same run is the same run without a search. No torch h
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.config.errors import ConfigError, suggest
 from src.run.files import write_atomically
+from src.run.reading import UnreadableError, read_json, short
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 SQLITE, JOURNAL = "sqlite:///", "journal://"
+
+_INSTEAD = "remove it, and the run reports to no search; the command of its search writes it again"
+
+
+# Bytes of a database that is looked through before it is used.
+_SMALL = 50_000_000
 
 
 class PrunedError(Exception):
@@ -58,12 +67,27 @@ class TrialLink:
 
     @classmethod
     def read(cls, run_dir: Path) -> "TrialLink | None":
-        """What stands in a run directory; None where no search has written."""
+        """What stands in a run directory; None where no search has written.
+
+        Raises:
+            UnreadableError: If it is something else.
+        """
+        path = run_dir / "trial.json"
         try:
-            text = (run_dir / "trial.json").read_text()
+            found = read_json(path, instead=_INSTEAD)
         except FileNotFoundError:
             return None
-        return cls(**json.loads(text))
+        kinds: dict[str, type] = {"storage": str, "study": str, "number": int, "monitor": str, "pruner": dict}
+        if wrong := [name for name, kind in kinds.items() if type(found.get(name)) is not kind]:
+            raise UnreadableError(path, f"{', '.join(wrong)} is missing or of another type", _INSTEAD)
+        if unknown := found.keys() - kinds.keys():
+            raise UnreadableError(path, f"{', '.join(sorted(unknown))} is not known", _INSTEAD)
+        # as `storage_url` writes it: no other way to name a file, which would be made
+        if found["storage"].startswith("sqlite") and not found["storage"].startswith(SQLITE):
+            raise UnreadableError(path, "storage is written as no search does", _INSTEAD)
+        if not isinstance(found["pruner"].get("_target_"), str):
+            raise UnreadableError(path, "pruner names no class", _INSTEAD)
+        return cls(**found)
 
 
 def storage_url(given: str | None, *, default: Path) -> str:
@@ -111,19 +135,30 @@ def _path_in(text: str) -> str:
     return make_url(text).database or ""
 
 
-def open_storage(url: str) -> "BaseStorage":
-    """Open the storage of a study; a file that is not there is made.
+def open_storage(url: str, *, is_new: bool = True) -> "BaseStorage":
+    """Open the storage of a study.
+
+    Args:
+        url: Its URL.
+        is_new: Whether a file that is not there is made.
 
     Raises:
-        ConfigError: If it cannot be opened.
+        ConfigError: If it cannot be opened, or its file is none that Optuna has made.
     """
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 
+    scheme = next((each for each in (SQLITE, JOURNAL) if url.startswith(each)), None)
+    if scheme is not None:
+        _check_file(url, Path(_path_in(url)), is_new=is_new)
     if url.startswith(JOURNAL):
         path = Path(url.removeprefix(JOURNAL))
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
+        try:
+            return JournalStorage(JournalFileBackend(str(path)))
+        # whatever it meets in a file that a disk or somebody else has changed
+        except Exception as error:
+            raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {_said(error)}") from error
     wait: dict[str, Any] = {}
     if url.startswith(SQLITE):
         Path(_path_in(url)).parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +168,41 @@ def open_storage(url: str) -> "BaseStorage":
         return _retried(lambda: RDBStorage(url, engine_kwargs=wait))
     # whatever SQLAlchemy and the drivers of many databases raise: no such driver, no such host, no such password
     except Exception as error:
-        raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {error}") from error
+        raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    return short(" ".join(str(error).split()) or type(error).__name__, 500)
+
+
+def _check_file(url: str, path: Path, *, is_new: bool) -> None:
+    """Refuse a file that is no whole database, or one with programs of its own, which it would run at each trial."""
+    why = None
+    if not path.exists():
+        why = None if is_new else "there is no such file"
+    elif not path.is_file():
+        why = "it is no file but a directory or a device"
+    elif url.startswith(SQLITE) and path.stat().st_size:
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+                kinds = {kind for (kind,) in database.execute("SELECT type FROM sqlite_master")}
+                if kinds - {"table", "index"}:
+                    why = f"it holds {' and '.join(sorted(kinds - {'table', 'index'}))}, which no study does"
+                elif (
+                    path.stat().st_size < _SMALL
+                    and (found := next(database.execute("PRAGMA quick_check(1)"))[0]) != "ok"
+                ):
+                    why = f"it is damaged: {found}"
+        except sqlite3.OperationalError as error:
+            # another process is writing, say
+            why = None if "locked" in str(error) else str(error)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            why = str(error)
+    if why is not None:
+        raise ConfigError(
+            f"hydra.sweeper.storage={url} cannot be opened: {_said(ValueError(why))}; give another hydra.sweep.dir or "
+            "storage, or remove the file to search anew"
+        )
 
 
 def _retried(connect: "Callable[[], BaseStorage]") -> "BaseStorage":

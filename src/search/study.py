@@ -6,12 +6,13 @@ own earlier call has left unfinished, and nothing that another machine is still 
 
 import fcntl
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -19,10 +20,11 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from src.compat.optuna import fail_trial, open_trial
+from src.compat.optuna import check_pickles, fail_trial, open_trial
 from src.config.errors import ConfigError
 from src.config.keys import differences
 from src.run.directory import RunDir
+from src.run.reading import UnreadableError, short
 from src.run.result import Failure, Result
 from src.run.trial import make, open_storage
 from src.search.options import SearchOptions
@@ -30,6 +32,8 @@ from src.search.space import Space
 
 # Attributes of a stored trial: the id of its owner, and that it was started when there were enough.
 _OWNER, _SURPLUS = "sweep", "surplus"
+
+_INSTEAD = "give another hydra.sweep.dir, or remove this one to search anew"
 
 # Fields of a run's result that may be objectives, beside its metrics.
 RECORDED = ("n_parameters", "duration_s")
@@ -45,7 +49,7 @@ def locked(sweep_dir: Path) -> Iterator[str]:
         ConfigError: If another process searches there.
     """
     sweep_dir.mkdir(parents=True, exist_ok=True)
-    with (sweep_dir / ".sweeper").open("a+") as file:
+    with _open(sweep_dir / ".sweeper") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,12 +58,23 @@ def locked(sweep_dir: Path) -> Iterator[str]:
                 "another hydra.sweep.dir, and the same hydra.sweeper.storage and study_name"
             ) from None
         file.seek(0)
-        owner = file.read()
+        try:
+            owner = file.read(100)
+        except ValueError:
+            owner = "?"
+        if owner and not re.fullmatch("[0-9a-f]{1,64}", owner):
+            raise UnreadableError(Path(file.name), "it does not hold the name of a search", _INSTEAD)
         if not owner:
             owner = secrets.token_hex(8)
             file.write(owner)
             file.flush()
         yield owner
+
+
+def _open(path: Path) -> TextIO:
+    if path.exists() and not path.is_file():
+        raise UnreadableError(path, "it is no file but a directory or a device", _INSTEAD)
+    return path.open("a+", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -124,7 +139,12 @@ class SearchStudy:
 
     def tell(self, trial: Trial) -> bool:
         """Tell the study how a trial has ended; False if its job has left no result."""
-        result = self.run_dir(trial.number).result()
+        try:
+            result = self.run_dir(trial.number).result()
+        except ConfigError as unreadable:
+            # one broken directory does not end the others
+            self.fail(trial, str(unreadable))
+            return True
         if result is None:
             return False
         if result.status == "pruned":
@@ -166,14 +186,25 @@ def open_study(options: SearchOptions, settings: Mapping[str, Any], sampler: Bas
     # before the storage, whose file it would leave behind
     pruner = make("pruner", options.pruner)
     storage = open_storage(options.storage)
-    study = optuna.create_study(
-        storage=storage,
-        sampler=sampler,
-        pruner=pruner,
-        study_name=options.study_name,
-        directions=list(options.objectives.values()),
-        load_if_exists=True,
-    )
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            sampler=sampler,
+            pruner=pruner,
+            study_name=options.study_name,
+            directions=list(options.objectives.values()),
+            load_if_exists=True,
+        )
+        check_pickles(study.get_trials(deepcopy=False))
+        before = study.user_attrs.get("settings")
+    # whatever a database and Optuna meet in a file that a disk or somebody else has changed
+    except Exception as error:
+        raise ConfigError(
+            f"hydra.sweeper.storage={options.storage} cannot be read as study {options.study_name}: "
+            f"{type(error).__name__}: {short(' '.join(str(error).split()))}; {_INSTEAD}"
+        ) from error
+    if not isinstance(before, dict | None):
+        raise ConfigError(f"hydra.sweeper.storage={options.storage} holds no settings of a search; {_INSTEAD}")
     now = json.loads(json.dumps(settings, default=str))
     before = study.user_attrs.get("settings")
     if before is None:

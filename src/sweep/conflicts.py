@@ -58,4 +58,7 @@ def _reason(job: Job) -> str | None:
         RunDir(job.run_dir).look(job.cfg)
     except OtherRunError as error:
         return str(error)
+    except ConfigError:
+        # a directory that cannot be read is its job's own trouble
+        return None
     return None

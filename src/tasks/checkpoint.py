@@ -1,8 +1,10 @@
 """What a checkpoint of a run holds, and its file: written whole, read without running code that it may hold."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning
@@ -115,6 +117,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         checkpoint["state_dict"]
+    except UnpicklingError as error:
+        # torch's own words advise to load it all the same, which runs what it holds
+        asked = re.search(r"GLOBAL (\w[\w.]*)", str(error))
+        why = f"it asks for {asked[1]}, which could run anything" if asked else "its content is damaged, or none"
+        raise ConfigError(
+            f"{path} cannot be read as a checkpoint ({path.stat().st_size} bytes): {why}. "
+            "Take the run's other checkpoint (checkpoint=best or checkpoint=last), or train again"
+        ) from None
     # torch.load raises whatever its parsers meet: EOFError, RuntimeError, UnpicklingError, KeyError, ...
     except Exception as error:
         raise ConfigError(

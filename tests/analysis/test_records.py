@@ -142,7 +142,9 @@ def test_blocks_add_up_to_the_whole(tmp_path: Path, tree: dict[str, object]) -> 
     assert read_job(run.path, tmp_path).leaves == flatten(yaml.safe_load(text))
 
 
-def test_a_configuration_with_an_alias_is_read_as_a_whole(tmp_path: Path) -> None:
+def test_a_configuration_with_an_alias_is_refused_since_none_is_stored_so(tmp_path: Path) -> None:
     run = make_job(tmp_path / "0", metrics={})
     run.config_file.write_text("a: &x\n  b: 1\n# note\nc: *x\n")
-    assert read_job(run.path, tmp_path).leaves == {"a.b": 1, "c.b": 1}
+    job = read_job(run.path, tmp_path)
+    assert job.leaves == {}
+    assert job.problems[0].startswith(f"{run.config_file} cannot be read: it holds an anchor or an alias")

@@ -1,16 +1,14 @@
 """Where a sweep comes from: the command that started it, and what it ran with."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from src.analysis.records import JobRecord
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from src.run.reading import PARSE_ERRORS, UnreadableError, read_yaml
 
 
 def commands(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord]) -> list[str]:
@@ -38,13 +36,15 @@ def made_with(jobs: Iterable[JobRecord]) -> list[tuple[str, list[tuple[str, int]
 def _command(path: Path, *, of_job: bool = False) -> str | None:
     """The command as Hydra has recorded it; None if it has not."""
     try:
-        hydra = yaml.load(path.read_text(encoding="utf-8"), _Loader)
         # a job's file has the node below its name, a sweep's is that of the sweep's configuration
-        hydra = hydra["hydra"]
+        hydra = read_yaml(path, instead="its command is not shown")["hydra"]
         overrides: Mapping[str, Any] = hydra["overrides"]
         own, task = ([str(line) for line in overrides[key]] for key in ("hydra", "task"))
         name = str(hydra["job"]["name"])
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+    except (OSError, UnreadableError, *PARSE_ERRORS):
+        return None
+    # it is shown to be copied
+    if not re.fullmatch(r"\w+", name):
         return None
     if of_job:
         own = []

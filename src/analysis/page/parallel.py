@@ -93,7 +93,9 @@ def _places(values: Sequence[float], low: float, high: float) -> list[float]:
 
 def _decades(low: float, high: float) -> list[tuple[float, str]]:
     steps = (1, 2, 5) if high - low < 3 else (1,)
-    ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    # as far as a float reaches
+    powers = range(max(-307, math.floor(low)), min(307, math.ceil(high)) + 1)
+    ticks = [step * 10.0**power for power in powers for step in steps]
     return [(math.log10(tick), f"{tick:g}") for tick in ticks if low <= math.log10(tick) <= high]
 
 

@@ -29,6 +29,7 @@ N_PLAIN = 12
 _N_BYTES = 1_800_000  # of all together, beside 5 MB of plotly.js
 _MAX_COLUMNS = 4
 _WIDTH = 640  # pixels
+_MOST_PIXELS = 16_000_000  # of a picture that is read; a run's have one or two million
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,8 @@ def _smaller(path: Path) -> str:
     from PIL import Image
 
     with Image.open(path) as image:
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError("far too much")
         height = max(1, round(image.height * _WIDTH / image.width))
         small = image.convert("RGB").resize((_WIDTH, height), Image.Resampling.LANCZOS, reducing_gap=2)
     data = io.BytesIO()
