@@ -388,3 +388,11 @@ def test_a_score_of_ones_own_is_measured(tmp_path: Path) -> None:
     train_stack(stack.jobs, StackOptions())
     train_alone(jobs, tmp_path / "alone")
     assert_near(rows_of(jobs[0].run_dir), rows_of(tmp_path / "alone" / "0"), atol=1e-5)
+
+
+def test_a_task_of_ones_own_trains_networks_of_other_widths(tmp_path: Path) -> None:
+    hidden = [("model.net.hidden=[8]",), ("model.net.hidden=[10]",)]
+    jobs = make_jobs(["model=mlp", "trainer.max_epochs=3"], hidden, tmp_path)
+    for job in jobs:
+        job.cfg.task._target_ = f"{__name__}.{OwnScore.__name__}"
+    assert together(jobs) == [[0, 1]]
