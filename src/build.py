@@ -161,8 +161,11 @@ def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
     for name, split in parts.items():
         share = cfg.trainer.get(f"{name}_batches")
         if isinstance(share, float) and 0 < share < 1:
-            size = datamodule.batch_size if split == "train" else datamodule.EVAL_BATCH_SIZE
-            n_batches = len(Batches(getattr(datamodule.parts, split), batch_size=size))
+            part = getattr(datamodule.parts, split)
+            if split == "train":
+                n_batches = len(datamodule.train_batches(part, seed=None))
+            else:
+                n_batches = len(Batches(part, batch_size=datamodule.EVAL_BATCH_SIZE))
             limits[f"{name}_batches"] = max(1, int(n_batches * share))
     return limits
 

@@ -1,19 +1,24 @@
 """What a run computes: build, fit, measure. Loads torch; `src.train` claims the directory before, and records after."""
 
 import logging
+from typing import Any
 
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 from src.build import build
+from src.callbacks.checkpoint import BestAndLast, go_on_from
 from src.callbacks.final import tell_loggers
-from src.callbacks.hints import found_by
+from src.callbacks.hints import Hints, found_by
 from src.checks.device import describe_device
-from src.compat.lightning import interruptible
+from src.checks.forward import check_forward
+from src.compat.lightning import complete_epoch, interruptible
 from src.console.results import print_config
 from src.measure import measure
 from src.record import Fitted
 from src.run.directory import RunDir
-from src.tasks.checkpoint import load_checkpoint
+from src.tasks.base import Task
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +36,17 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
     if show:
         print_config(cfg)
     trainer, task = built.trainer, built.task
+    if isinstance(task, Task):
+        # with the data, which are made and checked here: nothing of the run is on disk yet
+        check_forward(task, built.datamodule.parts.train, trainer)
     if trainer.is_global_zero:
         log.info(describe_device(cfg.trainer.accelerator, trainer))
-    last = run.checkpoint("last") if resume else None
-    if last is not None:
-        # a clear error, should it be broken, before Lightning meets it
-        load_checkpoint(last)
+    last = go_on_from(run, is_first=trainer.is_global_zero) if resume else None
+    if resume and last is None and trainer.is_global_zero:
+        run.clear()
     with interruptible():
         built.fit(checkpoint=last)
+        _end(trainer, task)
         # the last weights are those that it has
         measured = measure(built, checkpoint=run.checkpoint("best") if run.tested(cfg) == "best" else None)
     metrics = {**task.fitted, **measured.metrics}
@@ -54,3 +62,13 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         n_parameters=sum(p.numel() for p in task.net.parameters()),
         weights=measured.weights,
     )
+
+
+def _end(trainer: pl.Trainer, task: Any) -> None:
+    """Do what is done at the end of training, where a kill came before: a trainer with nothing left to do does not."""
+    complete_epoch(trainer)
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    # in Lightning's order
+    for callback in sorted(callbacks, key=lambda each: isinstance(each, BestAndLast)):
+        if isinstance(callback, (Hints, BestAndLast)):
+            callback.end(trainer, task)

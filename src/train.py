@@ -72,6 +72,8 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
                 print_hints(failed.hints)
             raise
         result = recorder.completed(fitted)
+        if is_first:
+            run.tidy(is_over=True)
     if is_first:
         print_end(result, run_dir=run.path, is_job=is_job)
     return result.value

@@ -1,17 +1,28 @@
 """The best and the last weights of a run, on disk."""
 
 import copy
+import logging
 import math
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
-from src.tasks.checkpoint import checkpoint_of, run_checkpoint, save_checkpoint
+from src.run.files import set_aside, write_atomically
+from src.tasks.checkpoint import (
+    TO_GO_ON,
+    DamagedCheckpointError,
+    checkpoint_of,
+    load_checkpoint,
+    run_checkpoint,
+    save_checkpoint,
+)
+
+log = logging.getLogger(__name__)
 
 
 class BestAndLast(Checkpoint):
@@ -39,6 +50,13 @@ class BestAndLast(Checkpoint):
         self._score = math.inf
         self._best: dict[str, Any] | None = None
         self._written_at = time.monotonic()
+        self._has_ended = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Train no longer where early stopping had ended the run before it was killed."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+        if any(isinstance(each, EarlyStopping) and each.stopped_epoch > 0 for each in callbacks):
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if they are the best so far, and write if it is time."""
@@ -68,7 +86,13 @@ class BestAndLast(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write both files."""
+        self._has_ended = True
         self._write(trainer)
+
+    def end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Write them where training was over before, and a kill came before this."""
+        if not self._has_ended:
+            self.on_train_end(trainer, task)
 
     def _write(self, trainer: pl.Trainer) -> None:
         run = RunDir(Path(trainer.default_root_dir))
@@ -76,9 +100,9 @@ class BestAndLast(Checkpoint):
         last = checkpoint_of(trainer)
         if trainer.is_global_zero:
             if self._best is not None:
-                save_checkpoint(run.checkpoints / "best.ckpt", self._best)
+                save_checkpoint(run.checkpoint("best"), self._best)
             # after best.ckpt: what last.ckpt continues from is never ahead of it
-            save_checkpoint(run.checkpoints / "last.ckpt", last)
+            save_checkpoint(run.checkpoint("last"), last, keep=run.previous)
         # the other processes read these files
         trainer.strategy.barrier()
         self._written_at = time.monotonic()
@@ -95,3 +119,54 @@ class BestAndLast(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from ``last.ckpt``."""
         self._score, self._best = state_dict["score"], state_dict["best"]
+
+
+def go_on_from(run: RunDir, *, is_first: bool) -> Path | None:
+    """The checkpoint that an interrupted run goes on from: the last whole one; None if there is none.
+
+    Damaged ones are named and set aside, and ``best.ckpt`` is written anew from the last one if it is damaged or gone.
+
+    Args:
+        run: The run.
+        is_first: Whether this process keeps the records; of several the others only look.
+    """
+    for path in (run.checkpoint("last"), run.previous):
+        if not path.is_file():
+            continue
+        try:
+            checkpoint = load_checkpoint(path, needs=TO_GO_ON)
+        except DamagedCheckpointError as error:
+            _set_aside(error, is_first=is_first)
+            continue
+        if path == run.previous:
+            log.warning("going on from the checkpoint before the last one, of epoch %d", checkpoint["epoch"])
+        if is_first:
+            if path == run.previous:
+                # a training that is over writes no other
+                write_atomically(run.checkpoint("last"), path.read_bytes())
+            _mend_best(run, checkpoint)
+        return path
+    log.warning("%s: no checkpoint is whole; training starts afresh", run.path)
+    return None
+
+
+def _set_aside(error: DamagedCheckpointError, *, is_first: bool) -> None:
+    if is_first:
+        log.warning("%s is damaged (%s): it is kept as %s", error.path, error.why, set_aside(error.path).name)
+
+
+def _mend_best(run: RunDir, checkpoint: dict[str, Any]) -> None:
+    best = checkpoint["callbacks"].get(BestAndLast.__qualname__, {}).get("best")
+    if best is None:
+        return
+    path = run.checkpoint("best")
+    try:
+        load_checkpoint(path)
+    except DamagedCheckpointError as error:
+        _set_aside(error, is_first=True)
+    except ConfigError:
+        # it is not there
+        pass
+    else:
+        return
+    save_checkpoint(path, best)

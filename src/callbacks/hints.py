@@ -1,5 +1,7 @@
 """Gives hints at the end of training."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import lightning.pytorch as pl
@@ -27,6 +29,9 @@ class Hints(Callback):
         self.found: list[Hint] = []
         self._first_weights: list[Tensor] | None = None
         self._first_loss: float | None = None
+        self._course: list[tuple[int, float]] = []
+        self._metrics: dict[str, float] = {}
+        self._has_ended = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Remember where the weights start; a run that goes on from a checkpoint has it from there."""
@@ -35,34 +40,60 @@ class Hints(Callback):
             self._first_weights = [p.detach().clone() for p in pl_module.net.parameters()]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Remember where the loss starts."""
+        """Remember the course of the loss."""
+        self._metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        loss = self._metrics["train/loss"]
         if self._first_loss is None:
-            self._first_loss = float(trainer.callback_metrics["train/loss"])
+            self._first_loss = loss
+        self._course.append((trainer.current_epoch, loss))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the last weights, which are those that training has brought about."""
         assert isinstance(pl_module, Task)
+        self._has_ended = True
         # a single batch that tries whether everything runs says nothing
         if trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False):
             self.found = hints(self._facts(trainer, pl_module))
 
+    def end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Look back where training was over before, and a kill came before this."""
+        if not self._has_ended and self._metrics:
+            self.on_train_end(trainer, task)
+
     def state_dict(self) -> dict[str, Any]:
-        """Where the run began, for ``last.ckpt``."""
-        return self.state(first_weights=self._first_weights, first_loss=self._first_loss)
+        """Where the run began, and how its loss went on, for ``last.ckpt``."""
+        return self.state(
+            first_weights=self._first_weights, first_loss=self._first_loss, course=self._course, metrics=self._metrics
+        )
 
     @staticmethod
-    def state(*, first_weights: list[Tensor] | None, first_loss: float | None) -> dict[str, Any]:
+    def state(
+        *,
+        first_weights: list[Tensor] | None,
+        first_loss: float | None,
+        course: Sequence[tuple[int, float]] = (),
+        metrics: Mapping[str, float] = MappingProxyType({}),
+    ) -> dict[str, Any]:
         """What a checkpoint holds of a run that began like this.
 
         Args:
             first_weights: Parameters in the network's order; None before the first step.
             first_loss: Training loss at the first measured epoch; None before it.
+            course: Logged epochs and their training loss, in order.
+            metrics: What the last of them has measured.
         """
-        return {"first_weights": first_weights, "first_loss": first_loss}
+        return {
+            "first_weights": first_weights,
+            "first_loss": first_loss,
+            "course": [list(each) for each in course],
+            "metrics": dict(metrics),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from ``last.ckpt``."""
+        """Go on from ``last.ckpt``, also from one of an earlier version, which knows nothing of the course."""
         self._first_weights, self._first_loss = state_dict["first_weights"], state_dict["first_loss"]
+        self._course = [(epoch, loss) for epoch, loss in state_dict.get("course", ())]
+        self._metrics = dict(state_dict.get("metrics", {}))
 
     def _facts(self, trainer: pl.Trainer, task: Task) -> Facts:
         datamodule: InMemoryDataModule = trainer.datamodule  # type: ignore[attr-defined]  # the task has checked it
@@ -74,10 +105,11 @@ class Hints(Callback):
             datamodule.parts,
             first_weights=self._first_weights,
             first_loss=self._first_loss,
-            metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+            metrics=self._metrics,
             n_steps=trainer.global_step,
             numbers=defaults,
             suggested_lr=self.suggested_lr,
+            course=self._course,
         )
 
 

@@ -9,15 +9,18 @@ from torch import nn
 
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
+from src.data.check import spec_problems
 from src.data.spec import DataSpec
 
 
 def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
-    """Refuse a model, task or loss that is made for another kind of data.
+    """Refuse a spec that cannot be, and a model, task or loss that is made for another kind of data.
 
     Raises:
         ConfigError: If one does not fit; the message names what would.
     """
+    if problems := spec_problems(spec):
+        raise ConfigError("\n".join(f"data={_option('data', cfg.data)}: {problem}" for problem in problems))
     task_class = get_class(cfg.task._target_)
     task_name = getattr(task_class, "task_name", spec.task)
     if task_name != spec.task:

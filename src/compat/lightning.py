@@ -48,6 +48,14 @@ def skip_epochs(trainer: pl.Trainer, n: int, *, n_steps: int = 0) -> None:
             setattr(tracker, stage, getattr(tracker, stage) + n)
 
 
+def complete_epoch(trainer: pl.Trainer) -> None:
+    """Count the epoch as over in whose last hook the checkpoint was written that a trainer has gone on from."""
+    progress = trainer.fit_loop.epoch_progress
+    for tracker in (progress.total, progress.current):
+        # of a class whose annotation in Lightning is that of its base
+        tracker.completed = vars(tracker)["processed"]
+
+
 def completed(loops: Mapping[str, Any]) -> dict[str, Any]:
     """State of a trainer's loops once the epoch is over, from their state in the hooks at its end."""
     after = copy.deepcopy(dict(loops))

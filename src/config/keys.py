@@ -44,8 +44,11 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     # order the batches, and leave the samples as they are
     "data.batch_size": frozenset({"samples"}),
     "data.batch_seed": frozenset({"samples"}),
+    "data.drop_last": frozenset({"samples"}),
 }
 
+# Keys that an earlier version did not store, and the value that says what it did.
+ADDED = {"data.drop_last": False}
 
 # Keys of earlier versions, and what they are called now.
 RENAMED = {
@@ -86,6 +89,15 @@ def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
     return leaves
 
 
+def as_before(tree: Mapping[str, Any], *, above: str = "") -> dict[str, Any]:
+    """A configuration in plain containers as an earlier version stored it: without keys that say what it did anyway."""
+    return {
+        name: as_before(value, above=f"{above}{name}.") if isinstance(value, dict) else value
+        for name, value in tree.items()
+        if f"{above}{name}" not in ADDED or ADDED[f"{above}{name}"] != value
+    }
+
+
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """A line for each key in which a run that is asked for is not the stored one; empty if it is.
 
@@ -94,6 +106,7 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         given: The same of what is asked for.
     """
     lines = []
+    stored, given = ({**leaves, **{k: v for k, v in ADDED.items() if k not in leaves}} for leaves in (stored, given))
     for key in sorted(stored.keys() | given.keys()):
         there, here = key in stored, key in given
         if counts(key, "run") and (there, stored.get(key)) != (here, given.get(key)):

@@ -12,28 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 
+from src.data.check import checked_parts
+from src.data.parts import Part as Part
+from src.data.parts import Parts as Parts
 from src.data.ranges import check_range, check_seed
 from src.data.spec import DataSpec
-
-
-class Part(NamedTuple):
-    """One part of a split.
-
-    Attributes:
-        x: Inputs (n, f), float32.
-        y: Targets: class labels (n,), int64, or numbers (n, t), float32.
-    """
-
-    x: Tensor
-    y: Tensor
-
-
-class Parts(NamedTuple):
-    """The three parts of a data set; no sample is in two of them."""
-
-    train: Part
-    val: Part
-    test: Part
 
 
 class Batch(NamedTuple):
@@ -77,6 +60,7 @@ class Batches:
         batch_size: Samples per batch; None for one batch that holds everything. The last batch may be smaller.
         seed: Orders the samples; None keeps their order.
         limit: Largest number of batches of a pass, or share of them; None for all.
+        drop_last: Leave out a last batch that is smaller; a part that is smaller than one batch stays whole.
         rank: Number of this process; it gets every ``world_size``-th sample of each batch.
         world_size: Number of processes.
     """
@@ -88,13 +72,14 @@ class Batches:
         batch_size: int | None,
         seed: int | None = None,
         limit: float | None = None,
+        drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.part, self.seed, self.rank, self.world_size = part, seed, rank, world_size
         self.n = len(part.x)
         self.batch_size = min(batch_size or self.n, self.n)
-        n_batches = -(-self.n // self.batch_size)
+        n_batches = self.n // self.batch_size if drop_last else -(-self.n // self.batch_size)
         if isinstance(limit, int):
             n_batches = min(n_batches, limit)
         elif limit is not None:
@@ -147,20 +132,24 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
     Args:
         batch_size: Samples per training batch; None for the whole training part.
         batch_seed: Orders the training batches.
+        drop_last: Leave out a last training batch that is smaller than the others.
 
     Raises:
-        ValueError: If ``batch_size`` is neither None nor a whole number of at least 1, or ``batch_seed`` is no seed.
+        ValueError: If ``batch_size`` is neither None nor a whole number of at least 1, ``batch_seed`` is no seed, or
+            ``drop_last`` is no truth value.
     """
 
     # Validation and test take batches of this size: more brings no speed, only memory.
     EVAL_BATCH_SIZE = 65_536
 
-    def __init__(self, *, batch_size: int | None, batch_seed: int) -> None:
+    def __init__(self, *, batch_size: int | None, batch_seed: int, drop_last: bool = False) -> None:
         super().__init__()
         if batch_size is not None:
             check_range("data.batch_size", batch_size, low=1, whole=True, or_null=True)
         check_seed("data.batch_seed", batch_seed)
-        self.batch_size, self.batch_seed = batch_size, batch_seed
+        if not isinstance(drop_last, bool):
+            raise ValueError(f"data.drop_last must be true or false, got {drop_last!r}")
+        self.batch_size, self.batch_seed, self.drop_last = batch_size, batch_seed, drop_last
         self._parts: Parts | None = None
 
     @property
@@ -174,9 +163,15 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
 
     @property
     def parts(self) -> Parts:
-        """All three parts, made when first asked for; on the trainer's device once training or testing has begun."""
+        """All three parts, made when first asked for; on the trainer's device once training or testing has begun.
+
+        Raises:
+            ConfigError: If they are not what `spec` says, or hold numbers that are not finite.
+        """
         if self._parts is None:
-            self._parts = self.make_parts()
+            kind = type(self)
+            source = f"data._target_={kind.__module__}.{kind.__qualname__}"
+            self._parts = checked_parts(self.make_parts(), self.spec, source=source)
         return self._parts
 
     def share_parts(self, parts: Parts) -> None:
@@ -193,7 +188,27 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         """Training batches, or the whole part for a task that cuts its own."""
         if self._hands_over_blocks():
             return Batches(self.parts.train, batch_size=None)
-        return Batches(self.parts.train, batch_size=self.batch_size, seed=self.batch_seed)
+        return self.train_batches(self.parts.train, seed=self.batch_seed)
+
+    def train_batches(
+        self,
+        part: Part,
+        *,
+        seed: int | None,
+        limit: float | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> Batches:
+        """A part cut as the training part is."""
+        return Batches(
+            part,
+            batch_size=self.batch_size,
+            seed=seed,
+            limit=limit,
+            drop_last=self.drop_last,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Validation batches; none while a task fits that measures validation itself."""

@@ -23,6 +23,7 @@ class BlobsDataModule(InMemoryDataModule):
         val_seed: Draws the validation points.
         batch_size: Points per training batch; None for the whole training part.
         batch_seed: Orders the training batches.
+        drop_last: Leave out a last training batch that is smaller than the others.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -42,8 +43,9 @@ class BlobsDataModule(InMemoryDataModule):
         val_seed: int,
         batch_size: int | None,
         batch_seed: int,
+        drop_last: bool = False,
     ) -> None:
-        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
         check_range("data.n_samples", n_samples, low=2, whole=True)
         check_range("data.n_features", n_features, low=1, whole=True)
         check_range("data.centers", centers, low=3, whole=True)

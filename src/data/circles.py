@@ -59,6 +59,7 @@ class CirclesDataModule(InMemoryDataModule):
         val_seed: Draws the validation points.
         batch_size: Points per training batch; None for the whole training part.
         batch_seed: Orders the training batches.
+        drop_last: Leave out a last training batch that is smaller than the others.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -77,8 +78,9 @@ class CirclesDataModule(InMemoryDataModule):
         val_seed: int,
         batch_size: int | None,
         batch_seed: int,
+        drop_last: bool = False,
     ) -> None:
-        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
         check_range("data.n_samples", n_samples, low=2, whole=True)
         check_range("data.noise", noise, low=0)
         check_range("data.factor", factor, low=0, high=1, open_high=True)

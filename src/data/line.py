@@ -21,6 +21,7 @@ class LineDataModule(InMemoryDataModule):
         test_size: Share of the points, from the right end, in the test part.
         batch_size: Points per training batch; None for the whole training part.
         batch_seed: Orders the training batches.
+        drop_last: Leave out a last training batch that is smaller than the others.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -37,8 +38,9 @@ class LineDataModule(InMemoryDataModule):
         test_size: float,
         batch_size: int | None,
         batch_seed: int,
+        drop_last: bool = False,
     ) -> None:
-        super().__init__(batch_size=batch_size, batch_seed=batch_seed)
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
         if not end > start:
             raise ValueError(f"data.end must be greater than data.start={start}, got {end}")
         check_range("data.step", step, low=0, high=end - start, open_low=True)

@@ -3,7 +3,7 @@
 Axes: `n` samples, `f` features.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,11 +12,20 @@ from torch import Tensor, nn
 
 from src.data.base import Batches, InMemoryDataModule, Part, Parts
 from src.hints.rules import Facts, ReluLayer
-from src.models.activations import HandmadeReLU
+from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
 from src.tasks.base import Task
 
 _RELUS = (nn.ReLU, HandmadeReLU)
+
+# Names in torch's graph of gradients.
+_RESHAPING = frozenset(
+    f"{name}Backward"
+    for name in ("Alias", "Clone", "Permute", "Reshape", "Squeeze", "T", "ToCopy", "Unsqueeze", "UnsafeView", "View")
+)
+
+# Logged epochs of a tenth of them.
+_ENOUGH_EPOCHS = 5
 
 
 def facts_of(
@@ -29,6 +38,7 @@ def facts_of(
     n_steps: int,
     numbers: Mapping[str, Any],
     suggested_lr: float,
+    course: Sequence[tuple[int, float]],
 ) -> Facts:
     """What training has brought about.
 
@@ -41,6 +51,7 @@ def facts_of(
         n_steps: Steps in between.
         numbers: Of the optimiser.
         suggested_lr: Learning rate that suits the data.
+        course: Logged epochs and their training loss, in order.
     """
     train = parts.train
     is_classification = task.spec.task != "regression"
@@ -60,7 +71,51 @@ def facts_of(
         target_std=None if is_classification else float(train.y.float().std(correction=0)),
         relus=tuple(dead_relus(task.net, train)),
         activation_is_a_key=isinstance(task.net, MLP),
+        n_epochs=course[-1][0] + 1 if course else 0,
+        tenths=tenths(course),
+        squashed=squashed(task.net, train.x) if is_classification else None,
     )
+
+
+def tenths(course: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
+    """Mean loss of the last tenth of all epochs but one, and of the last; None where either holds too few of them.
+
+    Args:
+        course: Epochs and their loss, in order.
+    """
+    n = course[-1][0] + 1 if course else 0
+    parts = [[loss for epoch, loss in course if k < 10 * (n - epoch) / n <= k + 1] for k in (1, 0)]
+    if min(map(len, parts)) < _ENOUGH_EPOCHS:
+        return None
+    before, last = (sum(part) / len(part) for part in parts)
+    return before, last
+
+
+def squashed(net: nn.Module, x: Tensor) -> str | None:
+    """``sigmoid`` or ``softmax``, if that is the last thing that a network does with inputs (n, f), else None.
+
+    Asks what its outputs were computed by, since it need not be a module.
+    """
+    handmade: list[Tensor] = []
+    modules = [module for module in net.modules() if isinstance(module, HandmadeSigmoid)]
+    hooks = [
+        module.register_forward_hook(lambda _module, _inputs, outputs: handmade.append(outputs)) for module in modules
+    ]
+    try:
+        with _eager_eval(net), torch.enable_grad():
+            parameter = next(net.parameters())
+            outputs = net.forward(x[:2].to(parameter))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if any(outputs is each for each in handmade):
+        return "sigmoid"
+    node = outputs.grad_fn
+    # past what only gives the numbers another form
+    while node is not None and node.name().rstrip("0123456789") in _RESHAPING:
+        node = node.next_functions[0][0]
+    name = "" if node is None else node.name()
+    return next((word for word in ("sigmoid", "softmax") if name.lower().startswith((word, f"hard{word}"))), None)
 
 
 def moved(first: list[Tensor], last: list[Tensor]) -> float:

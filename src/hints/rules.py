@@ -30,6 +30,11 @@ _MOVED = 0.01
 _FALLEN = 0.01
 # So few steps say nothing about a learning rate.
 _ENOUGH_STEPS = 100
+# A loss that has arrived falls by less than this share from one tenth of the epochs to the next.
+_STEEP = 0.03
+# Where it gets to so good an accuracy, or an error of so small a share of the targets' standard deviation, it may fall
+# on towards zero for ever.
+_GOOD_ACCURACY, _GOOD_ERROR = 0.95, 0.1
 
 
 class Hint(NamedTuple):
@@ -81,6 +86,9 @@ class Facts:
         target_std: Standard deviation of the training targets; None for a classification.
         relus: Layers of ReLU units.
         activation_is_a_key: Whether ``model.net.activation`` sets the network's activation.
+        n_epochs: Epochs trained.
+        tenths: Mean training loss of the last tenth of them but one, and of the last; None of few epochs.
+        squashed: ``sigmoid`` or ``softmax``, if the network of a classification ends in it.
     """
 
     n_steps: int
@@ -98,6 +106,9 @@ class Facts:
     target_std: float | None
     relus: tuple[ReluLayer, ...]
     activation_is_a_key: bool
+    n_epochs: int
+    tenths: tuple[float, float] | None
+    squashed: str | None
 
 
 def hints(facts: Facts) -> list[Hint]:
@@ -105,9 +116,11 @@ def hints(facts: Facts) -> list[Hint]:
     if exploding := list(_exploding(facts)):
         # whatever else is wrong comes from it
         return exploding
+    if squashed := list(_squashed(facts)):
+        return squashed
     found = [hint for check in (_dead_relus, _linear, _overfitting) for hint in check(facts)]
     # a network that can do no better does not move either
-    return found or list(_too_slow(facts))
+    return found or list(_too_slow(facts)) or list(_still_falling(facts))
 
 
 def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
@@ -117,6 +130,8 @@ def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
         error: What the run raised.
         cfg: Its configuration.
     """
+    if "Expected more than 1 value per channel" in str(error):
+        return [_single_sample(cfg)]
     if not isinstance(error, NonFiniteLossError):
         return []
     change = _lower(cfg.optimizer.lr, cfg.suggested.lr) if "lr" in cfg.optimizer else "task.gradient_clip_val=1"
@@ -186,6 +201,41 @@ def _too_slow(facts: Facts) -> Iterator[Hint]:
         far_enough = facts.lr * 10 ** math.ceil(math.log10(0.3 / max(facts.moved, 1e-9)))
         lr = min(far_enough, facts.suggested_lr) if facts.suggested_lr > facts.lr else 10 * facts.lr
         yield Hint("too_slow", seen, (f"optimizer.lr={lr:g}",))
+
+
+def _squashed(facts: Facts) -> Iterator[Hint]:
+    if facts.squashed is not None:
+        seen = (
+            f"the network ends in a {facts.squashed}, but loss and metrics take logits, numbers of any size: "
+            f"leave the {facts.squashed} out, as model=mlp does"
+        )
+        yield Hint("squashed", seen, ("model=mlp",))
+
+
+def _still_falling(facts: Facts) -> Iterator[Hint]:
+    if facts.tenths is None or facts.tenths[0] <= 0:
+        return
+    before, last = facts.tenths
+    is_good = (
+        facts.train_score >= _GOOD_ACCURACY
+        if facts.target_std is None
+        else facts.train_score <= _GOOD_ERROR * facts.target_std
+    )
+    if last < (1 - _STEEP) * before and not is_good:
+        seen = (
+            f"training loss was still falling when training ended: from {before:.4g} to {last:.4g}, "
+            f"{1 - last / before:.0%} less, in the last tenth of {facts.n_epochs:,} epochs"
+        )
+        yield Hint("still_falling", seen, (f"trainer.max_epochs={2 * facts.n_epochs}",))
+
+
+def _single_sample(cfg: DictConfig) -> Hint:
+    """What a layer of normalisation asks for that was given a batch of one sample."""
+    size = cfg.data.get("batch_size")
+    seen = "a training batch held one sample, which a layer such as BatchNorm cannot normalise"
+    if isinstance(size, int) and size > 1 and cfg.data.get("drop_last") is False:
+        return Hint("single_sample", f"{seen}: the last batch of an epoch", ("data.drop_last=true",))
+    return Hint("single_sample", seen, (f"data.batch_size={size + 1 if isinstance(size, int) else 'null'}",))
 
 
 def _overfitting(facts: Facts) -> Iterator[Hint]:

@@ -1,5 +1,7 @@
 """Processes that die with the one that started them, however it ends, by ``kill -9`` too."""
 
+import atexit
+import contextlib
 import fcntl
 import os
 import signal
@@ -11,16 +13,38 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-_locked: list[IO[bytes]] = []
+_PREFIX = "parent_lock_"
+
+_locked: list[tuple[Path, IO[bytes]]] = []
 
 
 def parent_lock() -> Path:
     """A file that this process keeps locked as long as it lives; its children get the name."""
     if not _locked:
-        # deleted when this process ends; one that is killed leaves an empty file
-        _locked.append(tempfile.NamedTemporaryFile(prefix="parent_lock_"))  # noqa: SIM115
-        fcntl.flock(_locked[0], fcntl.LOCK_EX)
-    return Path(_locked[0].name)
+        _remove_those_of_the_dead()
+        handle, name = tempfile.mkstemp(prefix=f"new_{_PREFIX}")
+        file = os.fdopen(handle, "rb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # under this name only once it is locked: nobody takes it for one of the dead
+        path = Path(name).rename(Path(name).with_name(Path(name).name.removeprefix("new_")))
+        _locked.append((path, file))
+        atexit.register(_remove, path, os.getpid())
+    return _locked[0][0]
+
+
+def _remove(path: Path, pid: int) -> None:
+    """Remove a lock when its process ends, not when a fork of it does."""
+    if os.getpid() == pid:
+        path.unlink(missing_ok=True)
+
+
+def _remove_those_of_the_dead() -> None:
+    """Remove the locks that killed processes of this user have left."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # of somebody else, still locked, or just removed
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def die_with_parent(lock: Path) -> None:

@@ -6,7 +6,8 @@
       .hydra/        config.yaml, overrides.yaml, hydra.yaml: what was asked (`directory`)
       train.log      what was said; Hydra writes it
       metrics.csv    a row per measured epoch (`metrics`)
-      checkpoints/   best.ckpt, last.ckpt: weights and optimiser (`src.tasks.checkpoint`)
+      checkpoints/   best.ckpt, last.ckpt: weights and optimiser (`src.tasks.checkpoint`); while training goes on also
+                     last.previous.ckpt, the one before last.ckpt
       tensorboard/   event files
       plots/         PNG, and frames/ of a run that was asked for them
       trial.json     the trial of a search that the run belongs to (`trial`)
@@ -20,8 +21,10 @@ Contracts:
   ones count). So any sweep goes on by repeating its command.
 - *Failure.* A run that raises leaves ``failed`` with type, message and traceback, whichever of its processes it was; an
   interrupted one leaves no result. A single run raises, a job of a sweep lets the others go on.
-- *Whole files.* A file is written aside and renamed: a reader sees the old content or the new (`files`). metrics.csv
-  alone grows by lines, and a line that is cut off does not count.
+- *Whole files.* A file is written aside, flushed to the disk and renamed: a reader sees the old content or the new
+  (`files`). metrics.csv alone grows by lines, and a line that is cut off does not count. What a kill leaves of a file
+  that was not whole goes with the next command. Checksums of a checkpoint are verified before it is used; a damaged one
+  is set aside by a run that goes on, which takes the one before.
 - *One writer.* A directory is locked while a command writes there (`lock`).
 - *Trust.* Reading results, tables and checkpoints runs nothing that they hold, takes a moment at most, and an error
   names the file (`reading`); of a search, only Optuna's own pruners are made (`trial`). Where a run is rebuilt,

@@ -3,6 +3,7 @@
 No torch here, so that thousands of finished runs can be read in a moment.
 """
 
+import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from src.config.errors import ConfigError
 from src.config.keys import differences, flatten
 from src.config.stored import check_stored
-from src.run.files import to_yaml, write_atomically
+from src.run.files import remove_parts, to_yaml, write_atomically
 from src.run.reading import UnreadableError, read_yaml
 from src.run.result import Result
 
@@ -55,7 +56,7 @@ class RunDir:
 
     @property
     def checkpoints(self) -> Path:
-        """Holds best.ckpt and last.ckpt."""
+        """Holds best.ckpt and last.ckpt, and while a run goes on last.previous.ckpt."""
         return self.path / "checkpoints"
 
     @property
@@ -71,6 +72,16 @@ class RunDir:
     def checkpoint(self, name: str) -> Path:
         """The file of ``best`` or ``last``; any other name is a path already."""
         return self.checkpoints / f"{name}.ckpt" if name in ("best", "last") else Path(name)
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before ``last``, which a run goes on from where that is damaged."""
+        return self.checkpoints / "last.previous.ckpt"
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.checkpoint("last").is_file() or self.previous.is_file()
 
     def tested(self, cfg: DictConfig) -> Literal["best", "last"]:
         """The checkpoint that a run tests; there is no best one where nothing was validated, or none is kept."""
@@ -138,10 +149,11 @@ class RunDir:
             UnreadableError: If it cannot be told which run it holds, or how that has ended.
         """
         found = self.look(cfg)
+        self.tidy(is_over=found == "completed")
         if found != "fresh":
             return found
         if self._has_config:
-            self._clear()
+            self.clear()
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         if hydra_cfg is not None:
             # a node that holds the other would be a copy of all of it
@@ -175,7 +187,7 @@ class RunDir:
         result = self.result()
         if result is not None:
             return "fresh" if result.status == "failed" else "completed"
-        return "resume" if (self.checkpoints / "last.ckpt").is_file() else "fresh"
+        return "resume" if self.can_go_on else "fresh"
 
     def _refuse_other(self, cfg: DictConfig | Mapping[str, Any]) -> None:
         changes = differences(flatten(self._stored()), flatten(cfg))
@@ -185,7 +197,19 @@ class RunDir:
                 "Choose another directory, or give the same values"
             )
 
-    def _clear(self) -> None:
+    def tidy(self, *, is_over: bool) -> None:
+        """Remove what kills have left of files that were not whole, and once the run is over all that it went on from.
+
+        A directory that one may only read stays as it is.
+        """
+        for folder in (self.path, self.config_file.parent, self.checkpoints, self.plots):
+            remove_parts(folder)
+        if is_over:
+            with contextlib.suppress(OSError):
+                self.previous.unlink()
+
+    def clear(self) -> None:
+        """Remove all that training has left."""
         for name in ("checkpoints", "tensorboard", "plots"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         for file in (self.metrics_file, self.result_file):

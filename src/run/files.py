@@ -1,9 +1,13 @@
 """Files that are whole or not there, and configurations as text."""
 
 import contextlib
+import errno
 import functools
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +16,121 @@ from omegaconf import OmegaConf
 
 from src.compat.omegaconf import yaml_dumper
 
+# Ends the name of a file that is not yet whole.
+_PART = ".part"
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file in one step: readers see the old content or the new one, also after a kill."""
+# With more files, one flush of all that the system holds back takes less time than one for each.
+_FEW = 16
+
+
+@dataclass
+class _Waiting:
+    """Files that are written together: where each lies, and where it goes."""
+
+    files: list[tuple[Path, Path]] = field(default_factory=list)
+
+
+_together: ContextVar[_Waiting | None] = ContextVar("together", default=None)
+
+
+def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> None:
+    """Write a file in one step: readers see the old content or the new one, also after a kill or a loss of power.
+
+    Written aside in the same directory, flushed to the disk, and renamed.
+
+    Args:
+        path: The file.
+        data: Its content.
+        keep: Where the file goes that stands in its place; None for nowhere.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    waiting = _together.get()
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        # mkstemp makes files that only their owner can read
-        Path(name).chmod(0o644)
+            # mkstemp makes files that only their owner can read
+            Path(name).chmod(0o644)
+            if waiting is None:
+                file.flush()
+                os.fsync(file.fileno())
+        if waiting is not None:
+            if path.is_dir():
+                # now, and not when the others are put into place
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            waiting.files.append((Path(name), path))
+            return
+        if keep is not None and path.exists():
+            path.replace(keep)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
+    _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def written_together() -> Iterator[None]:
+    """Put the files that are written inside into their places at its end, after one flush instead of one for each.
+
+    What is written cannot be read before that. An exception puts into place what is whole by then.
+    """
+    if _together.get() is not None:
+        yield
+        return
+    waiting = _Waiting()
+    token = _together.set(waiting)
+    try:
+        yield
+    finally:
+        _together.reset(token)
+        _flush([temporary for temporary, _ in waiting.files])
+        for temporary, path in waiting.files:
+            temporary.replace(path)
+        folders = list(dict.fromkeys(path.parent for _, path in waiting.files))
+        if len(folders) > _FEW and hasattr(os, "sync"):
+            os.sync()
+        else:
+            for folder in folders:
+                _flush_folder(folder)
+
+
+def _flush(files: Sequence[Path]) -> None:
+    if len(files) > _FEW and hasattr(os, "sync"):
+        os.sync()
+        return
+    for file in files:
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let a rename outlive a loss of power, where the system can flush a directory."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what writes into a directory that were killed have left there; nobody else may write there."""
+    # those of checkpoints also as earlier versions named them
+    for pattern in (f".*{_PART}", ".*.ckpt.????????"):
+        for file in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+
+def set_aside(path: Path) -> Path:
+    """Give a file that cannot be used another name, under which nobody looks for it, and tell that."""
+    aside = path.with_name(f"{path.name}.set_aside")
+    # another process may have done so
+    with contextlib.suppress(FileNotFoundError):
+        path.replace(aside)
+    return aside
 
 
 def to_yaml(cfg: Any) -> str:

@@ -16,6 +16,7 @@ from src.analysis.finish import finish_sweep
 from src.analysis.summary import Summary
 from src.compat.torchmetrics import without_scipy_signal
 from src.config.errors import ConfigError
+from src.run.files import remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs, expand, first_values
@@ -43,6 +44,7 @@ def guarded(config: DictConfig) -> Iterator[None]:
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
     with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"):
         log.info("sweep directory: %s", config.hydra.sweep.dir)
+        remove_parts(sweep_dir)
         try:
             yield
         except BaseException as error:

@@ -161,9 +161,8 @@ class Task(pl.LightningModule, ABC):
         self.schedule = self.make_schedule(max_epochs, every_epoch=needs_every_epoch)
         train, val = (self._ready(part) for part in datamodule.parts[:2])
         overfit = getattr(trainer, "overfit_batches", 0) > 0
-        self._train_batches = Batches(
+        self._train_batches = datamodule.train_batches(
             train,
-            batch_size=datamodule.batch_size,
             seed=None if overfit else datamodule.batch_seed,
             limit=trainer.limit_train_batches,
             rank=trainer.global_rank,

@@ -1,10 +1,11 @@
 """What a checkpoint of a run holds, and its file: written whole, read without running code that it may hold."""
 
 import io
+import pickle
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import lightning
@@ -18,6 +19,12 @@ from src.run.files import write_atomically
 
 # The weights that training has ended with, in the words of tables and titles.
 LAST_EPOCH = "last epoch"
+
+# What a checkpoint must hold for training to go on from it.
+TO_GO_ON = (
+    *("epoch", "global_step", "pytorch-lightning_version", "optimizer_states", "lr_schedulers", "callbacks", "loops"),
+    *("rng_state", "fitted"),
+)
 
 State = Mapping[str, Any]
 
@@ -99,36 +106,80 @@ def weights_in(path: Path, checkpoint: State) -> str:
     return best_epoch(epoch) if path.stem == "best" else f"{path.name}, epoch {epoch}"
 
 
-def save_checkpoint(path: Path, checkpoint: State) -> None:
-    """Write a checkpoint in one step."""
+def save_checkpoint(path: Path, checkpoint: State, *, keep: Path | None = None) -> None:
+    """Write a checkpoint in one step.
+
+    Args:
+        path: The file.
+        checkpoint: What it holds.
+        keep: Where the one goes that stands there; None for nowhere.
+    """
     data = io.BytesIO()
     torch.save(checkpoint, data)
-    write_atomically(path, data.getvalue())
+    write_atomically(path, data.getvalue(), keep=keep)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU, without running code that it may hold.
+class DamagedCheckpointError(ConfigError):
+    """A file is not the whole checkpoint that it should be.
+
+    Args:
+        path: The file.
+        why: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} cannot be read as a checkpoint ({path.stat().st_size} bytes; it may be cut off, or damaged): "
+            f"{why}. "
+            "Take the run's other checkpoint (checkpoint=best or checkpoint=last), or train again"
+        )
+        self.path, self.why = path, why
+
+
+def load_checkpoint(path: Path, *, needs: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU, once its checksums are verified, without running code that it may hold.
+
+    Args:
+        path: The file.
+        needs: What it must hold beside weights; `TO_GO_ON` for training.
 
     Raises:
-        ConfigError: If there is no such file, or it is not a whole checkpoint.
+        ConfigError: If there is no such file, or one that cannot be opened; a `DamagedCheckpointError`, if it is not a
+            whole checkpoint.
     """
     if not path.is_file():
         raise ConfigError(f"there is no checkpoint {path}: training has not come far enough to write it")
     try:
+        _verify(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint["state_dict"]
-    except UnpicklingError as error:
-        # torch's own words advise to load it all the same, which runs what it holds
-        asked = re.search(r"GLOBAL (\w[\w.]*)", str(error))
-        why = f"it asks for {asked[1]}, which could run anything" if asked else "its content is damaged, or none"
-        raise ConfigError(
-            f"{path} cannot be read as a checkpoint ({path.stat().st_size} bytes): {why}. "
-            "Take the run's other checkpoint (checkpoint=best or checkpoint=last), or train again"
-        ) from None
-    # torch.load raises whatever its parsers meet: EOFError, RuntimeError, UnpicklingError, KeyError, ...
+        missing = [name for name in ("state_dict", *needs) if name not in checkpoint]
+    except PermissionError as error:
+        raise ConfigError(f"{path} cannot be opened: {error.strerror}") from error
+    # zipfile and torch.load raise whatever their parsers meet: EOFError, RuntimeError, UnpicklingError, KeyError, ...
     except Exception as error:
-        raise ConfigError(
-            f"{path} cannot be read as a checkpoint ({path.stat().st_size} bytes; it may be cut off): {error}. "
-            "Take the run's other checkpoint (checkpoint=best or checkpoint=last), or train again"
-        ) from error
+        raise DamagedCheckpointError(path, _why(error)) from error
+    if missing or not isinstance(checkpoint, dict):
+        raise DamagedCheckpointError(path, f"it holds no {', '.join(missing) or 'mapping'}")
     return checkpoint
+
+
+def _verify(path: Path) -> None:
+    """Compare every record of the file with its checksum, which torch itself leaves out.
+
+    Raises:
+        ValueError: If one differs, or is compressed, as torch never leaves it.
+    """
+    with zipfile.ZipFile(path) as file:
+        if any(record.compress_type != zipfile.ZIP_STORED for record in file.infolist()):
+            raise ValueError("it holds compressed records")
+        if (name := file.testzip()) is not None:
+            raise ValueError(f"the checksum of {name} is wrong")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        # torch's own words advise to load it all the same, which runs what it holds
+        if asked := re.search(r"GLOBAL (\w[\w.]*)", str(error)):
+            return f"it asks for {asked[1]}, which could run anything"
+        return "it holds something else than tensors, numbers, texts and plain containers, which is not loaded"
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -116,6 +116,11 @@ class ModelFactory:
         size: int | None = self.config(job)["data"].get("batch_size", self.datamodule(job).batch_size)
         return size
 
+    def drop_last(self, job: Job) -> bool:
+        """Whether a last training batch that is smaller is left out."""
+        drops: bool = self.config(job)["data"].get("drop_last", self.datamodule(job).drop_last)
+        return drops
+
     def recipe(self, job: Job) -> OptimizerRecipe:
         """What makes the optimiser and the scheduler of a job."""
         nodes = [self.config(job)[key] for key in ("optimizer", "scheduler")]

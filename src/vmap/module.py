@@ -32,6 +32,7 @@ class StackedModule(pl.LightningModule):
     Args:
         models: Models of the chunk.
         batch_size: Samples per training batch; None for all of them.
+        drop_last: Leave out a last training batch that is smaller.
         monitor: Decides which weights are the best; None keeps none.
         tile: Most models that one step computes.
         progress: Hears of every block of a tile.
@@ -45,11 +46,12 @@ class StackedModule(pl.LightningModule):
         monitor: Monitor | None,
         tile: int,
         progress: NoProgress,
+        drop_last: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self._batch_size, self._monitor, self._tile = batch_size, monitor, tile
-        self._progress = progress
+        self._progress, self._drop_last = progress, drop_last
         # one task for each structure, in a list: as submodules, their weights would stand in this module's checkpoints
         self._tasks = list(dict.fromkeys(model.task for model in models))
         self._frame = Frame(self._tasks)
@@ -96,6 +98,7 @@ class StackedModule(pl.LightningModule):
             ready=self._ready,
             dtype=torch.float64 if is_double else torch.float32,
             batch_size=self._batch_size,
+            drop_last=self._drop_last,
             monitor=self._monitor,
         )
 

@@ -180,7 +180,7 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     Raises:
         NotStackedError: With the reason.
     """
-    if RunDir(job.run_dir).result() is None and (RunDir(job.run_dir).checkpoints / "last.ckpt").is_file():
+    if RunDir(job.run_dir).result() is None and RunDir(job.run_dir).can_go_on:
         raise NotStackedError("it goes on from a checkpoint of its own")
     if TrialLink.read(job.run_dir) is not None:
         raise NotStackedError("its search may end it early")
@@ -250,6 +250,7 @@ def _key(job: Job, factory: ModelFactory) -> _Key:
     """What must be equal."""
     cfg, datamodule = factory.config(job), factory.datamodule(job)
     n_train = len(datamodule.parts.train.x)
+    size = min(factory.batch_size(job) or n_train, n_train)
     scheduler = cfg["scheduler"] or {}
     plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
     common = {name: node for name, node in cfg.items() if counts(name, "stack")}
@@ -262,7 +263,8 @@ def _key(job: Job, factory: ModelFactory) -> _Key:
             cfg["data"]["_target_"],
             str(datamodule.spec),
             [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
-            min(factory.batch_size(job) or n_train, n_train),
+            size,
+            factory.drop_last(job) and n_train % size > 0,
         ],
     }
     factory.recipe(job)

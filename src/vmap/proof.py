@@ -24,8 +24,10 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 from src.build import Built, build_data, build_task, build_trainer
+from src.checks.forward import IN_PLACE, check_forward
 from src.compat.quiet import quiet_lightning
 from src.compat.torch import has_backward_hook, has_forward_pre_hook, has_gradient_hook
+from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.console.sweep import NoProgress
 from src.data.base import Batches, Part, Parts
@@ -101,7 +103,7 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
             _check_all(jobs, factory)
             _check_optimizers(jobs, factory)
             _prove(members, jobs, factory)
-        except NotStackedError as error:
+        except (NotStackedError, ConfigError) as error:
             return str(error)
         except Exception as error:
             return _in_words(error)
@@ -257,7 +259,7 @@ def _prove(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> No
     trial, tolerance = _Trial("64-true"), _TOLERANCE
     try:
         singles = [_train_alone(job, factory, trial) for job in members]
-    except NotStackedError:
+    except (NotStackedError, ConfigError):
         raise
     # a network that knows one precision only, or no run at all
     except Exception:
@@ -310,6 +312,7 @@ def _train_alone(job: Job, factory: ModelFactory, trial: _Trial) -> _Single:
         task: Task = build_task(job.cfg, datamodule.spec)
         rows = _Rows()
         built = Built(datamodule, task, trial.trainer(job, [rows]), [rows])
+    check_forward(task, few.train, built.trainer)
     _check_hooks(task)
     initial, drawn = _in_python(task), _drawn()
     if not torch.equal(torch.get_rng_state(), factory.model(job).rng_state):
@@ -339,7 +342,7 @@ def _train_alone(job: Job, factory: ModelFactory, trial: _Trial) -> _Single:
                 f"{name} changes while it trains, and stacked models would share it: {_advice(task, name)}"
             )
     if not _equal(few, datamodule.parts):
-        raise NotStackedError("its network or loss changes its input in place, such as x *= 2: write x = x * 2")
+        raise NotStackedError(IN_PLACE)
     is_lost = any(abs(value) > _LOST for row in rows.rows for name, value in row.items() if name.endswith("/loss"))
     return _Single(job, None if is_lost else _Outcome(rows.rows, metrics, checkpoint))
 
@@ -348,7 +351,7 @@ def _train_surely(job: Job, factory: ModelFactory, trial: _Trial) -> _Single:
     """`_train_alone` of a job that is no stack's fault if it fails."""
     try:
         return _train_alone(job, factory, trial)
-    except NotStackedError:
+    except (NotStackedError, ConfigError):
         raise
     except Exception as error:
         raise NotStackedError(f"its single run fails: {first_line(error)}") from error
@@ -376,7 +379,14 @@ def _train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: _Trial) ->
     models = [replace(model, task=tasks[model.task], parts=copies[id(model.parts)], stopping=()) for model in models]
     with hydra_config(first.hydra_cfg):
         trainer = trial.trainer(first, [])
-    module = StackedModule(models, batch_size=size, monitor=None, tile=_TILE, progress=NoProgress())
+    module = StackedModule(
+        models,
+        batch_size=size,
+        drop_last=factory.drop_last(first),
+        monitor=None,
+        tile=_TILE,
+        progress=NoProgress(),
+    )
     with quiet_lightning():
         trainer.fit(module, train_dataloaders=[0])
     found: dict[int, _Outcome] = {}

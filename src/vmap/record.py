@@ -31,6 +31,7 @@ from src.measure import class_report
 from src.pictures.subject import Subject, title_of
 from src.record import Fitted, Recorder
 from src.run.directory import RunDir
+from src.run.files import written_together
 from src.sweep.jobs import Job
 from src.tasks.base import task_state
 from src.tasks.checkpoint import LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
@@ -89,6 +90,11 @@ class ModelRecorder:
 
     def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         """Write what each model of a tile leaves whose job has one of these numbers; what one meets ends no other."""
+        # pictures are drawn from tables that are in place
+        with contextlib.nullcontext() if self.pictures else written_together():
+            yield from self._record_all(tile, numbers)
+
+    def _record_all(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         ending = tile.ending or Ending(self.trainer.current_epoch, loops_of(self.trainer))
         for trained in trained_models(tile, n_epochs=ending.n_epochs):
             # its network receives the weights of one model after the other
@@ -184,6 +190,12 @@ class ModelRecorder:
                     if self.schedule.is_logged(int(row["epoch"])):
                         writer.add_summary(_summary(row), int(row["epoch"]))
 
+    def _course(self, rows: Sequence[Mapping[str, float]]) -> list[tuple[int, float]]:
+        """Logged epochs and their training loss."""
+        last = rows[-1]["epoch"]
+        epochs = [(int(row["epoch"]), row["train/loss"]) for row in rows]
+        return [(epoch, loss) for epoch, loss in epochs if self.schedule.is_logged(epoch) or epoch == last]
+
     def _save(self, run: RunDir, trained: TrainedModel, ending: Ending, fitted: Mapping[str, float]) -> None:
         """Write the files of `BestAndLast`."""
         job = trained.model.job
@@ -194,8 +206,12 @@ class ModelRecorder:
             **trained.callbacks,
         }
         if self._callback(job, Hints) is not None:
-            first_loss = trained.rows[0]["train/loss"]
-            callbacks[Hints.__qualname__] = Hints.state(first_weights=trained.first_weights, first_loss=first_loss)
+            callbacks[Hints.__qualname__] = Hints.state(
+                first_weights=trained.first_weights,
+                first_loss=trained.rows[0]["train/loss"],
+                course=self._course(trained.rows),
+                metrics={name: value for name, value in trained.rows[-1].items() if "/" in name},
+            )
         last = run_checkpoint(**trained.state, callbacks=callbacks, loops=ending.loops)
         if trained.best is not None:
             save_checkpoint(run.checkpoints / "best.ckpt", trained.best)
@@ -218,6 +234,7 @@ class ModelRecorder:
             n_steps=trained.n_steps,
             numbers=trained.numbers,
             suggested_lr=node["suggested_lr"],
+            course=self._course(trained.rows),
         )
         return hints(facts)
 

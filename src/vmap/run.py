@@ -21,6 +21,7 @@ from src.vmap.models import ModelFactory
 from src.vmap.plan import Stack, plan
 from src.vmap.record import Outcome
 from src.vmap.train import StackOptions, train_stack
+from src.vmap.unfinished import tidy
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ def run_stacked(
     for stack in unfinished:
         log.info(stack.description)
     single = [(job, reason) for job, reason in (*mistakes, *found.single) if job.number not in ended]
+    if options.folder is not None:
+        tidy(options.folder, [stack.jobs for stack in found.stacks], factory)
     if train_remotely is None:
         returns, failed = _train(unfinished, options, factory)
         single += [(job, reason) for job, reason in failed if job.number not in ended]

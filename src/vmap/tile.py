@@ -69,6 +69,7 @@ class Tile:
         frame: Of their rows of weights.
         ready: Brings a part onto the device, in the type that trains, with the targets that the loss sees.
         batch_size: Samples per training batch; None for all of them.
+        drop_last: Leave out a last training batch that is smaller.
         dtype: Type of trained weights, and where it is double of all that is held.
         monitor: Decides which weights are kept as the best; None keeps none.
     """
@@ -82,6 +83,7 @@ class Tile:
         dtype: torch.dtype,
         batch_size: int | None,
         monitor: Monitor | None,
+        drop_last: bool = False,
     ) -> None:
         self.models, self.frame, self._monitor = models, frame, monitor
         tasks = [model.task for model in models]
@@ -91,7 +93,8 @@ class Tile:
         self._val = StackedPart([model.parts.val for model in models], ready)
         # a model's own order of batches depends on its seed alone
         seeds = list(dict.fromkeys(model.batch_seed for model in models))
-        self._orders = [Batches(models[0].parts.train, batch_size=batch_size, seed=seed) for seed in seeds]
+        part = models[0].parts.train
+        self._orders = [Batches(part, batch_size=batch_size, seed=seed, drop_last=drop_last) for seed in seeds]
         self._order_of = torch.tensor([seeds.index(model.batch_seed) for model in models])
         self.n_batches = len(self._orders[0])
         device = self._train.x.device
@@ -168,7 +171,9 @@ class Tile:
         if len(order) > 1 or len(self._train.x) > 1:
             order = order[self._order_of]
         x, y = self._train.reordered(order.to(self._train.x.device))
-        yield from self._cut(x, y, self._orders[0].batch_size)
+        size = self._orders[0].batch_size
+        n = min(x.shape[1], self.n_batches * size)
+        yield from self._cut(x[:, :n], y[:, :n], size)
 
     def val_batches(self) -> Iterator[Batch]:
         """The validation parts of all models."""

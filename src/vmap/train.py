@@ -12,6 +12,7 @@ from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
+from src.run.files import written_together
 from src.sweep.jobs import Job, hydra_config
 from src.vmap.limits import Limits, cut
 from src.vmap.models import Model, ModelFactory
@@ -62,17 +63,18 @@ def train_stack(
     progress = progress or NoProgress()
     outcomes: dict[Path, Outcome] = {}
     to_train: set[int] = set()
-    for job in jobs:
-        try:
-            claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, hydra_cfg=job.hydra_cfg.hydra)
-        # another run's directory, one that cannot be written, a file that cannot be read
-        except Exception as error:
-            outcomes[job.run_dir] = Outcome(job, "failed", error=error, is_recorded=False)
-            continue
-        if claim == "completed":
-            outcomes[job.run_dir] = _stored(job)
-        else:
-            to_train.add(job.number)
+    with written_together():
+        for job in jobs:
+            try:
+                claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, hydra_cfg=job.hydra_cfg.hydra)
+            # another run's directory, one that cannot be written, a file that cannot be read
+            except Exception as error:
+                outcomes[job.run_dir] = Outcome(job, "failed", error=error, is_recorded=False)
+                continue
+            if claim == "completed":
+                outcomes[job.run_dir] = _stored(job)
+            else:
+                to_train.add(job.number)
     progress.models_recorded(len(jobs) - len(to_train))
     with hydra_config(jobs[0].hydra_cfg):
         for outcome in _train(jobs, to_train, options, progress, factory or ModelFactory()):
@@ -127,6 +129,7 @@ def _train_chunk(
     module = StackedModule(
         [factory.model(job) for job in chunk.jobs],
         batch_size=factory.batch_size(chunk.jobs[0]),
+        drop_last=factory.drop_last(chunk.jobs[0]),
         monitor=_monitor_of(cfg),
         tile=chunk.tile,
         progress=progress,

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,17 @@ from typing import Any
 import lightning.pytorch as pl
 
 from src.config.errors import ConfigError
+from src.config.keys import as_before
+from src.run.directory import RunDir
+from src.run.files import remove_parts, set_aside
 from src.sweep.jobs import Job
-from src.tasks.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
+from src.tasks.checkpoint import DamagedCheckpointError, checkpoint_of, load_checkpoint, save_checkpoint
 from src.vmap.models import ModelFactory
 
 log = logging.getLogger(__name__)
+
+# What Lightning needs of a checkpoint.
+_NEEDED = ("epoch", "global_step", "pytorch-lightning_version", "loops", "callbacks")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Chunk:
 
 def fingerprint(job: Job, factory: ModelFactory) -> str:
     """Short for all that a job's model depends on."""
-    return hashlib.sha256(json.dumps(factory.config(job), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(as_before(factory.config(job)), sort_keys=True).encode()).hexdigest()
 
 
 def unfinished_chunks(folder: Path, jobs: Sequence[Job], factory: ModelFactory) -> Iterator[Chunk]:
@@ -52,18 +58,53 @@ def unfinished_chunks(folder: Path, jobs: Sequence[Job], factory: ModelFactory) 
     paths = sorted(folder.glob("*.ckpt"))
     by_name = {fingerprint(job, factory): job for job in jobs} if paths else {}
     for path in paths:
-        try:
-            checkpoint = load_checkpoint(path)
-        except ConfigError as error:
-            log.warning("%s", error)
-            continue
-        if not (stored := _chunk_of(checkpoint)):
-            log.warning("%s is of another version of this project: its models are trained anew", path)
-            continue
+        stored = _stored(path)
         # of other stacks, or of jobs that have changed
-        if not by_name.keys() >= set(stored["jobs"]):
+        if stored is None or not by_name.keys() >= set(stored["jobs"]):
             continue
         yield Chunk([by_name.pop(name) for name in stored["jobs"]], stored["tile"], path, stored["seconds"])
+
+
+def tidy(folder: Path, stacks: Iterable[Sequence[Job]], factory: ModelFactory) -> None:
+    """Remove checkpoints of chunks that are recorded, and set those aside that no stack of a sweep can go on from.
+
+    Args:
+        folder: Where they are kept; nobody else writes there yet.
+        stacks: All of them, with the jobs that are completed.
+        factory: Knows the jobs.
+    """
+    remove_parts(folder)
+    paths = sorted(folder.glob("*.ckpt"))
+    by_names = [{fingerprint(job, factory): job for job in jobs} for jobs in stacks] if paths else []
+    for path in paths:
+        if (stored := _stored(path)) is None:
+            continue
+        own = next((by_name for by_name in by_names if by_name.keys() >= set(stored["jobs"])), None)
+        if own is None:
+            _set_aside(path, "is of jobs that have changed, or that this sweep does not train together")
+        elif all(RunDir(own[name].run_dir).result() is not None for name in stored["jobs"]):
+            path.unlink()
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint says of its chunk; None if it is set aside, since nothing can go on from it."""
+    try:
+        checkpoint = load_checkpoint(path, needs=_NEEDED)
+    except DamagedCheckpointError as error:
+        _set_aside(path, f"is damaged ({error.why})")
+        return None
+    except ConfigError:
+        # another process has set it aside
+        return None
+    stored = _chunk_of(checkpoint)
+    if not stored.keys() >= {"jobs", "tile", "seconds"} or not checkpoint.keys() & {"tiles", "cohorts"}:
+        _set_aside(path, "is of another version of this project")
+        return None
+    return stored
+
+
+def _set_aside(path: Path, why: str) -> None:
+    log.warning("%s %s: it is kept as %s, and its models are trained anew", path, why, set_aside(path).name)
 
 
 def _chunk_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

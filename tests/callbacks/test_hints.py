@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import open_dict
+from torch import Tensor, nn
 
 from src.build import build
 from src.callbacks.hints import Hints, found_by
 from src.config.compose import compose_train
+from src.models.mlp import MLP
 from src.tasks.finite import NonFiniteLossError
 from src.train import train
 from tests.slow import slow
@@ -40,6 +42,8 @@ def result_of(overrides: list[str], run_dir: Path) -> dict[str, Any]:
             ),
             ("dead_relus", ["model=mlp", "optimizer=adam", "optimizer.lr=1", "trainer.max_epochs=200"]),
             ("too_slow", ["optimizer.lr=1e-6", "trainer.max_epochs=200"]),
+            # the default command
+            ("still_falling", []),
             (
                 "overfitting",
                 ["model=mlp", "optimizer=adam", "data.n_samples=30", "data.noise=0.3", "trainer.max_epochs=300"],
@@ -83,7 +87,6 @@ def test_a_run_whose_loss_is_not_finite_stores_its_hint(tmp_path: Path, capsys: 
         ["trainer.max_epochs=2"],
         ["debug=fast_dev_run"],
         *slow(
-            ["experiment=notebook/circle_v2"],
             ["experiment=notebook/line"],
             ["experiment=notebook/blobs"],
             ["optimizer=adam"],
@@ -95,6 +98,46 @@ def test_a_run_whose_loss_is_not_finite_stores_its_hint(tmp_path: Path, capsys: 
 )
 def test_healthy_runs_get_none(overrides: list[str], tmp_path: Path) -> None:
     assert result_of(overrides, tmp_path)["hints"] == []
+
+
+class EndsInASigmoid(MLP):
+    """Probabilities, where logits are asked for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(super().forward(x))
+
+
+@pytest.mark.parametrize("loss", ["bce", "brier"])
+def test_a_network_that_ends_in_a_sigmoid_is_told_so(loss: str, tmp_path: Path) -> None:
+    overrides = ["model=mlp", f"model.net._target_={__name__}.EndsInASigmoid", f"loss={loss}"]
+    result = result_of([*overrides, "trainer.max_epochs=20"], tmp_path)
+    assert [hint["kind"] for hint in result["hints"]] == ["squashed"]
+    # every output is above zero, and so taken for class 1
+    assert result["metrics"]["train/accuracy"] == 0.5
+
+
+class Normalised(MLP):
+    """Cannot train on one sample."""
+
+    def __init__(self, *, in_features: int, **more: Any) -> None:
+        super().__init__(in_features=in_features, **more)
+        self.norm = nn.BatchNorm1d(in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.norm(x))
+
+
+def test_a_last_batch_of_one_sample_asks_to_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # 81 samples to train on
+    overrides = ["model=mlp", f"model.net._target_={__name__}.Normalised", "data.n_samples=102", "data.batch_size=8"]
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        result_of([*overrides, "trainer.max_epochs=2"], tmp_path / "first")
+    (hint,) = json.loads((tmp_path / "first" / "result.json").read_text())["hints"]
+    assert hint["kind"] == "single_sample"
+    assert f"try: {hint['try']}" in capsys.readouterr().out
+    tried = shlex.split(hint["try"])[3:]
+    assert "data.drop_last=true" in tried
+    assert result_of(tried, tmp_path / "second")["status"] == "completed"
 
 
 @pytest.mark.slow
@@ -139,4 +182,7 @@ def test_the_state_of_a_run_that_began_so_is_what_a_checkpoint_holds() -> None:
     state = Hints.state(first_weights=[torch.ones(1)], first_loss=0.7)
     assert callback.state_dict() == Hints.state(first_weights=None, first_loss=None)
     callback.load_state_dict(state)
-    assert callback.state_dict() == state == {"first_weights": [torch.ones(1)], "first_loss": 0.7}
+    assert callback.state_dict() == state
+    # one of an earlier version
+    callback.load_state_dict({"first_weights": [torch.ones(1)], "first_loss": 0.7})
+    assert callback.state_dict() == state == {**state, "course": [], "metrics": {}}

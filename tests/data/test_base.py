@@ -87,6 +87,54 @@ def test_limit_is_a_number_or_a_share_of_the_batches(limit: float | None, n_batc
     assert [i for batch in found for i in batch.y.tolist()] == list(range(10))[: 3 * n_batches]
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "n_batches", "n_left_out"),
+    [(10, 3, 3, 1), (10, 5, 2, 0), (10, 4, 2, 2), (10, 1, 10, 0), (10, 10, 1, 0), (10, 99, 1, 0), (10, None, 1, 0)],
+)
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_last_batch_that_is_smaller_can_be_left_out(
+    n: int, size: int | None, n_batches: int, n_left_out: int, seed: int | None
+) -> None:
+    batches = Batches(numbered(n), batch_size=size, seed=seed, drop_last=True)
+    found = list(batches)
+    assert len(found) == len(batches) == n_batches
+    assert {len(batch.x) for batch in found} == {min(size or n, n)}
+    assert len({i for batch in found for i in batch.y.tolist()}) == n - n_left_out
+    assert sum(batch.share for batch in found) == pytest.approx(1)
+    whole = Batches(numbered(n), batch_size=size, seed=seed)
+    assert [batch.y.tolist() for batch in found] == [batch.y.tolist() for batch in whole][:n_batches]
+
+
+def test_what_is_left_out_differs_from_epoch_to_epoch() -> None:
+    batches = Batches(numbered(10), batch_size=3, seed=0, drop_last=True)
+    left_out = set()
+    for epoch in range(20):
+        batches.set_epoch(epoch)
+        left_out |= set(range(10)) - set(passed(batches))
+    assert len(left_out) > 5
+
+
+def test_a_share_of_the_batches_is_one_of_those_that_are_not_left_out() -> None:
+    assert len(Batches(numbered(10), batch_size=3, drop_last=True, limit=0.7)) == 2
+    assert len(Batches(numbered(10), batch_size=3, drop_last=True, limit=3)) == 3
+
+
+@pytest.mark.parametrize("value", [1, "yes", None])
+def test_leaving_out_is_yes_or_no(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"data\.drop_last must be true or false"):
+        circles(drop_last=value)
+
+
+@pytest.mark.parametrize(("drop_last", "n_steps"), [(False, 14), (True, 13)])
+def test_training_leaves_the_last_batch_out_and_evaluation_does_not(
+    tmp_path: Path, n_steps: int, *, drop_last: bool
+) -> None:
+    overrides = ["data.n_samples=67", "data.batch_size=4", f"data.drop_last={drop_last}", "trainer.max_epochs=1"]
+    built = fit(small(*overrides, run_dir=tmp_path))
+    assert built.trainer.global_step == n_steps
+    assert sum(len(batch.x) for batch in built.datamodule.test_dataloader()) == 14
+
+
 @pytest.mark.parametrize(("n", "size"), SIZES)
 @pytest.mark.parametrize("world_size", [2, 3])
 @pytest.mark.parametrize("limit", [None, 2])

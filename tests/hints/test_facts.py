@@ -1,11 +1,14 @@
 """What is measured of a trained network, each on one made for it."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from src.data.base import Part
-from src.hints.facts import dead_relus, is_affine, line_accuracy, moved
+from src.hints.facts import dead_relus, is_affine, line_accuracy, moved, squashed, tenths
+from src.models.activations import HandmadeSigmoid
 from src.models.mlp import MLP
 
 
@@ -77,3 +80,59 @@ def test_moved_is_a_distance_in_lengths_of_the_first_weights() -> None:
     assert moved(first, first) == 0
     assert moved(first, [torch.tensor([3.0, 1.0]), torch.tensor([4.0])]) == pytest.approx(0.2)
     assert moved([torch.zeros(2)], [torch.ones(2)]) == float("inf")
+
+
+class Squashing(nn.Module):
+    """Ends in a function, perhaps in another form."""
+
+    def __init__(self, last: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.last = nn.Linear(2, 3), last
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layer(x))
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (torch.sigmoid, "sigmoid"),
+        (nn.Sigmoid(), "sigmoid"),
+        (HandmadeSigmoid(), "sigmoid"),
+        (nn.functional.hardsigmoid, "sigmoid"),
+        (lambda x: torch.softmax(x, 1), "softmax"),
+        (lambda x: torch.sigmoid(x).view(-1, 1).squeeze(1).unsqueeze(1).t(), "sigmoid"),
+        (lambda x: torch.sigmoid(x) * 4 - 2, None),
+        # no harm: it gives out what may stand for logits
+        (lambda x: torch.log_softmax(x, 1), None),
+        (nn.functional.logsigmoid, None),
+        (torch.tanh, None),
+        (torch.relu, None),
+        (nn.Identity(), None),
+        (torch.detach, None),
+    ],
+)
+def test_a_network_is_squashed_if_that_is_the_last_that_it_does(
+    last: Callable[[Tensor], Tensor], expected: str | None
+) -> None:
+    net = Squashing(last).train()
+    assert squashed(net, torch.randn(5, 2)) == expected
+    assert net.training
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("course", "expected"),
+    [
+        ([(epoch, 100.0 - epoch) for epoch in range(100)], (15.5, 5.5)),
+        # of rows that are not as frequent, those that lie in the tenths
+        ([(epoch, float(epoch)) for epoch in range(9, 1000, 10)], (854.0, 954.0)),
+        ([(epoch, 1.0) for epoch in range(40)], None),
+        ([(99, 1.0)], None),
+        ([], None),
+    ],
+)
+def test_tenths_are_means_over_the_last_epochs(
+    course: list[tuple[int, float]], expected: tuple[float, float] | None
+) -> None:
+    assert tenths(course) == expected

@@ -27,6 +27,9 @@ FINE = Facts(
     target_std=None,
     relus=(ReluLayer("layers.1", 5, 16),),
     activation_is_a_key=True,
+    n_epochs=1000,
+    tenths=(0.101, 0.1),
+    squashed=None,
 )
 LINEAR: dict[str, Any] = {
     "relus": (),
@@ -37,6 +40,7 @@ LINEAR: dict[str, Any] = {
     "moved": 0.04,
 }
 SLOW: dict[str, Any] = {"last_loss": 0.6999, "moved": 3e-5, "train_score": 0.5, "val_score": 0.5, "lr": 1e-6}
+FALLING: dict[str, Any] = {"tenths": (0.5, 0.4), "train_score": 0.86, "val_score": 0.86}
 REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score": 0.1}
 
 
@@ -71,6 +75,20 @@ REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score"
             ("callbacks=early_stopping", "optimizer.weight_decay=0.2"),
         ),
         ("overfitting", {"val_score": 0.8, "weight_decay": None}, "by heart", ("callbacks=early_stopping",)),
+        ("squashed", {"squashed": "sigmoid"}, "ends in a sigmoid, but loss and metrics take logits", ("model=mlp",)),
+        ("squashed", {"squashed": "softmax", "val_score": 0.5}, "leave the softmax out", ("model=mlp",)),
+        (
+            "still_falling",
+            FALLING,
+            "from 0.5 to 0.4, 20% less, in the last tenth of 1,000 epochs",
+            ("trainer.max_epochs=2000",),
+        ),
+        (
+            "still_falling",
+            {**REGRESSION, **FALLING, "train_score": 0.5, "val_score": 0.5},
+            "from 0.5 to 0.4",
+            ("trainer.max_epochs=2000",),
+        ),
     ],
 )
 def test_each_asks_for_its_own_change(kind: str, changes: dict[str, Any], seen: str, tried: tuple[str, ...]) -> None:
@@ -102,6 +120,12 @@ def test_each_asks_for_its_own_change(kind: str, changes: dict[str, Any], seen: 
         {"val_score": 0.8, "n_val": 20},
         {"val_score": None},
         {**REGRESSION, "val_score": 0.25},
+        # what falls no more, or too little, or from nothing; and what is all right while it falls
+        {**FALLING, "tenths": (0.5, 0.49)},
+        {**FALLING, "tenths": (0.4, 0.5)},
+        {**FALLING, "tenths": (0.0, 0.0)},
+        {**FALLING, "train_score": 0.98, "val_score": 0.97},
+        {**REGRESSION, "tenths": (0.5, 0.4), "val_score": 0.1},
     ],
 )
 def test_what_is_fine_is_passed_over_in_silence(changes: dict[str, Any]) -> None:
@@ -150,6 +174,27 @@ def test_a_loss_that_is_not_finite_asks_for_smaller_steps() -> None:
     assert hint.changes == ("optimizer.lr=0.1",)
     (hint,) = of_error(LOST, OmegaConf.create({"optimizer": {}, "suggested": {"lr": 0.1}}))
     assert hint.changes == ("task.gradient_clip_val=1",)
+
+
+SINGLE = ValueError("Expected more than 1 value per channel when training, got input size torch.Size([1, 10])")
+
+
+@pytest.mark.parametrize(
+    ("data", "seen", "tried"),
+    [
+        ({"batch_size": 64, "drop_last": False}, "the last batch of an epoch", "data.drop_last=true"),
+        ({"batch_size": 64}, "one sample", "data.batch_size=65"),
+        ({"batch_size": 1, "drop_last": False}, "one sample", "data.batch_size=2"),
+        ({"batch_size": None, "drop_last": False}, "one sample", "data.batch_size=null"),
+    ],
+)
+def test_a_batch_of_one_sample_that_cannot_be_normalised_asks_for_another_size(
+    data: dict[str, Any], seen: str, tried: str
+) -> None:
+    (hint,) = of_error(SINGLE, OmegaConf.create({"data": data}))
+    assert hint.kind == "single_sample"
+    assert seen in hint.seen
+    assert hint.changes == (tried,)
 
 
 @pytest.mark.parametrize("error", [ConfigError("a typo"), SystemExit(1), ZeroDivisionError()])

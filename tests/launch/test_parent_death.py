@@ -48,3 +48,30 @@ def test_sigterm_ends_what_stands_below_and_nothing_else() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def locks(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def test_a_lock_goes_with_its_process_or_with_the_next_one(tmp_path: Path) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    env = {**os.environ, "TMPDIR": str(folder)}
+    killed = command(sys.executable, "-c", PARENT, output=tmp_path / "killed", env=env)
+    child = int(killed.line(r"child (\d+)\n")[1])
+    (left,) = locks(folder)
+    # one that lives keeps its own
+    living = command(sys.executable, "-c", PARENT, output=tmp_path / "living", env=env)
+    living.line(r"child (\d+)\n")
+    assert len(locks(folder)) == 2
+    killed.kill()
+    wait_for(lambda: not is_running(child), "the end of the child")
+    assert left in locks(folder)
+    ended = command(sys.executable, "-c", f"{MAKE}; print('made', parent_lock())", output=tmp_path / "ended", env=env)
+    assert ended.end() == 0, ended.said()
+    assert len(locks(folder)) == 1
+    assert left not in locks(folder)
+
+
+MAKE = "from src.launch.parent_death import parent_lock"

@@ -71,6 +71,10 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["model=circle_v1", "logger=csv", "data.batch_size=300"],
         [("data.noise=0.1",), ("data.seed=7", "data.batch_seed=3"), ("data.factor=0.5",)],
     ),
+    "own data, batches, without the last one": (
+        ["model=circle_v1", "logger=csv", "data.batch_size=300", "data.drop_last=true"],
+        [("data.noise=0.1",), ("data.seed=7", "data.batch_seed=3"), ("data.factor=0.5",)],
+    ),
     "several classes": (
         ["data=blobs", "model=blob", "logger=csv", "optimizer.lr=0.02"],
         [("seed=0",), ("seed=1",), ("data.seed=5",)],

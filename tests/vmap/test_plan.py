@@ -41,7 +41,7 @@ def reasons(jobs: list[Job]) -> list[str]:
         (["scheduler=step"], [("scheduler.gamma=0.3",), ("scheduler.step_size=3",)]),
         (["scheduler=plateau"], [("scheduler.patience=3",), ("scheduler.factor=0.3",)]),
         ([], [("evaluate=last",), ("optimized_metric=test/f1",), ("model.name=mine",)]),
-        ([], [("data.batch_size=800",), ("data.batch_size=null",)]),
+        ([], [("data.batch_size=800",), ("data.batch_size=null",), ("data.drop_last=true",)]),
         ([], [("model.net.hidden=[10,11]",), ("model.net.activation=relu",), ("model.net.hidden=[3,4]", "seed=3")]),
         (["model=mlp"], [(f"model.net.hidden=[{width}]",) for width in (8, 10, 12, 16)]),
         (["callbacks=early_stopping"], [(f"{STOPPING}.patience=3",), (f"{STOPPING}.min_delta=1",)]),
@@ -49,6 +49,12 @@ def reasons(jobs: list[Job]) -> list[str]:
 )
 def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_path: Path) -> None:
     assert together(make_jobs(common, each, tmp_path)) == [list(range(len(each)))]
+
+
+def test_a_last_batch_is_left_out_by_all_or_none(tmp_path: Path) -> None:
+    each = [("seed=1",), ("seed=2",), ("data.drop_last=true",)]
+    assert together(make_jobs(["data.batch_size=300"], each, tmp_path / "0")) == [[0, 1]]
+    assert together(make_jobs(["data.batch_size=200"], each, tmp_path / "1")) == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """A chunk that something has ended goes on, and ends as if nothing had."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import open_dict
 
 from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
@@ -14,7 +15,8 @@ from src.tasks.checkpoint import load_checkpoint, save_checkpoint
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
 from src.vmap.train import StackOptions, train_stack
-from src.vmap.unfinished import unfinished_chunks
+from src.vmap.unfinished import fingerprint, tidy, unfinished_chunks
+from tests.tasks.runs import listing
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of
 
 # two tiles, so that one model stands by itself
@@ -174,7 +176,7 @@ def test_what_belongs_to_other_jobs_is_left_alone(tmp_path: Path, caplog: pytest
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
     assert not list(unfinished_chunks(folder, jobs, ModelFactory()))
-    assert f"{path} cannot be read as a checkpoint" in caplog.text
+    assert f"{path} is damaged (" in caplog.text
 
 
 def older(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -229,3 +231,85 @@ def test_a_lost_model_of_the_version_before_leaves(tmp_path: Path, monkeypatch: 
         assert status == result_of(other.run_dir)["status"]
         if status == "completed":
             assert_near(rows_of(job.run_dir), rows_of(other.run_dir), atol=1e-5)
+
+
+def left_by(jobs: Sequence[Job], folder: Path) -> Path:
+    """The checkpoint of a chunk that was ended in the middle."""
+    with pytest.raises(StoppedError):
+        train_stack(jobs, replace(TWO, folder=folder), progress=Stop(epochs=13))
+    (path,) = folder.iterdir()
+    return path
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "a flipped bit": flipped,
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "no chunk": lambda path: save_checkpoint(path, {**load_checkpoint(path), "chunk": {}}),
+    "no tiles": lambda path: save_checkpoint(path, {k: v for k, v in load_checkpoint(path).items() if k != "tiles"}),
+    "weights alone": lambda path: save_checkpoint(path, {"state_dict": {}}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_checkpoint_is_named_and_set_aside(
+    damage: Callable[[Path], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, case = tmp_path / "unfinished", "sgd, cosine"
+    jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
+    path = left_by(jobs, folder)
+    damage(path)
+    rest = Stop()
+    train_stack(jobs, replace(TWO, folder=folder), progress=rest)
+    train_stack(others, TWO)
+    assert_same(jobs, others)
+    assert f"{path} is " in caplog.text
+    assert f"it is kept as {path.name}.set_aside, and its models are trained anew" in caplog.text
+    assert listing(folder) == [f"{path.name}.set_aside"]
+
+
+def test_a_checkpoint_of_jobs_that_have_changed_is_named_and_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "unfinished"
+    jobs = jobs_of("sgd, cosine", tmp_path / "jobs")
+    path = left_by(jobs, folder)
+    (folder / f".{path.name}.ab12_x9z.part").touch()
+    factory = ModelFactory()
+    tidy(folder, [jobs], factory)
+    assert listing(folder) == [path.name]
+    assert not caplog.text
+    tidy(folder, [jobs[:2], jobs[2:]], factory)
+    assert f"{path} is of jobs that have changed, or that this sweep does not train together" in caplog.text
+    assert listing(folder) == [f"{path.name}.set_aside"]
+
+
+def test_a_checkpoint_whose_models_are_all_recorded_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "unfinished"
+    jobs = jobs_of("sgd, cosine", tmp_path / "jobs")
+    path = left_by(jobs, folder)
+    content = path.read_bytes()
+    train_stack(jobs, replace(TWO, folder=folder))
+    # killed before it was removed
+    path.write_bytes(content)
+    tidy(folder, [jobs], ModelFactory())
+    assert listing(folder) == []
+
+
+def test_a_key_that_an_earlier_version_did_not_know_makes_no_other_model(tmp_path: Path) -> None:
+    (job, *_), (other, *_) = (jobs_of("sgd, cosine", tmp_path / name) for name in ("now", "before"))
+    with open_dict(other.cfg):
+        del other.cfg.data["drop_last"]
+    factory = ModelFactory()
+    for each in (job, other):
+        each.cfg.run_dir = "same"
+    assert fingerprint(job, factory) == fingerprint(other, factory)
+    with open_dict(other.cfg):
+        other.cfg.data.drop_last = True
+    assert fingerprint(job, ModelFactory()) != fingerprint(other, ModelFactory())

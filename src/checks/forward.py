@@ -1,0 +1,125 @@
+"""Whether a network and its loss do with a few samples what training counts on: tried once, on copies."""
+
+import copy
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from src.config.errors import ConfigError
+from src.data.parts import Part
+from src.tasks.base import Task
+
+# Samples that are tried; more than one, which some networks cannot train on.
+_SAMPLES = 8
+
+# What a stack says of it too.
+IN_PLACE = "its network or loss changes its input in place, such as x *= 2: write x = x * 2"
+
+
+def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
+    """Send a few samples through a copy of a network, as a trainer will.
+
+    The network itself, its buffers and the random generators stay as they are.
+
+    Args:
+        task: The network, its loss and what the loss compares with.
+        part: Samples of it.
+        trainer: Knows device and precision.
+
+    Raises:
+        ConfigError: If outputs have another shape than (n, o), which a loss would silently stretch, if the loss is not
+            one number, or if either changes what it is given.
+    """
+    device, precision = trainer.strategy.root_device, trainer.precision_plugin
+    n = len(part.x[:_SAMPLES])
+    with _generators_as_they_are(device), precision.forward_context():
+        net, loss = (precision.convert_module(copy.deepcopy(each)).to(device) for each in (task.net, task.loss))
+        x, y = (tensor[:n].to(device).clone() for tensor in part)
+        given = y.clone()
+        targets = precision.convert_input(task.targets(given))
+        if not _same(given, y):
+            raise ConfigError(f"task: {type(task).__name__}.targets changes its input in place: return a new tensor")
+        x = precision.convert_input(x)
+        for training in (False, True):
+            outputs = _outputs(net, x, training=training)
+            if not training:
+                _check_shape(outputs, (n, task.spec.n_outputs), task)
+                _check_loss(loss, outputs, targets, task)
+
+
+def _outputs(net: nn.Module, x: Tensor, *, training: bool) -> Any:
+    """What a network says of inputs, which it must leave as they are; what it raises in training mode is left to it."""
+    given = x.clone()
+    try:
+        outputs = net.train(training)(given)
+    except Exception as error:
+        if "modified by an inplace operation" in str(error) or "leaf Variable" in str(error):
+            raise ConfigError(f"model.net: {IN_PLACE} ({error})") from error
+        if not training:
+            raise
+        outputs = None
+    if not _same(given, x):
+        raise ConfigError(f"model.net: {IN_PLACE}")
+    return outputs
+
+
+def _check_shape(outputs: Any, shape: tuple[int, int], task: Task) -> None:
+    name, asked = type(task.net).__name__, f"({shape[0]}, {shape[1]})"
+    if not isinstance(outputs, Tensor):
+        raise ConfigError(
+            f"model.net: {name}.forward returns {type(outputs).__name__}; it must return a tensor of the shape "
+            f"{asked} for {shape[0]} samples"
+        )
+    if tuple(outputs.shape) != shape:
+        hint = ""
+        if tuple(outputs.shape) == shape[:1] and shape[1] == 1:
+            hint = ": write outputs.unsqueeze(1)"
+        raise ConfigError(
+            f"model.net: {name}.forward returns the shape {tuple(outputs.shape)} for {shape[0]} samples; it must be "
+            f"{asked}, a column for each {_column(task)}{hint}"
+        )
+
+
+def _column(task: Task) -> str:
+    return {"binary": "logit, of which there is one", "multiclass": "class", "regression": "target"}[task.spec.task]
+
+
+def _check_loss(loss: nn.Module, outputs: Tensor, targets: Tensor, task: Task) -> None:
+    outputs = outputs.detach()
+    given = outputs.clone(), targets.clone()
+    name = type(loss).__name__
+    try:
+        value = loss(*given)
+    except Exception as error:
+        raise ConfigError(
+            f"loss: {name} fails on outputs {outputs.dtype} {tuple(outputs.shape)} and targets {targets.dtype} "
+            f"{tuple(targets.shape)} of task {type(task).__name__}: {error}"
+        ) from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        shown = f"the shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        reduction = f" (loss.reduction={loss.reduction})" if hasattr(loss, "reduction") else ""
+        raise ConfigError(f"loss: {name} returns {shown}{reduction}; it must return one number, the mean over samples")
+    if not _same(given[0], outputs) or not _same(given[1], targets):
+        raise ConfigError(f"loss: {IN_PLACE}")
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.detach().nan_to_num(), other.detach().nan_to_num())
+
+
+@contextmanager
+def _generators_as_they_are(device: torch.device) -> Iterator[None]:
+    before = random.getstate(), np.random.get_state()
+    devices = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
