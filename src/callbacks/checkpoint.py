@@ -4,11 +4,13 @@ import copy
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
+from src.analysis.scale import mode_of
+from src.config.allowed import NotEmpty, NotNegative, OneOf, checked
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.tasks.checkpoint import checkpoint_of, run_checkpoint, save_checkpoint
@@ -24,16 +26,19 @@ class BestAndLast(Checkpoint):
 
     Args:
         monitor: Metric that decides what is best.
-        mode: ``min`` or ``max``.
+        mode: ``min`` or ``max``; None for the better end that the metric's name tells.
         every_s: Seconds between two writes.
 
     Raises:
-        ValueError: If ``mode`` is neither ``min`` nor ``max``.
+        ValueError: If a value is out of its range.
+        ConfigError: If ``mode`` is None, and the name tells nothing.
     """
 
-    def __init__(self, *, monitor: str, mode: str, every_s: float) -> None:
-        if mode not in ("min", "max"):
-            raise ValueError(f"callbacks.checkpoint.mode must be min or max, got {mode!r}")
+    @checked("callbacks.checkpoint")
+    def __init__(
+        self, *, monitor: NotEmpty, mode: Annotated[str, OneOf("min", "max")] | None, every_s: NotNegative
+    ) -> None:
+        mode = mode_of(monitor, mode, key="callbacks.checkpoint")
         self.monitor, self.every_s = monitor, every_s
         self._sign = 1.0 if mode == "min" else -1.0
         self._score = math.inf

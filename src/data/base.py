@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 
-from src.data.ranges import check_range, check_seed
+from src.config.allowed import Count, Seed, checked
 from src.data.spec import DataSpec
 
 
@@ -155,11 +155,9 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
     # Validation and test take batches of this size: more brings no speed, only memory.
     EVAL_BATCH_SIZE = 65_536
 
-    def __init__(self, *, batch_size: int | None, batch_seed: int) -> None:
+    @checked("data")
+    def __init__(self, *, batch_size: Count | None, batch_seed: Seed) -> None:
         super().__init__()
-        if batch_size is not None:
-            check_range("data.batch_size", batch_size, low=1, whole=True, or_null=True)
-        check_seed("data.batch_seed", batch_seed)
         self.batch_size, self.batch_seed = batch_size, batch_seed
         self._parts: Parts | None = None
 

@@ -31,7 +31,7 @@ def test_a_dry_run_tells_what_is_left_and_what_is_wrong(tmp_path: Path, capsys: 
         pytest.fail("it ran")
     assert end.value.code == 1
     said = capsys.readouterr().out
-    assert "job 2: optimizer: Invalid learning rate: -1" in said
+    assert "job 2: optimizer.lr (command line: optimizer.lr=-1): got -1; allowed: a number greater than 0" in said
     assert "3 jobs: 1 completed, 1 to run, 1 with errors; nothing was trained" in said
     assert {path.name for path in tmp_path.iterdir()} == {"0"}
 
