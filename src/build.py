@@ -24,11 +24,11 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from src.analysis.scale import better, mode_of
 from src.checks.device import check_accelerator, check_precision
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
+from src.config.metrics import better, mode_of
 from src.config.signature import typed_parameters
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
@@ -213,6 +213,8 @@ def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         cause = error.__cause__ if type(error).__name__ == "InstantiationException" and error.__cause__ else error
+        if isinstance(cause, ConfigError):
+            raise cause from error
         about_values = isinstance(cause, (ValueError, TypeError, MisconfigurationException, ImportError, MemoryError))
         if not (about_values or "can't allocate memory" in str(cause)):  # torch's word for MemoryError
             raise

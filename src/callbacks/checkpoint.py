@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-from src.analysis.scale import mode_of
 from src.config.allowed import NotEmpty, NotNegative, OneOf, checked
 from src.config.errors import ConfigError
+from src.config.metrics import mode_of
 from src.run.directory import RunDir
 from src.tasks.checkpoint import checkpoint_of, run_checkpoint, save_checkpoint
 

@@ -21,6 +21,8 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
+from src.config.metrics import better
+
 Purpose = Literal["run", "group", "stack", "samples", "show"]
 
 _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
@@ -115,6 +117,16 @@ def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
     return leaves
 
 
+def _told(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """With the end of a monitored metric that its name tells where the mode is left open."""
+
+    def told(key: str, value: Any) -> Any:
+        monitor = leaves.get(f"{key.removesuffix('mode')}monitor") if key.endswith(".mode") else None
+        return better(monitor) if value is None and isinstance(monitor, str) else value
+
+    return {key: told(key, value) for key, value in leaves.items()}
+
+
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """A line for each key in which a run that is asked for is not the stored one; empty if it is.
 
@@ -123,6 +135,7 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         given: The same of what is asked for.
     """
     lines = []
+    stored, given = _told(stored), _told(given)
     for key in sorted(stored.keys() | given.keys()):
         there, here = key in stored, key in given
         if counts(key, "run") and (there, stored.get(key)) != (here, given.get(key)):

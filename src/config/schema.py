@@ -6,6 +6,7 @@ knows what each of them takes.
 
 import importlib.util
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Annotated, Any, Literal, NewType, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.allowed import NotEmpty, Seed, Text
+from src.config.allowed import NotEmpty, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
-from src.config.signature import parameters
+from src.config.signature import full_name, parameters
 from src.config.values import HYDRA_KEYS, Epochs, Rate, leaves_of, required, wrong
 
 Node = NewType("Node", dict[str, Any])
@@ -79,6 +80,18 @@ class Root:
 
 _NODES: tuple[Any, ...] = (Node, Node | None, dict[str, Node | None])
 
+# What Hydra itself reads of a node.
+_OF_HYDRA: dict[str, Any] = {
+    "_target_": Annotated[str, Text(r"\s*\w[^/\s]*|\$\{.*\}", "the full dotted path of a class or function")],
+    "_partial_": bool,
+    "_recursive_": bool,
+    "_convert_": Literal["none", "partial", "object", "all"],
+    "_args_": list,
+}
+
+# Arguments whose keys are read elsewhere too, and so may not be left out.
+_READ = {"lightning.pytorch.trainer.trainer.Trainer": ("accelerator", "devices", "max_epochs", "precision")}
+
 _EXTRAS = {
     "lightning.pytorch.loggers.wandb.WandbLogger": "wandb",
     "lightning.pytorch.loggers.mlflow.MLFlowLogger": "mlflow",
@@ -121,11 +134,14 @@ def problems(cfg: DictConfig, *, choices: Mapping[str, Any], conf_dir: Path) -> 
     return found
 
 
-def check_hydra(config: DictConfig, *, overrides: Sequence[str], conf_dir: Path, config_name: str = "train") -> None:
+def check_hydra(
+    config: DictConfig, *, is_sweep: bool, overrides: Sequence[str], conf_dir: Path, config_name: str = "train"
+) -> None:
     """Look for the same in what Hydra itself reads: the directory, and in a sweep its sweeper and launcher.
 
     Args:
         config: What a command line composes to, with the `hydra` node.
+        is_sweep: Whether it runs many jobs.
         overrides: Overrides from the command line, Hydra's own among them.
         conf_dir: Folder of the YAML files.
         config_name: Root file in ``conf_dir``.
@@ -135,7 +151,6 @@ def check_hydra(config: DictConfig, *, overrides: Sequence[str], conf_dir: Path,
     """
     tree: Any = OmegaConf.to_container(config, enum_to_str=True)
     hydra = tree["hydra"]
-    is_sweep = hydra["mode"] == "MULTIRUN"
     place = "sweep" if is_sweep else "run"
     leaves: list[tuple[str, Any, Any]] = [(f"hydra.{place}.dir", hydra[place]["dir"], Directory)]
     found: dict[str, str] = {}
@@ -189,8 +204,11 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
     elif is_dataclass(hint) and isinstance(value, dict):
         hints = get_type_hints(hint)
         prefix = f"{key}." if key else ""
-        required = {name: None for name, of in hints.items() if of is Node}
-        for name, child in {**required, **value}.items():
+        for name, of in hints.items():
+            if name not in value and of is not Node:
+                yield f"{prefix}{name}", f"no value; give +{prefix}{name}=..."
+        nodes = {name: None for name, of in hints.items() if of is Node}
+        for name, child in {**nodes, **value}.items():
             if name in hints:
                 yield from _walk(child, hints[name], prefix + name, choices, conf_dir)
             elif not key and (conf_dir / str(name)).is_dir():
@@ -238,6 +256,10 @@ def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in HYDRA_KEYS & node.keys():
+        if refused := refusal(f"{key}.{name}", node[name], _OF_HYDRA[name]):
+            yield f"{key}.{name}", refused
+            return
     target = str(node["_target_"])
     if "${" in target:
         return
@@ -248,20 +270,31 @@ def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> I
         return
     try:
         valid = parameters(target)
+        if valid is None and not _is_installed(target):
+            raise ConfigError(f"got {target!r}; allowed: the full dotted path of a class or function that is installed")
     except ConfigError as error:
         yield f"{key}._target_", str(error)
         return
     if not node.get("_partial_") and "_args_" not in node:
-        for name in required(target):
+        for name in (*required(target), *_READ.get(full_name(target), ())):
             if name not in node:
                 yield f"{key}.{name}", f"no value; give +{key}.{name}=..."
+    for name in node:
+        if node[name] == "???":
+            yield f"{key}.{name}", f"no value; give {key}.{name}=..."
     if valid is not None:
         for name in node:
             if name not in HYDRA_KEYS and name not in valid:
                 text = f"unknown key, not a parameter of {target.rsplit('.', 1)[-1]}"
                 yield f"{key}.{name}", f"{text}; {suggest(str(name), valid, prefix=f'{key}.')}"
-            elif node[name] == "???":
-                yield f"{key}.{name}", f"no value; give {key}.{name}=..."
+
+
+def _is_installed(target: str) -> bool:
+    name = target.split(".")[0]
+    try:
+        return "." in target and (name in sys.modules or importlib.util.find_spec(name) is not None)
+    except ValueError:
+        return False
 
 
 def unknown(

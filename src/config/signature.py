@@ -354,6 +354,8 @@ def _named(module: _Module, name: str, hops: int) -> Any:
         return dict
     if not is_own and last == "Callable":
         return allowed.Made
+    if not is_own and last in ("Any", "object"):
+        return Any
     return _elsewhere(absolute, hops)
 
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from src.analysis.scale import HIGHER_IS_BETTER, LOWER_IS_BETTER, better
 from src.config.errors import ConfigError
+from src.config.metrics import HIGHER_IS_BETTER, LOWER_IS_BETTER, better
 
 Direction = Literal["minimize", "maximize"]
 

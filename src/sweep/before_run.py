@@ -37,7 +37,7 @@ class BeforeRun(Callback):
         try:
             job = _job(config)
             source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
-            _check_hydra(config)
+            _check_hydra(config, is_sweep=False)
             source.check(job.cfg, choices=hydra_cfg.runtime.choices, overrides=job.overrides)
             check_processes(job.cfg, hydra_cfg)
         except Exception as error:
@@ -63,15 +63,15 @@ class BeforeRun(Callback):
                 )
             )
         try:
-            _check_hydra(config)
+            _check_hydra(config, is_sweep=True)
         except ConfigError as error:
             raise RefusedError(error) from error
 
 
-def _check_hydra(config: DictConfig) -> None:
+def _check_hydra(config: DictConfig, *, is_sweep: bool) -> None:
     given = config.hydra.overrides
     overrides = [str(line) for lines in (given.hydra, given.task) for line in OmegaConf.to_container(lines) or []]
-    check_hydra(config, overrides=overrides, conf_dir=CONF_DIR)
+    check_hydra(config, is_sweep=is_sweep, overrides=overrides, conf_dir=CONF_DIR)
 
 
 def _job(config: DictConfig) -> Job:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.analysis.scale import mode_of
 from src.build import build_trainer, watched_end
 from src.checks.device import describe_device
 from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
+from src.config.metrics import mode_of
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, hydra_config

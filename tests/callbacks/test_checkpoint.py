@@ -157,6 +157,14 @@ def test_unknown_monitor_is_refused_with_what_is_measured(tmp_path: Path) -> Non
         fit(small(*ROUGH, "callbacks.checkpoint.monitor=val/f1", run_dir=tmp_path))
 
 
+@pytest.mark.parametrize(("monitor", "best"), [("val/loss", min), ("val/accuracy", max)])
+def test_without_a_mode_the_name_tells_which_weights_are_best(monitor: str, best: Any, tmp_path: Path) -> None:
+    _, watch = watched(f"callbacks.checkpoint.monitor={monitor}", run_dir=tmp_path)
+    values = {epoch: metrics[monitor] for epoch, metrics in watch.metrics.items()}
+    kept = load_checkpoint(tmp_path / "checkpoints" / "best.ckpt")["epoch"]
+    assert values[kept] == best(values.values())
+
+
 def test_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match=r"callbacks\.checkpoint\.mode must be null or min or max, got 'lowest'"):
         BestAndLast(monitor="val/loss", mode="lowest", every_s=1)

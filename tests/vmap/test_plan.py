@@ -242,13 +242,17 @@ def test_where_padding_does_not_work_each_structure_has_a_stack(
         ([], "callbacks.checkpoint.monitor=val/f1", "callbacks.checkpoint.monitor=val/f1 is not measured"),
         ([], "optimized_metric=val/acc", "optimized_metric=val/acc is not measured"),
         ([], "optimizer.lr=-1", "Invalid learning rate: -1"),
-        ([], "data.noise=-1", "data.noise must be at least 0, got -1"),
+        ([], "data.noise=-1", "data.noise must be a number of at least 0, got -1"),
         ([], "model.net.in_features=3", "does not fit data=circles"),
         (["optimizer=adam"], "+optimizer.capturable=true", "optimizer.capturable=True"),
     ],
 )
 def test_what_runs_by_itself_says_why(common: list[str], own: str, reason: str, tmp_path: Path) -> None:
-    if own.startswith("+") or "torch.optim" in own:
+    if own.endswith("=-1"):
+        jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
+        for job in jobs:
+            OmegaConf.update(job.cfg, own.partition("=")[0], -1)
+    elif own.startswith("+") or "torch.optim" in own:
         jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
         for job in jobs:
             if "torch.optim" in own:
