@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 
 from src.build import Built, build, build_optimizer
@@ -231,3 +232,26 @@ def test_a_share_of_the_batches_becomes_their_number(
 def test_all_batches_stay_all(limit: str | None, tmp_path: Path) -> None:
     overrides = [f"trainer.limit_train_batches={limit}"] if limit else []
     assert build(small(*overrides, run_dir=tmp_path)).trainer.limit_train_batches == 1.0
+
+
+# What callbacks watch
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "warns"),
+    [
+        (("monitor=val/accuracy",), "max", 0),
+        (("monitor=val/loss",), "min", 0),
+        (("monitor=val/accuracy", "mode=min"), "min", 1),
+        (("monitor=val/accuracy", "mode=max"), "max", 0),
+    ],
+)
+def test_early_stopping_takes_the_better_end_from_the_name(
+    given: tuple[str, ...], mode: str, warns: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [f"callbacks.early_stopping.{line}" for line in given]
+    cfg = compose_train(["logger=none", "callbacks=early_stopping", *lines], run_dir=tmp_path)
+    callbacks: list[Any] = build(cfg).trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    (stopping,) = [each for each in callbacks if isinstance(each, EarlyStopping)]
+    assert stopping.mode == mode
+    assert caplog.text.count("takes the worse end") == warns

@@ -211,7 +211,8 @@ def wrong(cfg: DictConfig, tree: Any, leaves: Iterable[tuple[str, Any, Any]]) ->
         at, text = key, raw
         while isinstance(text, str) and (found := re.fullmatch(r"\$\{([A-Za-z_][\w.]*)\}", text)):
             at, text = found[1], _at(tree, found[1])
-        value = _resolved(cfg, key, raw)
+        # OmegaConf takes a millisecond for what most references come down to: another key
+        value = text if text is _UNKNOWN or "${" not in str(text) else _resolved(cfg, key, raw)
         if value is _UNKNOWN or text == "???":
             continue
         refused = refusal(at, value, _as_it_stands(cfg, key, hint))
@@ -221,13 +222,13 @@ def wrong(cfg: DictConfig, tree: Any, leaves: Iterable[tuple[str, Any, Any]]) ->
 
 def _at(tree: Any, key: str) -> Any:
     for part in key.split("."):
-        tree = tree.get(part) if isinstance(tree, dict) else None
+        if not isinstance(tree, dict) or part not in tree:
+            return _UNKNOWN
+        tree = tree[part]
     return tree
 
 
 def _resolved(cfg: DictConfig, key: str, raw: Any) -> Any:
-    if "${" not in str(raw):
-        return raw
     try:
         found = OmegaConf.select(cfg, key)
         if found is None and re.search(r"\$\{\w+:", str(raw)):

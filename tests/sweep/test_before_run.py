@@ -69,7 +69,7 @@ def test_a_sweeper_that_says_nothing_of_failures_is_refused(tmp_path: Path) -> N
             "hydra.launcher.n_jobs .*: got 0; allowed: a whole number",
         ),
         (["hydra/launcher=joblib", "hydra.launcher.n_jobs=many"], "hydra.launcher.n_jobs .*: got 'many'"),
-        (["hydra/launcher=joblib", "+hydra.launcher.jobs=2"], "hydra.launcher.jobs .*: unknown key, .* n_jobs"),
+        (["hydra/launcher=joblib", "+hydra.launcher.jobs=2"], "hydra.launcher.jobs .*: unknown key, .*n_jobs"),
         (
             ["hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=1.5"],
             "timeout_min .*: got 1.5; allowed: a whole",
