@@ -4,8 +4,8 @@ From the command line to a configuration: `entry` makes a function a command, `c
 what `signature` reads from source files and by what `values` knows of each key, `explain` says what to mend and
 `origins` where it stands. `allowed` is how a class declares the range of an argument, and what that is in words.
 `keys` knows which keys count, and for what; `metrics` which end of a metric is the better one; `resolvers` are the
-functions that a configuration may call. `stored` knows what a stored configuration may name, which somebody else may have
-written.
+functions that a configuration may call. `stored` knows what a stored configuration may name, which somebody else may
+have written.
 
 Contracts:
 

@@ -197,10 +197,12 @@ def test_a_padded_stack_says_so(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_a_width_keeps_no_other_job_from_its_stack(tmp_path: Path) -> None:
-    hidden = ["[8]", "[10]", "[0]"]
-    found = plan(make_jobs(["model=mlp"], [(f"model.net.hidden={each}",) for each in hidden], tmp_path))
+    jobs = make_jobs(["model=mlp"], [(f"model.net.hidden=[{width}]",) for width in (8, 10, 12)], tmp_path)
+    jobs[2].cfg.model.net.hidden = [0]
+    found = plan(jobs)
     assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 1]]
-    assert [reason for _, reason in found.single] == ["model.net.hidden must be whole numbers of at least 1, got 0"]
+    ((_, reason),) = found.single
+    assert reason.startswith("model.net.hidden must be a list of whole numbers from 1 to 10000000, got [0]")
 
 
 def test_where_padding_does_not_work_each_structure_has_a_stack(

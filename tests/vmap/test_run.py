@@ -127,6 +127,7 @@ def test_of_two_stacks_the_one_that_is_left_trains(tmp_path: Path, caplog: pytes
     (tmp_path / "4" / "result.json").unlink()
     (tmp_path / "4" / "checkpoints" / "last.ckpt").unlink()
     caplog.set_level(logging.INFO)
+    caplog.clear()
     again, alone = sweep(models, "seed=1,2", "compile=false,true", sweep_dir=tmp_path)
     assert [done.return_value for done in again] == [done.return_value for done in before]
     # single runs are not made here, and so have not completed
