@@ -9,7 +9,7 @@ Nothing else that is made here, nor the data or the order of batches, takes anyt
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from src.checks.device import check_accelerator, check_precision
-from src.checks.parts import check_kinds, check_metric, check_sizes, check_trainer
+from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
+from src.config.metrics import better, mode_of
+from src.config.signature import typed_parameters
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
 from src.tasks.base import OptimizerFactory, SchedulerFactory
@@ -62,6 +64,8 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     task = build_task(cfg, datamodule.spec)
     check_trainer(cfg, task)
     check_metric(cfg, task.metric_names())
+    if not evaluate_only:
+        check_monitors(cfg, task)
     loggers, callbacks = (
         [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
     )
@@ -180,7 +184,28 @@ def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
 
 def _instantiate_all(group: str, nodes: DictConfig) -> list[Any]:
     """A group of any number of objects; one that is set to null is left out."""
-    return [_instantiate(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
+    found = [(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
+    return [_instantiate(key, node, **watched_end(key, node, warns=True)) for key, node in found]
+
+
+def watched_end(key: str, node: Mapping[str, Any], *, warns: bool = False) -> dict[str, str]:
+    """The argument ``mode`` of a callback that monitors a metric; nothing for any other.
+
+    Args:
+        key: Its key.
+        node: Its configuration.
+        warns: As in `mode_of`.
+
+    Raises:
+        ConfigError: If its ``mode`` is null, and the metric's name does not tell.
+    """
+    monitor = node.get("monitor")
+    if not isinstance(monitor, str) or "mode" not in typed_parameters(str(node["_target_"])):
+        return {}
+    if "mode" not in node and better(monitor) is None:
+        # as the class has it
+        return {}
+    return {"mode": mode_of(monitor, node.get("mode"), key=key, warns=warns)}
 
 
 def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
@@ -191,6 +216,8 @@ def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         cause = error.__cause__ if type(error).__name__ == "InstantiationException" and error.__cause__ else error
+        if isinstance(cause, ConfigError):
+            raise cause from error
         about_values = isinstance(cause, (ValueError, TypeError, MisconfigurationException, ImportError, MemoryError))
         if not (about_values or "can't allocate memory" in str(cause)):  # torch's word for MemoryError
             raise

@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 
 from src.build import Built, build, build_optimizer
@@ -100,21 +101,21 @@ def test_a_logger_that_is_not_installed_is_refused_with_what_to_install(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optimizer.lr=-0.1", r"^optimizer: .*-0\.1.*optimizer\.lr=-0\.1"),
-        ("optimizer.momentum=-1", r"^optimizer: .*optimizer\.momentum=-1"),
+        ("optimizer.lr=-0.1", r"^optimizer\.lr .*: got -0\.1; allowed: a number greater than 0"),
+        ("optimizer.momentum=-1", r"^optimizer\.momentum .*: got -1; allowed: a number of at least 0"),
         ("optimizer.nesterov=true", r"^optimizer: .*optimizer\.nesterov=True"),
-        ("model.net.hidden=[0]", r"^model\.net\.hidden must be whole numbers of at least 1, got 0"),
-        ("model.net.hidden=3", r"^model\.net.*model\.net\.hidden=3"),
-        ("model.net.activation=swish", r"^model\.net\.activation must be one of identity, relu.*got 'swish'"),
-        ("data.noise=-1", r"^data\.noise must be at least 0, got -1"),
-        ("data.noise=much", r"^data\.noise must be at least 0, got 'much'"),
-        ("data.batch_size=0", r"^data\.batch_size must be null or at least 1, got 0"),
-        ("task.gradient_clip_val=0", r"^task\.gradient_clip_val must be null or greater than 0, got 0"),
-        ("task.log_every_n_epochs=0", r"task\.log_every_n_epochs must be null or at least 1, got 0"),
-        ("task.eval_every_n_epochs=0", r"task\.eval_every_n_epochs must be null or at least 1, got 0"),
-        ("callbacks.checkpoint.mode=up", r"^callbacks\.checkpoint\.mode must be min or max, got 'up'"),
-        ("trainer.max_epochs=-7", r"^trainer: .*trainer\.max_epochs=-7"),
-        ("trainer.precision=11", r"^trainer: .*trainer\.precision=11"),
+        ("model.net.hidden=[0]", r"^model\.net\.hidden .*: got \[0\]; allowed: a list of whole numbers from 1"),
+        ("model.net.hidden=3", r"^model\.net\.hidden .*: got 3; .*; write model\.net\.hidden=\[3\]"),
+        ("model.net.activation=swish", r"^model\.net\.activation .*: got 'swish'; allowed: identity, relu"),
+        ("data.noise=-1", r"^data\.noise .*: got -1; allowed: a number of at least 0"),
+        ("data.noise=much", r"^data\.noise .*: got 'much'; allowed: a number of at least 0"),
+        ("data.batch_size=0", r"^data\.batch_size .*: got 0; allowed: null or a whole number of at least 1"),
+        ("task.gradient_clip_val=0", r"^task\.gradient_clip_val .*: got 0; allowed: null or a number greater than 0"),
+        ("task.log_every_n_epochs=0", r"^task\.log_every_n_epochs .*: got 0; allowed: null or a whole number of at"),
+        ("task.eval_every_n_epochs=0", r"^task\.eval_every_n_epochs .*: got 0; allowed: null or a whole number of"),
+        ("callbacks.checkpoint.mode=up", r"^callbacks\.checkpoint\.mode .*: got 'up'; allowed: null or min or max"),
+        ("trainer.max_epochs=-7", r"^trainer\.max_epochs .*: got -7; allowed: null or a whole number from 1"),
+        ("trainer.precision=11", r"^trainer\.precision .*: got 11; allowed: null or 64, 32"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_with_its_key(override: str, message: str, tmp_path: Path) -> None:
@@ -126,8 +127,11 @@ def test_a_value_out_of_its_range_is_refused_with_its_key(override: str, message
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (("scheduler=plateau", "scheduler.factor=2"), r"^scheduler: .*scheduler\.factor=2"),
-        (("scheduler=plateau", "task.eval_every_n_epochs=0"), r"task\.eval_every_n_epochs must be null or at least 1"),
+        (
+            ("scheduler=plateau", "scheduler.factor=2"),
+            r"^scheduler\.factor .*: got 2; allowed: a number of at least 0 and below 1",
+        ),
+        (("scheduler=plateau", "task.eval_every_n_epochs=0"), r"^task\.eval_every_n_epochs .*: got 0"),
     ],
 )
 def test_a_scheduler_out_of_its_range_is_refused(overrides: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -228,3 +232,26 @@ def test_a_share_of_the_batches_becomes_their_number(
 def test_all_batches_stay_all(limit: str | None, tmp_path: Path) -> None:
     overrides = [f"trainer.limit_train_batches={limit}"] if limit else []
     assert build(small(*overrides, run_dir=tmp_path)).trainer.limit_train_batches == 1.0
+
+
+# What callbacks watch
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "warns"),
+    [
+        (("monitor=val/accuracy",), "max", 0),
+        (("monitor=val/loss",), "min", 0),
+        (("monitor=val/accuracy", "mode=min"), "min", 1),
+        (("monitor=val/accuracy", "mode=max"), "max", 0),
+    ],
+)
+def test_early_stopping_takes_the_better_end_from_the_name(
+    given: tuple[str, ...], mode: str, warns: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [f"callbacks.early_stopping.{line}" for line in given]
+    cfg = compose_train(["logger=none", "callbacks=early_stopping", *lines], run_dir=tmp_path)
+    callbacks: list[Any] = build(cfg).trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    (stopping,) = [each for each in callbacks if isinstance(each, EarlyStopping)]
+    assert stopping.mode == mode
+    assert caplog.text.count("takes the worse end") == warns

@@ -109,7 +109,8 @@ def test_an_interrupted_run_goes_on_to_the_same_result(sent: signal.Signals, who
 def test_bad_input_ends_with_one_message_and_status_1(tmp_path: Path) -> None:
     failed = run(f"hydra.run.dir={tmp_path}", "data.n_samples=1")
     assert failed.returncode == 1
-    assert failed.stderr == "data.n_samples must be at least 2, got 1\n"
+    allowed = "a whole number from 2 to 1000000000"
+    assert failed.stderr == f"data.n_samples (command line: data.n_samples=1): got 1; allowed: {allowed}\n"
     assert "Traceback" not in failed.stdout
 
 

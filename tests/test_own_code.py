@@ -86,7 +86,7 @@ def test_a_bug_in_a_class_keeps_its_own_error(tmp_path: Path) -> None:
 
 def test_a_network_that_fits_into_no_memory_is_told_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"model\.net: .*can't allocate memory.*given: .*activation=relu"):
-        build(small("model=mlp", "model.net.hidden=[200000000000]", run_dir=tmp_path))
+        build(small("model=mlp", "model.net.hidden=[10000000,10000000]", run_dir=tmp_path))
 
 
 def test_an_error_that_names_its_key_stays_as_it_is(tmp_path: Path) -> None:

@@ -1,18 +1,11 @@
 """What is known about metrics from their names: which way is better, and how a number is shown."""
 
 import math
-import re
 from dataclasses import dataclass
 
-# Names that the tasks in src/tasks give, and relatives; every other metric is better the higher it is.
-LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "parameters", "duration"})
-SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+from src.config.metrics import LOWER_IS_BETTER, SHARES, words_of
+
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
-
-
-def words_of(metric: str) -> set[str]:
-    """Words of a metric's name, without its split."""
-    return set(re.split(r"\W|_", metric.rpartition("/")[2].lower()))
 
 
 @dataclass(frozen=True)

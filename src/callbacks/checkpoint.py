@@ -5,12 +5,14 @@ import logging
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
+from src.config.allowed import NotEmpty, NotNegative, OneOf, checked
 from src.config.errors import ConfigError
+from src.config.metrics import mode_of
 from src.run.directory import RunDir
 from src.run.files import set_aside, write_atomically
 from src.tasks.checkpoint import (
@@ -35,16 +37,19 @@ class BestAndLast(Checkpoint):
 
     Args:
         monitor: Metric that decides what is best.
-        mode: ``min`` or ``max``.
+        mode: ``min`` or ``max``; None for the better end that the metric's name tells.
         every_s: Seconds between two writes.
 
     Raises:
-        ValueError: If ``mode`` is neither ``min`` nor ``max``.
+        ValueError: If a value is out of its range.
+        ConfigError: If ``mode`` is None, and the name tells nothing.
     """
 
-    def __init__(self, *, monitor: str, mode: str, every_s: float) -> None:
-        if mode not in ("min", "max"):
-            raise ValueError(f"callbacks.checkpoint.mode must be min or max, got {mode!r}")
+    @checked("callbacks.checkpoint")
+    def __init__(
+        self, *, monitor: NotEmpty, mode: Annotated[str, OneOf("min", "max")] | None, every_s: NotNegative
+    ) -> None:
+        mode = mode_of(monitor, mode, key="callbacks.checkpoint")
         self.monitor, self.every_s = monitor, every_s
         self._sign = 1.0 if mode == "min" else -1.0
         self._score = math.inf

@@ -1,11 +1,12 @@
 """What is shown now and then while a network learns."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
+from src.config.allowed import Range, checked
 from src.tasks.base import Task
 
 # Looks at a run whose configuration does not say how many it wants.
@@ -23,9 +24,8 @@ class EveryFewEpochs(Callback, ABC):
         ValueError: If ``every_n_epochs`` is negative.
     """
 
-    def __init__(self, *, every_n_epochs: int | None) -> None:
-        if every_n_epochs is not None and every_n_epochs < 0:
-            raise ValueError(f"every_n_epochs must be null or at least 0, got {every_n_epochs}")
+    @checked("")
+    def __init__(self, *, every_n_epochs: Annotated[int, Range(low=0)] | None) -> None:
         self.every_n_epochs = every_n_epochs
         self._shown: int | None = None
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import lightning.pytorch as pl
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image
 
 from src.callbacks.every_few_epochs import EveryFewEpochs
 from src.callbacks.tensorboard import add_png, writers
+from src.config.allowed import Range
 from src.pictures.subject import Subject
 from src.plots.frames import BoundaryFrames, PredictionFrames
 from src.run.directory import RunDir
@@ -29,7 +30,7 @@ class Frames(EveryFewEpochs):
         save: Whether each frame becomes a PNG in ``plots/frames/`` too, from which an animation can be made.
     """
 
-    def __init__(self, *, every_n_epochs: int | None, save: bool) -> None:
+    def __init__(self, *, every_n_epochs: Annotated[int, Range(low=0)] | None, save: bool) -> None:
         super().__init__(every_n_epochs=every_n_epochs)
         self.save = save
         self._draw: Draw | None = None

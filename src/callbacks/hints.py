@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from src.config.allowed import Positive
 from src.data.base import InMemoryDataModule
 from src.hints.facts import facts_of
 from src.hints.rules import Facts, Hint, hints
@@ -24,7 +25,7 @@ class Hints(Callback):
         found: What the run asks for; empty until training is over.
     """
 
-    def __init__(self, *, suggested_lr: float) -> None:
+    def __init__(self, *, suggested_lr: Positive) -> None:
         self.suggested_lr = suggested_lr
         self.found: list[Hint] = []
         self._first_weights: list[Tensor] | None = None

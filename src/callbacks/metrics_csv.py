@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from src.config.allowed import NotEmpty
 from src.run.metrics import MetricsFile
 
 
@@ -24,7 +25,7 @@ class MetricsCSV(Logger):
     # Rows between two logged epochs cost nothing here, so all are kept.
     keeps_every_row = True
 
-    def __init__(self, save_dir: str) -> None:
+    def __init__(self, save_dir: NotEmpty) -> None:
         super().__init__()
         self._file = MetricsFile(Path(save_dir) / "metrics.csv")
 

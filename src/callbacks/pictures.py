@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 
+from src.config.allowed import NotEmpty
 from src.data.base import InMemoryDataModule
 from src.pictures.catalogue import check_names, draw_fitting
 from src.pictures.subject import Subject, title_of
@@ -29,7 +30,7 @@ class FinalPictures(Callback):
         ConfigError: If there is no picture of a name.
     """
 
-    def __init__(self, *, name: str, draw: str | Sequence[str]) -> None:
+    def __init__(self, *, name: NotEmpty, draw: str | Sequence[str]) -> None:
         self.name, self.draw = name, check_names("callbacks.pictures.draw", draw)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -11,6 +11,7 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.data.check import spec_problems
 from src.data.spec import DataSpec
+from src.tasks.loop import names_of
 
 
 def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
@@ -67,6 +68,29 @@ def check_metric(cfg: DictConfig, names: Sequence[str]) -> None:
     split = cfg.optimized_metric.split("/")[0]
     if cfg.trainer.get(f"limit_{split}_batches") == 0:
         raise ConfigError(f"optimized_metric={cfg.optimized_metric} needs batches, trainer.limit_{split}_batches is 0")
+
+
+def check_monitors(cfg: DictConfig, task: Any) -> None:
+    """Refuse callbacks that would look for a metric which training does not measure.
+
+    Raises:
+        ConfigError: If one monitors an unknown metric, or one of validation where that gets no batches.
+    """
+    # a task of one's own may log more
+    if not type(task).__module__.startswith("src.tasks."):
+        return
+    names = sorted(names_of(task.score_name))
+    for name, node in cfg.callbacks.items():
+        monitor = node.get("monitor") if node is not None else None
+        if monitor is None or not str(node._target_).startswith(("src.", "lightning.")):
+            continue
+        key = f"callbacks.{name}.monitor={monitor}"
+        if monitor not in names:
+            raise ConfigError(f"{key} is not measured during training; allowed: {', '.join(names)}")
+        # without validation no weights are the best, and the checkpoint callback keeps the last ones only
+        keeps_last = str(node._target_).endswith(".BestAndLast")
+        if monitor.startswith("val/") and cfg.trainer.get("limit_val_batches") == 0 and not keeps_last:
+            raise ConfigError(f"{key} needs batches, trainer.limit_val_batches is 0")
 
 
 def check_trainer(cfg: DictConfig, task: Any) -> None:

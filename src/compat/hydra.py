@@ -33,6 +33,9 @@ _CORE_PLUGINS = {"BasicLauncher": "basic_launcher", "BasicSweeper": "basic_sweep
 # What `hydra.sweeper._target_` is by default.
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
+# The same of `hydra.launcher._target_`.
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
 
 def __getattr__(name: str) -> Any:
     """The classes of Hydra's core plugins, as they are now."""

@@ -1,9 +1,11 @@
 """What a run is asked to do: composed, checked, explained. No torch.
 
 From the command line to a configuration: `entry` makes a function a command, `compose` composes, `schema` checks by
-what `signature` reads from source files, `explain` says what to mend and `origins` where it stands. `keys` knows which
-keys count, and for what; `resolvers` are the functions that a configuration may call. `stored` knows what a stored
-configuration may name, which somebody else may have written.
+what `signature` reads from source files and by what `values` knows of each key, `explain` says what to mend and
+`origins` where it stands. `allowed` is how a class declares the range of an argument, and what that is in words.
+`keys` knows which keys count, and for what; `metrics` which end of a metric is the better one; `resolvers` are the
+functions that a configuration may call. `stored` knows what a stored configuration may name, which somebody else may
+have written.
 
 Contracts:
 

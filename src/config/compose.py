@@ -7,9 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from src.config.allowed import fits
 from src.config.errors import ConfigError
 from src.config.explain import Source, parse
-from src.config.schema import check, unknown
+from src.config.schema import Directory, check, unknown, wrong_below
 
 CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
 
@@ -36,9 +37,36 @@ def compose_train(overrides: Sequence[str] = (), *, run_dir: Path | str | None =
         raise ConfigError(message) from error
     with open_dict(cfg):
         del cfg["hydra"]
-    cfg.run_dir = str(directory)
+    if run_dir is None:
+        set_run_dir(cfg, directory)
+    else:
+        cfg.run_dir = str(directory)
     check(cfg, choices=choices, overrides=overrides, conf_dir=CONF_DIR)
     return cfg
+
+
+def set_run_dir(cfg: DictConfig, default: Path) -> None:
+    """Put the absolute path of its run directory into a composed configuration without the `hydra` node.
+
+    Args:
+        cfg: The configuration; a ``run_dir`` of its own stays.
+        default: Hydra's directory, which is meant by any other.
+    """
+    asked: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, "run_dir"), resolve=False)
+    given = asked.get("run_dir")
+    cfg.run_dir = absolute_run_dir(None if "${" in str(given) else given, default)
+
+
+def absolute_run_dir(given: Any, default: Path) -> Any:
+    """The path of a run directory; what names none stays as it is, for `check` to refuse.
+
+    Args:
+        given: What ``run_dir`` is.
+        default: What is meant by None.
+    """
+    if given is None:
+        return str(default.absolute())
+    return str(Path(given).absolute()) if fits(given, Directory) else given
 
 
 def override(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -50,9 +78,11 @@ def override(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
             `_target_` beside it.
 
     Raises:
-        ConfigError: If a key is unknown, or an override is anything but ``key=value``.
+        ConfigError: If a key is unknown, a value is not what its key takes, or an override is anything but
+            ``key=value``.
     """
     changed = copy.deepcopy(cfg)
+    lines: dict[str, str] = {}
     for parsed in parse(overrides):
         key, value = parsed.key_or_group, parsed.value()
         if (
@@ -69,6 +99,10 @@ def override(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
         if _is_group(changed, key) and not isinstance(value, dict | None):
             raise ConfigError(f"{parsed.input_line}: {key} is a group, whose choice is stored; change values below it")
         OmegaConf.update(changed, key, value, merge=True, force_add=True)
+        lines[key] = str(parsed.input_line)
+    if found := wrong_below(changed, list(lines)):
+        where = {at: line for at in found for key, line in lines.items() if at == key or at.startswith(f"{key}.")}
+        raise ConfigError("\n".join(f"{at} (command line: {where[at]}): {text}" for at, text in found.items()))
     return changed
 
 

@@ -4,8 +4,12 @@ import difflib
 from collections.abc import Sequence
 
 
-class ConfigError(Exception):
-    """Something in the configuration that its author can mend; shown as one message without a traceback."""
+class ToldError(Exception):
+    """Ends a command with one message and no traceback: it says all that there is to say."""
+
+
+class ConfigError(ToldError):
+    """Something in the configuration that its author can mend."""
 
 
 def suggest(word: str, valid: Sequence[str], *, prefix: str = "") -> str:

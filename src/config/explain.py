@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from src.config.errors import ConfigError, suggest
+from src.config.errors import ConfigError, ToldError, suggest
 from src.config.origins import hydra_at
 from src.config.schema import check, unknown
 
@@ -71,7 +71,7 @@ class Source:
             OverrideParseException,
         )
 
-        if isinstance(error, ConfigError):
+        if isinstance(error, ToldError):
             return str(error)
         if isinstance(error, InstantiationException):
             return _instantiation(error)
@@ -80,7 +80,12 @@ class Source:
         if isinstance(error, OverrideParseException):
             return f"{error.override}: {_plain(error)}"
         if isinstance(error, HydraException):
-            return self._unknown_keys(overrides) or self._unknown_group(error) or _plain(error)
+            return (
+                self._appended(error, overrides)
+                or self._unknown_keys(overrides)
+                or self._unknown_group(error)
+                or _plain(error)
+            )
         if isinstance(error, InterpolationResolutionError | MissingMandatoryValue):
             return " ".join([*([f"{error.full_key}:"] if error.full_key else []), str(error).splitlines()[0]])
         if isinstance(error, ValueError | AssertionError):
@@ -132,7 +137,9 @@ class Source:
             return f"{group}={option}{where}: unknown group; {suggest(group, self._groups())}"
         near = difflib.get_close_matches(option, options, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        return f"{group}={option}{where}: no such option; {hint}options of {group}: {', '.join(options) or 'none'}"
+        several = "; several: logger=[wandb,mlflow]" if group == "logger" else ""
+        known = f"options of {group}: {', '.join(options) or 'none'}"
+        return f"{group}={option}{where}: no such option; {hint}{known}{several}"
 
     def _not_an_option(self, overrides: Sequence[str]) -> str | None:
         for parsed in parse(overrides):
@@ -144,6 +151,15 @@ class Source:
                 options = ", ".join(self._options(group))
                 return f"{parsed.input_line}: not an option; options of {group}: {options}"
         return None
+
+    def _appended(self, error: Exception, overrides: Sequence[str]) -> str | None:
+        """Explain a `+` before something that is there."""
+        said = f"{error} {error.__cause__ or ''}"
+        key = re.search(r"Could not append to config\. An item is already at '([^']+)'", said)
+        group = re.search(r"Multiple values for (\S+)\. To override", said)
+        at = (key or group or [None, None])[1]
+        given = next((line for line in overrides if line.startswith(f"+{at}=")), None)
+        return None if given is None else f"{given}: {at} is there already; write {given.lstrip('+')}"
 
     def _unknown_group(self, error: Exception) -> str | None:
         """Explain an `override` of a defaults list in a file."""

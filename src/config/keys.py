@@ -21,6 +21,8 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
+from src.config.metrics import better
+
 Purpose = Literal["run", "group", "stack", "samples", "show"]
 
 _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
@@ -56,8 +58,37 @@ RENAMED = {
     "hydra.launcher.cohort": "hydra.launcher.models_per_step",
 }
 
-# Keys of the trainer that a task which takes its own steps leaves no room for, and what does the same.
+# Keys of the trainer that a task which takes its own steps leaves no room for, and habits from other templates for
+# Hydra and Lightning: what does the same here.
 INSTEAD = {
+    "ckpt_path": (
+        "the same command with hydra.run.dir=DIR goes on from its last checkpoint; python -m src.eval run=DIR "
+        "checkpoint=PATH measures one"
+    ),
+    "extras": "the configuration is always printed, and no extra is needed for it",
+    "hparams_search": "hydra/sweeper=optuna searches, and experiment=search/mlp_circles is an example",
+    "paths": "hydra.run.dir=DIR is where a run leaves its files, hydra.sweep.dir=DIR a sweep",
+    "tags": "a name for a run is that of its directory: hydra.run.dir=outputs/runs/NAME",
+    "task_name": "a name for a run is that of its directory: hydra.run.dir=outputs/runs/NAME",
+    "test": "every run is tested once, at its end; python -m src.eval run=DIR tests it again",
+    "train": "python -m src.eval run=DIR measures without training",
+    "callbacks.model_checkpoint": "callbacks.checkpoint.monitor=... decides which weights are kept",
+    "callbacks.model_summary": "callbacks.summary.max_depth=... is the depth of the summary",
+    "callbacks.rich_progress_bar": "callbacks.progress is the bar; callbacks.progress=null leaves it out",
+    "data.data_dir": "the data are made anew for every run, and lie in memory",
+    "data.num_workers": "the data lie in memory, where no worker is needed",
+    "data.pin_memory": "the data lie on the device that trains",
+    "data.train_val_test_split": "data.test_size=... and data.n_val=... are the sizes of the parts",
+    "model.compile": "compile=true compiles the network",
+    "model.optimizer": "optimizer=... chooses, optimizer.lr=... and so on change it",
+    "model.scheduler": "scheduler=... chooses, scheduler.gamma=... and so on change it",
+    "trainer.check_val_every_n_epoch": "task.eval_every_n_epochs=... measures validation every so many epochs",
+    "trainer.log_every_n_steps": "task.log_every_n_epochs=... logs every so many epochs",
+    "trainer.min_epochs": (
+        "nothing ends a run before trainer.max_epochs but callbacks=early_stopping, which waits for "
+        "callbacks.early_stopping.patience=... logged epochs"
+    ),
+    "trainer.val_check_interval": "task.eval_every_n_epochs=... measures validation every so many epochs",
     "trainer.gradient_clip_val": "task.gradient_clip_val=... clips gradients",
     "trainer.gradient_clip_algorithm": "task.gradient_clip_val=... clips gradients, always by their norm",
     "trainer.accumulate_grad_batches": "a larger data.batch_size=... has the same mean gradient",
@@ -98,6 +129,16 @@ def as_before(tree: Mapping[str, Any], *, above: str = "") -> dict[str, Any]:
     }
 
 
+def _told(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """With the end of a monitored metric that its name tells where the mode is left open."""
+
+    def told(key: str, value: Any) -> Any:
+        monitor = leaves.get(f"{key.removesuffix('mode')}monitor") if key.endswith(".mode") else None
+        return better(monitor) if value is None and isinstance(monitor, str) else value
+
+    return {key: told(key, value) for key, value in leaves.items()}
+
+
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """A line for each key in which a run that is asked for is not the stored one; empty if it is.
 
@@ -106,7 +147,9 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         given: The same of what is asked for.
     """
     lines = []
-    stored, given = ({**leaves, **{k: v for k, v in ADDED.items() if k not in leaves}} for leaves in (stored, given))
+    stored, given = (
+        _told({**leaves, **{k: v for k, v in ADDED.items() if k not in leaves}}) for leaves in (stored, given)
+    )
     for key in sorted(stored.keys() | given.keys()):
         there, here = key in stored, key in given
         if counts(key, "run") and (there, stored.get(key)) != (here, given.get(key)):

@@ -71,7 +71,8 @@ class Origins:
             with hydra_at(self._conf_dir):
                 loader = GlobalHydra.instance().config_loader()
                 found = loader.compute_defaults_list(self._config_name, list(self._overrides), RunMode.RUN).defaults
-        except HydraException:
+        # also where a group is given what is no option, which Hydra answers with a ValueError
+        except (HydraException, ValueError):
             return []
         files = [(self._conf_dir / f"{default.config_path}.yaml", default.package or "") for default in found]
         return [(file, package) for file, package in files if file.is_file()]

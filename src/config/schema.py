@@ -1,32 +1,43 @@
 """What a training configuration may hold: its root, and for every `_target_` the parameters of the code it names.
 
-Parameters are read from source files by `ast`, so that a typo is found without importing torch.
+Parameters are read from source files by `ast`, so that a typo is found without importing torch; `src.config.values`
+knows what each of them takes.
 """
 
 import importlib.util
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, NewType, get_type_hints
+from typing import Annotated, Any, Literal, NewType, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.allowed import NotEmpty, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
-from src.config.signature import parameters
+from src.config.signature import full_name, parameters
+from src.config.values import HYDRA_KEYS, Epochs, Rate, leaves_of, required, wrong
 
 Node = NewType("Node", dict[str, Any])
 """A mapping with a `_target_`; its other keys are parameters of the target."""
+
+
+MetricName = Annotated[
+    str, Text(r"(train|val|test)/[\w.-]+", "split/name with split train, val or test, such as val/loss")
+]
+# the current folder is where the code lies
+Directory = Annotated[str, Text(r"(?s)(?!\s*(\./*)*\s*$).*", "a directory of its own, such as outputs/runs/mine")]
 
 
 @dataclass(frozen=True)
 class Model:
     """Keys of `model`."""
 
-    name: str
-    task: str | None
+    name: NotEmpty
+    task: NotEmpty | None
     net: Node
 
 
@@ -34,8 +45,8 @@ class Model:
 class Suggested:
     """Keys of `suggested`: what suits a data set, for others to refer to."""
 
-    lr: float
-    max_epochs: int
+    lr: Rate
+    max_epochs: Epochs
 
 
 @dataclass(frozen=True)
@@ -59,26 +70,27 @@ class Root:
     trainer: Node
     callbacks: dict[str, Node | None]
     logger: dict[str, Node | None]
-    seed: int
+    seed: Seed
     compile: bool
     evaluate: Literal["best", "last"]
-    optimized_metric: str
-    run_dir: str
+    optimized_metric: MetricName
+    run_dir: Directory
     sweep: Sweep
 
 
-_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "seed": (lambda value: type(value) is int and 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
-    "compile": (lambda value: isinstance(value, bool), "true or false"),
-    "sweep.dry_run": (lambda value: isinstance(value, bool), "true or false"),
-    "evaluate": (lambda value: value in ("best", "last"), "best or last"),
-    "optimized_metric": (
-        lambda value: isinstance(value, str) and re.fullmatch(r"(train|val|test)/[\w.-]+", value) is not None,
-        "split/name with split train, val or test, such as val/loss",
-    ),
+_NODES: tuple[Any, ...] = (Node, Node | None, dict[str, Node | None])
+
+# What Hydra itself reads of a node.
+_OF_HYDRA: dict[str, Any] = {
+    "_target_": Annotated[str, Text(r"\s*\w[^/\s]*|\$\{.*\}", "the full dotted path of a class or function")],
+    "_partial_": bool,
+    "_recursive_": bool,
+    "_convert_": Literal["none", "partial", "object", "all"],
+    "_args_": list,
 }
 
-_HYDRA_KEYS = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
+# Arguments whose keys are read elsewhere too, and so may not be left out.
+_READ = {"lightning.pytorch.trainer.trainer.Trainer": ("accelerator", "devices", "max_epochs", "precision")}
 
 _EXTRAS = {
     "lightning.pytorch.loggers.wandb.WandbLogger": "wandb",
@@ -106,20 +118,73 @@ def check(
     Raises:
         ConfigError: If anything is wrong; lists everything that is.
     """
-    tree = OmegaConf.to_container(cfg)
-    problems: dict[str, str] = {}
-    for key, text in (*_walk(tree, Root, "", choices, conf_dir), *_references(tree, tree), *_values(cfg)):
-        problems.setdefault(key, text)
-    if problems:
+    found = problems(cfg, choices=choices, conf_dir=conf_dir)
+    if found:
         where = Origins(overrides, conf_dir, config_name)
-        raise ConfigError("\n".join(f"{key}{where.find(key)}: {text}" for key, text in problems.items()))
+        raise ConfigError("\n".join(f"{key}{where.find(key)}: {text}" for key, text in found.items()))
 
 
-def _values(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    for key, (is_valid, allowed) in _VALUES.items():
-        value = OmegaConf.select(cfg, key, throw_on_resolution_failure=False)
-        if not is_valid(value):
-            yield key, f"got {value!r}; allowed: {allowed}"
+def problems(cfg: DictConfig, *, choices: Mapping[str, Any], conf_dir: Path) -> dict[str, str]:
+    """What `check` finds, by key."""
+    tree: Any = OmegaConf.to_container(cfg)
+    found: dict[str, str] = {}
+    walked = _walk(tree, Root, "", choices, conf_dir)
+    for key, text in (*walked, *_references(tree, tree), *wrong(cfg, tree, _leaves(tree, Root, ""))):
+        found.setdefault(key, text)
+    return found
+
+
+def check_hydra(
+    config: DictConfig, *, is_sweep: bool, overrides: Sequence[str], conf_dir: Path, config_name: str = "train"
+) -> None:
+    """Look for the same in what Hydra itself reads: the directory, and in a sweep its sweeper and launcher.
+
+    Args:
+        config: What a command line composes to, with the `hydra` node.
+        is_sweep: Whether it runs many jobs.
+        overrides: Overrides from the command line, Hydra's own among them.
+        conf_dir: Folder of the YAML files.
+        config_name: Root file in ``conf_dir``.
+
+    Raises:
+        ConfigError: If anything is wrong; lists everything that is.
+    """
+    tree: Any = OmegaConf.to_container(config, enum_to_str=True)
+    hydra = tree["hydra"]
+    place = "sweep" if is_sweep else "run"
+    leaves: list[tuple[str, Any, Any]] = [(f"hydra.{place}.dir", hydra[place]["dir"], Directory)]
+    found: dict[str, str] = {}
+    for part in ("sweeper", "launcher") if is_sweep else ():
+        for path, node in _nodes(hydra[part], f"hydra.{part}"):
+            found |= dict(_check_node(node, path, hydra["runtime"]["choices"]))
+            leaves += leaves_of(node, path)
+    for key, text in wrong(config, tree, leaves):
+        found.setdefault(key, text)
+    if found:
+        where = Origins(overrides, conf_dir, config_name)
+        raise ConfigError("\n".join(f"{key}{where.find(key)}: {text}" for key, text in found.items()))
+
+
+def wrong_below(cfg: DictConfig, keys: Sequence[str]) -> dict[str, str]:
+    """What is wrong with the values of some keys, and with those below them; unknown keys are left alone."""
+    tree: Any = OmegaConf.to_container(cfg)
+    found = dict(wrong(cfg, tree, _leaves(tree, Root, "")))
+    return {at: text for at, text in found.items() if any(at == key or at.startswith(f"{key}.") for key in keys)}
+
+
+def _leaves(value: Any, hint: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    """Key, value and hint of every single value that is known."""
+    if is_dataclass(hint) and isinstance(value, dict):
+        hints = get_type_hints(hint, include_extras=True)
+        # first what nodes refer to, so that it is refused in its own words
+        for name, of in sorted(hints.items(), key=lambda each: each[1] in _NODES):
+            if name in value:
+                yield from _leaves(value[name], of, f"{key}.{name}" if key else name)
+    elif hint in _NODES:
+        for path, node in _nodes(value, key):
+            yield from leaves_of(node, path)
+    else:
+        yield key, value, dict if is_dataclass(hint) else hint
 
 
 def _references(tree: Any, value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -139,8 +204,11 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
     elif is_dataclass(hint) and isinstance(value, dict):
         hints = get_type_hints(hint)
         prefix = f"{key}." if key else ""
-        required = {name: None for name, of in hints.items() if of is Node}
-        for name, child in {**required, **value}.items():
+        for name, of in hints.items():
+            if name not in value and of is not Node:
+                yield f"{prefix}{name}", f"no value; give +{prefix}{name}=..."
+        nodes = {name: None for name, of in hints.items() if of is Node}
+        for name, child in {**nodes, **value}.items():
             if name in hints:
                 yield from _walk(child, hints[name], prefix + name, choices, conf_dir)
             elif not key and (conf_dir / str(name)).is_dir():
@@ -162,10 +230,15 @@ def _walk_node(
     value: Any, key: str, choices: Mapping[str, Any], conf_dir: Path, *, optional: bool
 ) -> Iterator[tuple[str, str]]:
     is_chosen = isinstance(value, dict) and "_target_" in value
-    if not is_chosen and (value or not optional) and not isinstance(value, str):
+    is_reference = isinstance(value, str) and "${" in value
+    if not is_chosen and (value or value is False or value == 0 or not optional) and not is_reference:
         given = f"{key}={choices[key]}" if key in choices else key
         options = sorted(file.stem for file in (conf_dir / key).glob("*.yaml"))
-        yield key, f"{given} has no _target_" + (f"; options of {key}: {', '.join(options)}" if options else "")
+        if isinstance(value, dict) or value is None:
+            text = f"{given} has no _target_"
+        else:
+            text = f"got {value!r}; allowed: {'null or ' if optional else ''}a mapping with a _target_"
+        yield key, text + (f"; options of {key}: {', '.join(options)}" if options else "")
     for path, node in _nodes(value, key):
         yield from _check_node(node, path, choices)
 
@@ -183,6 +256,10 @@ def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in HYDRA_KEYS & node.keys():
+        if refused := refusal(f"{key}.{name}", node[name], _OF_HYDRA[name]):
+            yield f"{key}.{name}", refused
+            return
     target = str(node["_target_"])
     if "${" in target:
         return
@@ -193,16 +270,31 @@ def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> I
         return
     try:
         valid = parameters(target)
+        if valid is None and not _is_installed(target):
+            raise ConfigError(f"got {target!r}; allowed: the full dotted path of a class or function that is installed")
     except ConfigError as error:
         yield f"{key}._target_", str(error)
         return
+    if not node.get("_partial_") and "_args_" not in node:
+        for name in (*required(target), *_READ.get(full_name(target), ())):
+            if name not in node:
+                yield f"{key}.{name}", f"no value; give +{key}.{name}=..."
+    for name in node:
+        if node[name] == "???":
+            yield f"{key}.{name}", f"no value; give {key}.{name}=..."
     if valid is not None:
         for name in node:
-            if name not in _HYDRA_KEYS and name not in valid:
+            if name not in HYDRA_KEYS and name not in valid:
                 text = f"unknown key, not a parameter of {target.rsplit('.', 1)[-1]}"
                 yield f"{key}.{name}", f"{text}; {suggest(str(name), valid, prefix=f'{key}.')}"
-            elif node[name] == "???":
-                yield f"{key}.{name}", f"no value; give {key}.{name}=..."
+
+
+def _is_installed(target: str) -> bool:
+    name = target.split(".")[0]
+    try:
+        return "." in target and (name in sys.modules or importlib.util.find_spec(name) is not None)
+    except ValueError:
+        return False
 
 
 def unknown(
@@ -211,6 +303,10 @@ def unknown(
     """Give the nearest keys to one that the configuration does not have; None if it has it, or if it can be added."""
     if key in RENAMED:
         return f"it is called {RENAMED[key]} now"
+    names = key.split(".")
+    instead = next(
+        (INSTEAD[above] for n in range(1, len(names) + 1) if (above := ".".join(names[:n])) in INSTEAD), None
+    )
     node: Any = OmegaConf.to_container(cfg) if OmegaConf.is_config(cfg) else cfg
     above = ""
     for part in key.replace("[", ".").replace("]", "").split("."):
@@ -219,8 +315,8 @@ def unknown(
         if not isinstance(node, dict):
             return f"{above.rstrip('.')} is a single value"
         if part not in node:
-            if key in INSTEAD:
-                return INSTEAD[key]
+            if instead is not None:
+                return instead
             more = (parameters(node["_target_"]) or ()) if "_target_" in node else groups
             if part in more and above:
                 if can_add:

@@ -1,4 +1,4 @@
-"""Parameters of a class or function, read from its source without importing it.
+"""Parameters of a class or function and what they take, read from its source without importing it.
 
 Importing torch to learn that an optimiser has no parameter ``lrr`` would take longer than the answer is worth.
 """
@@ -6,11 +6,13 @@ Importing torch to learn that an optimiser has no parameter ``lrr`` would take l
 import ast
 import builtins
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Annotated, Any, Literal, Union
 
+from src.config import allowed
 from src.config.errors import ConfigError, suggest
 
 
@@ -33,6 +35,26 @@ class _Module:
     stars: list[str]
     # names bound in another way
     others: set[str]
+    # what single names are set to
+    values: dict[str, ast.expr]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword argument.
+
+    Attributes:
+        is_required: Whether it has no default.
+    """
+
+    _module: _Module
+    _annotation: ast.expr | None
+    is_required: bool
+
+    @cached_property
+    def hint(self) -> Any:
+        """Its annotation, with `Made` for any class; `typing.Any` where the source does not tell."""
+        return _hint(self._module, self._annotation)
 
 
 @cache
@@ -60,6 +82,46 @@ def parameters(target: str) -> tuple[str, ...] | None:
         return None
     positional = [*arguments.posonlyargs, *arguments.args][1 if is_class else 0 :]
     return tuple(argument.arg for argument in [*positional, *arguments.kwonlyargs])
+
+
+@cache
+def typed_parameters(target: str) -> Mapping[str, Parameter]:
+    """What a class or function takes as keyword arguments, also beside ``**kwargs``; empty if the source does not tell.
+
+    Args:
+        target: Full dotted path.
+    """
+    try:
+        module, definition = _resolve(target)
+        is_class = isinstance(definition, ast.ClassDef)
+        if isinstance(definition, ast.ClassDef):
+            module, arguments = _init_in(module, definition)
+        else:
+            arguments = definition.args
+    except (_UnreadableError, ConfigError):
+        return {}
+    if arguments is None:
+        return {}
+    positional = [*arguments.posonlyargs, *arguments.args]
+    without = len(positional) - len(arguments.defaults)
+    found = {
+        argument.arg: Parameter(module, argument.annotation, i < without)
+        for i, argument in enumerate(positional)
+        if argument not in arguments.posonlyargs and not (is_class and i == 0)
+    }
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        found[argument.arg] = Parameter(module, argument.annotation, default is None)
+    return found
+
+
+@cache
+def full_name(target: str) -> str:
+    """Where a class or function is defined, for a path that leads to it through re-exports."""
+    try:
+        module, definition = _resolve(target)
+    except (_UnreadableError, ConfigError):
+        return target
+    return f"{module.name}.{definition.name}"
 
 
 def _resolve(target: str, hops: int = 12) -> tuple[_Module, _Definition]:
@@ -119,7 +181,7 @@ def _locate(target: str) -> tuple[_Module, list[str], list[str]]:
 
 @cache
 def _read(file: Path, name: str) -> _Module:
-    module = _Module(name, {}, {}, [], set())
+    module = _Module(name, {}, {}, [], set(), {})
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     if file.suffix != ".py":
         raise _UnreadableError(name)
@@ -135,7 +197,15 @@ def _read(file: Path, name: str) -> _Module:
                 module.imports[local] = alias.name if alias.asname else local
         else:
             module.others.update(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
+            _add_value(module, statement)
     return module
+
+
+def _add_value(module: _Module, statement: ast.stmt) -> None:
+    if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        if isinstance(target, ast.Name):
+            module.values[target.id] = statement.value
 
 
 def _add_import_from(module: _Module, statement: ast.ImportFrom, package: str) -> None:
@@ -161,23 +231,28 @@ def _statements(parent: ast.AST) -> Iterator[ast.stmt]:
 
 def _init(module: _Module, definition: ast.ClassDef) -> ast.arguments | None:
     """Find the arguments of a class's own or inherited `__init__`; None if no class on the way defines one."""
+    return _init_in(module, definition)[1]
+
+
+def _init_in(module: _Module, definition: ast.ClassDef) -> tuple[_Module, ast.arguments | None]:
+    """The same, and the module in which they stand."""
     methods = {node.name: node.args for node in definition.body if isinstance(node, ast.FunctionDef)}
     if "__init__" in methods:
-        return methods["__init__"]
+        return module, methods["__init__"]
     if "__new__" in methods or definition.decorator_list:
         raise _UnreadableError(definition.name)
-    inherited = [found for base in definition.bases if (found := _inherited(module, base)) is not None]
+    inherited = [found for base in definition.bases if (found := _inherited(module, base))[1] is not None]
     # which of several comes first depends on the method resolution order
     if len(inherited) > 1:
         raise _UnreadableError(definition.name)
-    return inherited[0] if inherited else None
+    return inherited[0] if inherited else (module, None)
 
 
-def _inherited(module: _Module, base: ast.expr) -> ast.arguments | None:
+def _inherited(module: _Module, base: ast.expr) -> tuple[_Module, ast.arguments | None]:
     name = ast.unparse(base.value if isinstance(base, ast.Subscript) else base)
     head, *rest = name.split(".")
     if [head, *rest][-1] in ("object", "ABC", "Generic", "Protocol"):
-        return None
+        return module, None
     if hasattr(builtins, head) and head not in module.definitions:
         raise _UnreadableError(name)
     absolute = ".".join([module.imports.get(head, f"{module.name}.{head}"), *rest])
@@ -187,4 +262,116 @@ def _inherited(module: _Module, base: ast.expr) -> ast.arguments | None:
         raise _UnreadableError(name) from error
     if not isinstance(definition, ast.ClassDef):
         raise _UnreadableError(name)
-    return _init(parent, definition)
+    return _init_in(parent, definition)
+
+
+# Annotations
+
+_LISTS = frozenset({"Collection", "Iterable", "List", "MutableSequence", "Sequence", "list"})
+_MAPPINGS = frozenset({"DictConfig", "Dict", "Mapping", "MutableMapping", "dict"})
+_PLAIN: Mapping[str, Any] = {"bool": bool, "float": float, "int": int, "str": str, "Path": str, "PathLike": str}
+# Bases of classes that a configuration can hold a value for, not only what a `_target_` makes.
+_OF_VALUES = frozenset({"Enum", "IntEnum", "NamedTuple", "StrEnum", "TypedDict", "int", "str"})
+_DECLARATIONS = {"OneOf": allowed.OneOf, "Range": allowed.Range, "Text": allowed.Text}
+
+
+def _hint(module: _Module, node: ast.expr | None, hops: int = 20) -> Any:
+    """The annotation that an expression means, with `Made` for any class; Any where it cannot be told."""
+    if node is None or hops == 0:
+        return Any
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            try:
+                return _hint(module, ast.parse(node.value, mode="eval").body, hops - 1)
+            except SyntaxError:
+                return Any
+        return None if node.value is None else Any
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _union(_hint(module, node.left, hops - 1), _hint(module, node.right, hops - 1))
+    if isinstance(node, ast.Subscript):
+        return _generic(module, node, hops)
+    if isinstance(node, ast.Name | ast.Attribute):
+        return _named(module, ast.unparse(node), hops)
+    return Any
+
+
+def _generic(module: _Module, node: ast.Subscript, hops: int) -> Any:
+    name = ast.unparse(node.value).rpartition(".")[2]
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    if name == "Literal":
+        try:
+            return Literal[tuple(ast.literal_eval(part) for part in parts)]
+        except ValueError:
+            return Any
+    hints = [_hint(module, part, hops - 1) for part in parts]
+    if name == "Annotated":
+        made = [found for part in parts[1:] if (found := _declaration(part)) is not None]
+        return Annotated[(hints[0], *made)] if made else hints[0]
+    if name == "Union":
+        return _union(*hints)
+    if name == "Optional":
+        return _union(hints[0], None)
+    if name in ("tuple", "Tuple"):
+        is_any_length = isinstance(parts[-1], ast.Constant) and parts[-1].value is Ellipsis
+        return list[hints[0]] if is_any_length else tuple[tuple(hints)]  # type: ignore[misc,valid-type]
+    if name in _LISTS:
+        return list[hints[0]]  # type: ignore[valid-type]
+    if name in _MAPPINGS:
+        return dict
+    return allowed.Made if name == "Callable" else Any
+
+
+def _union(*hints: Any) -> Any:
+    return Union[tuple(hints)]  # noqa: UP007 there are as many as there are
+
+
+def _declaration(node: ast.expr) -> Any:
+    """What stands in `Annotated` beside a type; None for what is not ours, or is no constant."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in _DECLARATIONS:
+        return None
+    try:
+        arguments = [ast.literal_eval(value) for value in node.args]
+        named = {each.arg: ast.literal_eval(each.value) for each in node.keywords if each.arg is not None}
+    except ValueError:
+        return None
+    return _DECLARATIONS[ast.unparse(node.func).rpartition(".")[2]](*arguments, **named)
+
+
+def _named(module: _Module, name: str, hops: int) -> Any:
+    head, *rest = name.split(".")
+    if not rest and head in module.values:
+        return _hint(module, module.values[head], hops - 1)
+    absolute = ".".join([module.imports.get(head, f"{module.name}.{head}"), *rest])
+    last = absolute.rpartition(".")[2]
+    is_own = head in module.definitions
+    if not is_own and last in _PLAIN:
+        return _PLAIN[last]
+    if not is_own and last in _LISTS:
+        return list
+    if not is_own and last in ("tuple", "Tuple"):
+        return tuple
+    if not is_own and last in _MAPPINGS:
+        return dict
+    if not is_own and last == "Callable":
+        return allowed.Made
+    if not is_own and last in ("Any", "object"):
+        return Any
+    return _elsewhere(absolute, hops)
+
+
+def _elsewhere(absolute: str, hops: int) -> Any:
+    """What a name of another module stands for."""
+    last = absolute.rpartition(".")[2]
+    try:
+        other, names, _ = _locate(absolute)
+        if len(names) == 1 and last in other.values:
+            return _hint(other, other.values[last], hops - 1)
+        if len(names) == 1 and last not in other.definitions and last in other.imports:
+            return _named(other, last, hops - 1)
+        found = _resolve(absolute)[1]
+    except (_UnreadableError, ConfigError):
+        return Any
+    if not isinstance(found, ast.ClassDef) or found.decorator_list:
+        return Any
+    bases = {ast.unparse(base).rpartition(".")[2] for base in found.bases}
+    return Any if bases & _OF_VALUES else allowed.Made

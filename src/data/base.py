@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 
+from src.config.allowed import Count, Seed, checked
 from src.data.check import checked_parts
 from src.data.parts import Part as Part
 from src.data.parts import Parts as Parts
-from src.data.ranges import check_range, check_seed
 from src.data.spec import DataSpec
 
 
@@ -142,13 +142,9 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
     # Validation and test take batches of this size: more brings no speed, only memory.
     EVAL_BATCH_SIZE = 65_536
 
-    def __init__(self, *, batch_size: int | None, batch_seed: int, drop_last: bool = False) -> None:
+    @checked("data")
+    def __init__(self, *, batch_size: Count | None, batch_seed: Seed, drop_last: bool = False) -> None:
         super().__init__()
-        if batch_size is not None:
-            check_range("data.batch_size", batch_size, low=1, whole=True, or_null=True)
-        check_seed("data.batch_seed", batch_seed)
-        if not isinstance(drop_last, bool):
-            raise ValueError(f"data.drop_last must be true or false, got {drop_last!r}")
         self.batch_size, self.batch_seed, self.drop_last = batch_size, batch_seed, drop_last
         self._parts: Parts | None = None
 

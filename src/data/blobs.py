@@ -1,9 +1,11 @@
 """Gaussian clouds around random centres."""
 
+from typing import Annotated
+
 from sklearn.datasets import make_blobs
 
+from src.config.allowed import Count, NotNegative, Range, Seed, checked
 from src.data.base import InMemoryDataModule, Parts
-from src.data.ranges import check_range, check_seed
 from src.data.spec import DataSpec
 from src.data.split import as_part, n_test_samples, shuffled_split
 
@@ -29,30 +31,24 @@ class BlobsDataModule(InMemoryDataModule):
         ValueError: If a value is outside its range.
     """
 
+    @checked("data")
     def __init__(
         self,
         *,
-        n_samples: int,
-        n_features: int,
-        centers: int,
-        cluster_std: float,
-        seed: int,
-        test_size: float,
-        split_seed: int,
-        n_val: int,
-        val_seed: int,
-        batch_size: int | None,
-        batch_seed: int,
+        n_samples: Annotated[int, Range(low=2, high=1_000_000_000)],
+        n_features: Annotated[int, Range(low=1, high=1_000_000)],
+        centers: Annotated[int, Range(low=3, high=1_000_000)],
+        cluster_std: NotNegative,
+        seed: Seed,
+        test_size: Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)],
+        split_seed: Seed,
+        n_val: Annotated[int, Range(low=1, high=1_000_000_000)],
+        val_seed: Seed,
+        batch_size: Count | None,
+        batch_seed: Seed,
         drop_last: bool = False,
     ) -> None:
         super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
-        check_range("data.n_samples", n_samples, low=2, whole=True)
-        check_range("data.n_features", n_features, low=1, whole=True)
-        check_range("data.centers", centers, low=3, whole=True)
-        check_range("data.cluster_std", cluster_std, low=0)
-        check_range("data.n_val", n_val, low=1, whole=True)
-        for key, value in (("seed", seed), ("split_seed", split_seed), ("val_seed", val_seed)):
-            check_seed(f"data.{key}", value)
         n_test_samples(n_samples, test_size)
         self.n_samples, self.n_features, self.centers, self.cluster_std = n_samples, n_features, centers, cluster_std
         self.seed, self.test_size, self.split_seed = seed, test_size, split_seed

@@ -1,10 +1,12 @@
 """Two noisy rings, one inside the other."""
 
+from typing import Annotated
+
 import numpy as np
 import torch
 
+from src.config.allowed import Count, NotNegative, Range, Seed, checked
 from src.data.base import InMemoryDataModule, Part, Parts
-from src.data.ranges import check_range, check_seed
 from src.data.spec import DataSpec
 from src.data.split import n_test_samples, shuffled_split
 
@@ -65,28 +67,23 @@ class CirclesDataModule(InMemoryDataModule):
         ValueError: If a value is outside its range.
     """
 
+    @checked("data")
     def __init__(
         self,
         *,
-        n_samples: int,
-        noise: float,
-        factor: float,
-        seed: int,
-        test_size: float,
-        split_seed: int,
-        n_val: int,
-        val_seed: int,
-        batch_size: int | None,
-        batch_seed: int,
+        n_samples: Annotated[int, Range(low=2, high=1_000_000_000)],
+        noise: NotNegative,
+        factor: Annotated[float, Range(low=0, high=1, open_high=True)],
+        seed: Seed,
+        test_size: Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)],
+        split_seed: Seed,
+        n_val: Annotated[int, Range(low=2, high=1_000_000_000)],
+        val_seed: Seed,
+        batch_size: Count | None,
+        batch_seed: Seed,
         drop_last: bool = False,
     ) -> None:
         super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
-        check_range("data.n_samples", n_samples, low=2, whole=True)
-        check_range("data.noise", noise, low=0)
-        check_range("data.factor", factor, low=0, high=1, open_high=True)
-        check_range("data.n_val", n_val, low=2, whole=True)
-        for key, value in (("seed", seed), ("split_seed", split_seed), ("val_seed", val_seed)):
-            check_seed(f"data.{key}", value)
         n_test_samples(n_samples, test_size)
         self.n_samples, self.noise, self.factor, self.seed = n_samples, noise, factor, seed
         self.test_size, self.split_seed, self.n_val, self.val_seed = test_size, split_seed, n_val, val_seed

@@ -1,12 +1,16 @@
 """A straight line without noise."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from src.config.allowed import Count, Positive, Range, Seed, checked
 from src.data.base import InMemoryDataModule, Part, Parts
-from src.data.ranges import check_range
 from src.data.spec import DataSpec
 from src.data.split import n_test_samples
+
+MOST_POINTS = 1_000_000_000
 
 
 class LineDataModule(InMemoryDataModule):
@@ -27,6 +31,7 @@ class LineDataModule(InMemoryDataModule):
         ValueError: If a value is outside its range.
     """
 
+    @checked("data")
     def __init__(
         self,
         *,
@@ -34,16 +39,21 @@ class LineDataModule(InMemoryDataModule):
         bias: float,
         start: float,
         end: float,
-        step: float,
-        test_size: float,
-        batch_size: int | None,
-        batch_seed: int,
+        step: Positive,
+        test_size: Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)],
+        batch_size: Count | None,
+        batch_seed: Seed,
         drop_last: bool = False,
     ) -> None:
         super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
         if not end > start:
             raise ValueError(f"data.end must be greater than data.start={start}, got {end}")
-        check_range("data.step", step, low=0, high=end - start, open_low=True)
+        n_points = (end - start) / step
+        if not 1 <= n_points <= MOST_POINTS:
+            raise ValueError(
+                f"data.step={step} puts {n_points:.4g} points between data.start={start} and data.end={end}, "
+                f"must be from 1 to {MOST_POINTS}"
+            )
         self.weight, self.bias, self.test_size = weight, bias, test_size
         self._grid = torch.arange(start, end, step, dtype=torch.float32).unsqueeze(1)
         n_test = n_test_samples(len(self._grid), test_size)

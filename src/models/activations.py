@@ -5,9 +5,12 @@ The hand-made ones do the same arithmetic as PyTorch's, to show that there is no
 
 import math
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
+
+from src.config.allowed import OneOf
 
 
 def handmade_relu(x: Tensor) -> Tensor:
@@ -38,6 +41,10 @@ class HandmadeSigmoid(nn.Module):
         """Apply `handmade_sigmoid`."""
         return handmade_sigmoid(x)
 
+
+Name = Annotated[
+    str, OneOf("identity", "relu", "tanh", "sigmoid", "gelu", "leaky_relu", "handmade_relu", "handmade_sigmoid")
+]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,

@@ -4,11 +4,15 @@ Axes: ``n`` samples, ``f`` input features, ``o`` outputs.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from torch import Tensor, nn
 
+from src.config.allowed import Range, checked
+from src.models.activations import Name
 from src.models.activations import activation as make_activation
+
+Width = Annotated[int, Range(low=1, high=10_000_000)]
 
 
 class Hidden(NamedTuple):
@@ -39,16 +43,11 @@ class MLP(nn.Module):
         ValueError: If a size is smaller than 1, an activation is unknown, or their number differs from ``hidden``'s.
     """
 
+    @checked("model.net")
     def __init__(
-        self, *, in_features: int, hidden: Sequence[int], out_features: int, activation: str | Sequence[str]
+        self, *, in_features: Width, hidden: Sequence[Width], out_features: Width, activation: Name | Sequence[Name]
     ) -> None:
         super().__init__()
-        sizes = [("in_features", in_features), *(("hidden", width) for width in hidden), ("out_features", out_features)]
-        for key, size in sizes:
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"model.net.{key} must be whole numbers of at least 1, got {size!r}")
-        for name in [activation] if isinstance(activation, str) else activation:
-            make_activation(name)
         names = [activation] * len(hidden) if isinstance(activation, str) else list(activation)
         if len(names) != len(hidden):
             raise ValueError(

@@ -190,12 +190,21 @@ class RunDir:
         return "resume" if self.can_go_on else "fresh"
 
     def _refuse_other(self, cfg: DictConfig | Mapping[str, Any]) -> None:
+        if self._was_refused():
+            return
         changes = differences(flatten(self._stored()), flatten(cfg))
         if changes:
             raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
             )
+
+    def _was_refused(self) -> bool:
+        """Whether it holds the record of a job whose configuration was wrong, and nothing that it has trained."""
+        if self.checkpoints.exists() or self.metrics_file.exists():
+            return False
+        result = self.result()
+        return result is not None and result.error is not None and result.error.type == ConfigError.__name__
 
     def tidy(self, *, is_over: bool) -> None:
         """Remove what kills have left of files that were not whole, and once the run is over all that it went on from.

@@ -6,10 +6,11 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from src.config.compose import CONF_DIR, given_overrides
+from src.config.compose import CONF_DIR, given_overrides, set_run_dir
 from src.config.entry import RefusedError
 from src.config.errors import ConfigError
 from src.config.explain import Source
+from src.config.schema import check_hydra
 from src.launch.ranks import check_processes
 from src.sweep.jobs import Job
 
@@ -36,6 +37,7 @@ class BeforeRun(Callback):
         try:
             job = _job(config)
             source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
+            _check_hydra(config, is_sweep=False)
             source.check(job.cfg, choices=hydra_cfg.runtime.choices, overrides=job.overrides)
             check_processes(job.cfg, hydra_cfg)
         except Exception as error:
@@ -46,10 +48,10 @@ class BeforeRun(Callback):
             raise SystemExit(dry_run([job]))
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Refuse a sweeper that does not guard its sweep: it would end well whatever its jobs come to.
+        """Refuse wrong values, and a sweeper that guards no sweep: it would end well whatever its jobs come to.
 
         Raises:
-            RefusedError: If it is none of ours.
+            RefusedError: If a value is wrong, or it is none of ours.
         """
         target = str(config.hydra.sweeper._target_)
         if target not in GUARDED_SWEEPERS:
@@ -60,11 +62,21 @@ class BeforeRun(Callback):
                     "use hydra/sweeper=grid for all combinations, or hydra/sweeper=optuna for a search"
                 )
             )
+        try:
+            _check_hydra(config, is_sweep=True)
+        except ConfigError as error:
+            raise RefusedError(error) from error
+
+
+def _check_hydra(config: DictConfig, *, is_sweep: bool) -> None:
+    given = config.hydra.overrides
+    overrides = [str(line) for lines in (given.hydra, given.task) for line in OmegaConf.to_container(lines) or []]
+    check_hydra(config, is_sweep=is_sweep, overrides=overrides, conf_dir=CONF_DIR)
 
 
 def _job(config: DictConfig) -> Job:
     cfg = config.copy()
     with open_dict(cfg):
         hydra_cfg = OmegaConf.create({"hydra": cfg.pop("hydra")})
-        cfg.run_dir = str(Path(hydra_cfg.hydra.run.dir).absolute())
+        set_run_dir(cfg, Path(hydra_cfg.hydra.run.dir))
     return Job(0, tuple(given_overrides(hydra_cfg.hydra)), cfg, hydra_cfg)

@@ -20,6 +20,7 @@ from src.run.files import remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs, expand, first_values
+from src.sweep.mistakes import refuse_hopeless
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,15 @@ def guarded(config: DictConfig) -> Iterator[None]:
         config: What the command line of the sweep composes to, with the `hydra` node.
 
     Raises:
-        ConfigError: If jobs would share a directory, or a directory holds a run of other settings, or another command
-            is writing there; nothing is left then.
+        ConfigError: If jobs would share a directory, or none of them can run, or a directory holds a run of other
+            settings, or another command is writing there; nothing is left then.
         SystemExit: After a dry run; and with status 1 if a job has not come to a good end.
     """
     refuse_shared_directories(config)
     # a typo is found by the check of each job
     if OmegaConf.select(config, "sweep.dry_run") is True:
         raise SystemExit(_dry_run(config))
+    refuse_hopeless(config)
     refuse_other_runs(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
     with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"):

@@ -21,6 +21,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.compat.hydra import BASIC_SWEEPER, apply_overrides, grid, is_group, set_override_dirname
+from src.config.compose import absolute_run_dir
 from src.config.errors import ConfigError
 
 # Sweepers whose jobs are all combinations of the values given.
@@ -113,6 +114,11 @@ def _parsed(config: DictConfig) -> list[Override]:
     typed: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
     parser = OverridesParser.create(config_loader=_loader())
     return parser.parse_overrides([*params, *typed])
+
+
+def swept_keys(config: DictConfig) -> list[str]:
+    """Keys and groups that have several values."""
+    return [each.key_or_group.replace("/", ".") for each in _parsed(config) if each.is_sweep_override()]
 
 
 def first_values(config: DictConfig) -> list[str]:
@@ -212,7 +218,7 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
         with hydra_config(cfg), read_write(hydra.runtime):
             hydra.runtime.output_dir = str((Path(hydra.sweep.dir) / str(hydra.sweep.subdir)).absolute())
             asked_run_dir = _unresolved(cfg, "run_dir")
-            cfg.run_dir = str(Path(OmegaConf.select(cfg, "run_dir") or hydra.runtime.output_dir).absolute())
+            cfg.run_dir = absolute_run_dir(OmegaConf.select(cfg, "run_dir"), Path(hydra.runtime.output_dir))
         del cfg["hydra"]
     # moved, since a copy takes longer than all the rest
     hydra_cfg = OmegaConf.create({}, flags={"no_deepcopy_set_nodes": True})

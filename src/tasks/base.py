@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from src.compat.lightning import skip_epochs
+from src.config.allowed import Count, Positive, checked
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
@@ -76,6 +77,7 @@ class Task(pl.LightningModule, ABC):
     # PyTorch's losses that make sense for the task; a loss of one's own is trusted.
     losses: tuple[type[nn.Module], ...]
 
+    @checked("task")
     def __init__(
         self,
         *,
@@ -84,13 +86,11 @@ class Task(pl.LightningModule, ABC):
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None,
         spec: DataSpec,
-        log_every_n_epochs: int | None,
-        eval_every_n_epochs: int | None,
-        gradient_clip_val: float | None,
+        log_every_n_epochs: Count | None,
+        eval_every_n_epochs: Count | None,
+        gradient_clip_val: Positive | None,
     ) -> None:
         super().__init__()
-        if gradient_clip_val is not None and not gradient_clip_val > 0:
-            raise ValueError(f"task.gradient_clip_val must be null or greater than 0, got {gradient_clip_val}")
         Schedule.of(max_epochs=None, log_every=log_every_n_epochs, eval_every=eval_every_n_epochs)
         self.automatic_optimization = False
         self.net, self.loss, self.spec = net, loss, spec

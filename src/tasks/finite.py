@@ -1,7 +1,9 @@
 """Training that has left the numbers a float can hold."""
 
+from src.config.errors import ToldError
 
-class NonFiniteLossError(RuntimeError):
+
+class NonFiniteLossError(ToldError, RuntimeError):
     """Training has left the numbers that a float can hold."""
 
     @classmethod

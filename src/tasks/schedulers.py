@@ -14,16 +14,17 @@ Each part is a partial, and gets the optimiser here::
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Annotated
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from src.data.ranges import check_range
+from src.config.allowed import Count, NotNegative, Range, checked
 from src.tasks.base import SchedulerFactory
 
 
 def sequential(
-    optimizer: Optimizer, *, schedulers: Sequence[SchedulerFactory], milestones: Sequence[int]
+    optimizer: Optimizer, *, schedulers: Sequence[SchedulerFactory], milestones: Sequence[Count]
 ) -> SequentialLR:
     """One scheduler after the other.
 
@@ -56,8 +57,14 @@ def chained(optimizer: Optimizer, *, schedulers: Sequence[SchedulerFactory]) -> 
     return ChainedScheduler(_parts(optimizer, schedulers), optimizer=optimizer)
 
 
+@checked("scheduler")
 def warmup_cosine(
-    optimizer: Optimizer, *, warmup_epochs: int, max_epochs: int, start_factor: float, eta_min: float
+    optimizer: Optimizer,
+    *,
+    warmup_epochs: Count,
+    max_epochs: Count,
+    start_factor: Annotated[float, Range(low=0, high=1, open_low=True)],
+    eta_min: NotNegative,
 ) -> SequentialLR:
     """Up to the optimiser's rate in a line, then down along half a cosine over the rest of the epochs.
 
@@ -71,8 +78,6 @@ def warmup_cosine(
     Raises:
         ValueError: If a number is out of its range.
     """
-    check_range("scheduler.warmup_epochs", warmup_epochs, low=1, whole=True)
-    check_range("scheduler.max_epochs", max_epochs, low=1, whole=True)
     up = partial(LinearLR, start_factor=start_factor, total_iters=warmup_epochs)
     down = partial(CosineAnnealingLR, T_max=max(1, max_epochs - warmup_epochs), eta_min=eta_min)
     return sequential(optimizer, schedulers=[up, down], milestones=[warmup_epochs])

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import lr_scheduler
 
+from src.build import watched_end
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.frames import Frames
 from src.callbacks.graph import ModelGraph
@@ -233,7 +234,8 @@ def _check_stopping(cfg: Mapping[str, Any]) -> None:
     for name, node in nodes.items():
         if node.get("check_on_train_epoch_end") is False:
             raise NotStackedError(f"callbacks.{name}.check_on_train_epoch_end=False")
-    if len({(node["monitor"], node.get("mode")) for node in nodes.values()}) < len(nodes):
+    watched = {(node["monitor"], *watched_end(f"callbacks.{name}", node).values()) for name, node in nodes.items()}
+    if len(watched) < len(nodes):
         raise NotStackedError(f"callbacks.{' and callbacks.'.join(nodes)} watch the same metric")
 
 

@@ -11,6 +11,7 @@ from hydra.utils import get_class
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
+from src.build import watched_end
 from src.compat.lightning import would_stop
 
 # Numbers of the callback that may differ from model to model.
@@ -60,7 +61,8 @@ class Stopping:
 
 
 def _callback(node: Mapping[str, Any]) -> EarlyStopping:
-    return EarlyStopping(**{name: value for name, value in node.items() if name != "_target_"})
+    numbers = {name: value for name, value in node.items() if name != "_target_"}
+    return EarlyStopping(**{**numbers, **watched_end("callbacks.early_stopping", node)})
 
 
 def _rows(metrics: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.build import build_trainer
+from src.build import build_trainer, watched_end
 from src.checks.device import describe_device
 from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
+from src.config.metrics import mode_of
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
 from src.run.files import written_together
@@ -98,6 +99,9 @@ def _train(
     if not to_train:
         progress.epochs_done(len(jobs) * cfg.trainer.max_epochs)
         return
+    for name, node in cfg.callbacks.items():
+        if node is not None:
+            watched_end(f"callbacks.{name}", node, warns=True)
     device = build_trainer(cfg, [], []).strategy.root_device
     widest = _widest(jobs, factory)
     limits = Limits.of(widest, widest.task.net, device, memory_gb=options.memory_gb, tile=options.models_per_step)
@@ -165,4 +169,7 @@ def _checkpoint_callback(cfg: Any) -> Any:
 def _monitor_of(cfg: Any) -> Monitor | None:
     """What the checkpoint callback of a configuration looks at; None where there is no such callback."""
     node = _checkpoint_callback(cfg)
-    return None if node is None else Monitor(node.monitor, 1.0 if node.mode == "min" else -1.0)
+    if node is None:
+        return None
+    mode = mode_of(node.monitor, node.mode, key="callbacks.checkpoint")
+    return Monitor(node.monitor, 1.0 if mode == "min" else -1.0)

@@ -87,7 +87,7 @@ def test_last_holds_the_weights_at_the_end(tmp_path: Path) -> None:
     assert all(torch.equal(value, state[name]) for name, value in checkpoint["state_dict"].items())
 
 
-@pytest.mark.parametrize(("every_s", "seen"), [("0", [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]), ("inf", [None] * 10)])
+@pytest.mark.parametrize(("every_s", "seen"), [("0", [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]), ("1e9", [None] * 10)])
 def test_files_are_written_as_often_as_asked(every_s: str, seen: list[int | None], tmp_path: Path) -> None:
     _, watch = watched(f"callbacks.checkpoint.every_s={every_s}", run_dir=tmp_path)
     assert watch.last == [None, *seen]
@@ -132,7 +132,7 @@ def test_all_processes_write_when_the_first_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, decided: bool
 ) -> None:
     # its own clock says otherwise; a process that saved alone would wait for ever
-    built = build(small(*ROUGH, f"callbacks.checkpoint.every_s={'inf' if decided else 0}", run_dir=tmp_path))
+    built = build(small(*ROUGH, f"callbacks.checkpoint.every_s={'1e9' if decided else 0}", run_dir=tmp_path))
     watch = Watch()
     built.trainer.callbacks.insert(0, watch)  # type: ignore[attr-defined]  # Lightning leaves it untyped
 
@@ -159,8 +159,16 @@ def test_unknown_monitor_is_refused_with_what_is_measured(tmp_path: Path) -> Non
         fit(small(*ROUGH, "callbacks.checkpoint.monitor=val/f1", run_dir=tmp_path))
 
 
+@pytest.mark.parametrize(("monitor", "best"), [("val/loss", min), ("val/accuracy", max)])
+def test_without_a_mode_the_name_tells_which_weights_are_best(monitor: str, best: Any, tmp_path: Path) -> None:
+    _, watch = watched(f"callbacks.checkpoint.monitor={monitor}", run_dir=tmp_path)
+    values = {epoch: metrics[monitor] for epoch, metrics in watch.metrics.items()}
+    kept = load_checkpoint(tmp_path / "checkpoints" / "best.ckpt")["epoch"]
+    assert values[kept] == best(values.values())
+
+
 def test_unknown_mode_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"callbacks\.checkpoint\.mode must be min or max, got 'lowest'"):
+    with pytest.raises(ValueError, match=r"callbacks\.checkpoint\.mode must be null or min or max, got 'lowest'"):
         BestAndLast(monitor="val/loss", mode="lowest", every_s=1)
 
 

@@ -92,5 +92,5 @@ def test_gradients_can_be_looked_at_up_to_the_last_epoch(tmp_path: Path) -> None
 
 
 def test_a_negative_number_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"every_n_epochs must be null or at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"every_n_epochs must be null or a whole number of at least 0, got -1"):
         Epochs(-1)

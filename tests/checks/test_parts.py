@@ -8,6 +8,7 @@ from omegaconf import DictConfig, open_dict
 
 from src.build import build, build_data, build_task
 from src.checks.parts import check_trainer
+from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from tests.shipped import DATA_OF, TASK_OF, shipped, stored
 from tests.tasks.runs import small
@@ -93,6 +94,28 @@ def test_a_loss_for_other_data_is_refused_with_those_that_fit(
 def test_a_metric_that_will_not_be_measured_is_refused(overrides: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         build(small(*overrides, run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["callbacks=checkpoint", "callbacks.checkpoint.monitor=val/f1"],
+            r"^callbacks\.checkpoint\.monitor=val/f1 is not",
+        ),
+        (
+            ["callbacks=early_stopping", "callbacks.early_stopping.monitor=test/loss"],
+            r"monitor=test/loss is not measured",
+        ),
+        (
+            ["callbacks=early_stopping", "+trainer.limit_val_batches=0", "optimized_metric=train/loss"],
+            r"^callbacks\.early_stopping\.monitor=val/loss needs batches, trainer\.limit_val_batches is 0",
+        ),
+    ],
+)
+def test_a_monitor_that_will_not_be_measured_is_refused(overrides: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(compose_train(["logger=none", *overrides], run_dir=tmp_path))
 
 
 def with_trainer(key: str, value: object, *overrides: str, run_dir: Path) -> DictConfig:

@@ -1,5 +1,6 @@
 """What a user reads on each mistake."""
 
+import math
 import os
 import re
 import sys
@@ -10,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
+from src.tasks.finite import NonFiniteLossError
 from tests.config.tree import FILES, Run, message
 from tests.waiting import ROOT, completed
 
@@ -26,6 +28,14 @@ from tests.waiting import ROOT, completed
         ("~data.siez", "data.siez (command line: ~data.siez): unknown key; did you mean data.size?"),
         ("optimzer=thing", "optimzer (command line: optimzer=thing): unknown key; did you mean optimizer?"),
         ("experimnt=typo", "experimnt (command line: experimnt=typo): unknown key; did you mean experiment?"),
+        ("+seed=3", "+seed=3: seed is there already; write seed=3"),
+        ("+experiment=typo", "+experiment=typo: experiment is there already; write experiment=typo"),
+        (
+            "logger=many",
+            "logger=many (command line: logger=many): no such option; options of logger: none; several: lo",
+        ),
+        ("ckpt_path=x", "ckpt_path (command line: ckpt_path=x): unknown key; the same command with hydra.run.dir=DIR"),
+        ("extras.print_config=true", "extras.print_config (command line: extras.print_config=true): unknown key; the "),
         ("seed.x=1", "seed.x (command line: seed.x=1): unknown key; seed is a single value"),
         ("hydra.swep.dir=x", "hydra.swep.dir (command line: hydra.swep.dir=x): unknown key; did you mean hydra.sweep?"),
         ("data=lage", "data=lage (command line: data=lage): no such option; did you mean large? options of data: larg"),
@@ -95,6 +105,16 @@ def test_config_error_in_the_job_is_shown_as_it_is(start: Run, capsys: pytest.Ca
         raise ConfigError("model and data do not fit")
 
     assert message(start, capsys, function=job) == "model and data do not fit"
+
+
+def test_a_loss_that_is_no_longer_finite_ends_with_its_message(start: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    def job(_: DictConfig) -> None:
+        raise NonFiniteLossError.at(3, math.inf, (2, 0.5))
+
+    read = message(start, capsys, function=job)
+    assert read.startswith(
+        "train/loss is inf at epoch 3; last finite value: 0.5 at epoch 2. Try a smaller optimizer.lr"
+    )
 
 
 def test_missing_value_met_in_the_job_is_named(start: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def stored(conf: Path) -> DictConfig:
 def test_override_changes_a_copy(stored: DictConfig) -> None:
     lines = [
         "data.size=3",
-        "seed=null",
+        "seed=7",
         "layers=[4]",
         "nested={a: 2}",
         "data.lr=1e-3",
@@ -31,7 +31,7 @@ def test_override_changes_a_copy(stored: DictConfig) -> None:
     ]
     changed = override(stored, lines)
     assert changed.data == {"_target_": "a=b", "size": 3, "lr": 1e-3}
-    assert (changed.seed, changed.layers, changed.nested, changed.scheduler) == (None, [4], {"a": 2}, None)
+    assert (changed.seed, changed.layers, changed.nested, changed.scheduler) == (7, [4], {"a": 2}, None)
     assert stored.data.size == 1
 
 
@@ -49,6 +49,7 @@ def test_override_changes_a_copy(stored: DictConfig) -> None:
         ("seed=1,2", "only key=value"),
         ("seed=range(3)", "only key=value"),
         ("seed=[", r"seed=\[: no viable alternative"),
+        ("seed=-1", r"seed \(command line: seed=-1\): got -1; allowed: a whole number from 0 to 4294967295"),
     ],
 )
 def test_override_refuses(line: str, match: str, stored: DictConfig) -> None:

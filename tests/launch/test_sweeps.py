@@ -10,7 +10,7 @@ import pytest
 from tests.launch.commands import Launcher, results, states, trainers
 from tests.waiting import wait_for
 
-FOREVER = 100_000_000
+FOREVER = 10_000_000
 LONG = f"trainer.max_epochs={FOREVER}"
 # a block of epochs stays short, so that a job hears a signal
 OFTEN = "task.log_every_n_epochs=10"

@@ -209,7 +209,7 @@ def test_a_job_that_fails_fails_alone_and_others_that_do_not_fit_run_by_themselv
     said = output.read_text()
     assert "4 models circle_v2 are stacked" in said
     assert "6 run one by one (job 6, 7, 8, 9, 10, 11): callbacks.histograms" in said
-    assert "2 run one by one (job 4, 5): optimizer: Invalid learning rate: -1" in said
+    assert "2 run one by one (job 4, 5): optimizer.lr (command line: optimizer.lr=-1): got -1" in said
     assert [found[number]["status"] for number in range(4)] == ["completed"] * 2 + ["failed"] * 2
     assert "is nan at epoch 1" in found[2]["error"]["message"]
     assert found[6]["status"] == "completed"
@@ -251,7 +251,7 @@ def test_chunks_trained_by_other_processes_leave_the_same(tmp_path: Path) -> Non
             "hydra.launcher.pictures: got true, which is called all now; allowed: none, report, all",
         ),
         ("pictures=some", "hydra.launcher.pictures: got some; allowed: none, report, all"),
-        ("models_per_process=0", "hydra.launcher.models_per_process: got 0; allowed: a number greater than 0"),
+        ("models_per_process=0", "hydra.launcher.models_per_process=0): got 0; allowed: a whole number of at least 1"),
     ],
 )
 @pytest.mark.slow

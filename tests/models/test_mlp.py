@@ -100,16 +100,16 @@ def test_a_number_of_activations_that_differs_from_the_layers_is_refused(activat
 @pytest.mark.parametrize("key", ["in_features", "hidden", "out_features"])
 def test_a_size_that_is_no_positive_whole_number_is_refused(key: str, size: Any) -> None:
     value = [4, size] if key == "hidden" else size
-    with pytest.raises(ValueError, match=rf"model\.net\.{key} must be whole numbers of at least 1, got"):
+    with pytest.raises(ValueError, match=rf"model\.net\.{key} must be .*whole numbers? from 1 to 10000000, got"):
         mlp(**{key: value})
 
 
 @pytest.mark.parametrize("hidden", [[5, 7], []])
 def test_unknown_activation_is_refused_at_every_depth(hidden: Sequence[int]) -> None:
-    with pytest.raises(ValueError, match=r"model\.net\.activation must be one of .*'swish'"):
+    with pytest.raises(ValueError, match=r"model\.net\.activation must be identity, relu.*'swish'"):
         mlp(hidden=hidden, activation="swish")
 
 
 def test_unknown_activation_of_one_layer_is_refused() -> None:
-    with pytest.raises(ValueError, match="got 'swish'"):
+    with pytest.raises(ValueError, match=r"got \['relu', 'swish'\]"):
         mlp(activation=["relu", "swish"])

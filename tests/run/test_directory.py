@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.run.files import write_atomically
-from src.run.result import Metric, Result, Status
+from src.run.result import Failure, Metric, Result, Status
 from src.train import train
 from tests.tasks.runs import listing, small
 
@@ -109,6 +109,20 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(status: str,
     with pytest.raises(ConfigError, match=message):
         run.claim(other)
     assert listing(tmp_path) == before
+
+
+def test_the_record_of_a_refused_job_does_not_stand_in_the_way_of_the_corrected_command(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config(seed=-1))
+    Result(status="failed", error=Failure.of(ConfigError("seed: got -1"))).write(run.result_file)
+    assert run.claim(config(seed=1)) == "fresh"
+    assert run.config().seed == 1
+    assert run.result() is None
+    # one that has trained is somebody's
+    Result(status="failed", error=Failure.of(ConfigError("monitor"))).write(run.result_file)
+    run.metrics_file.touch()
+    with pytest.raises(ConfigError, match="seed: stored 1, given 2"):
+        run.claim(config(seed=2))
 
 
 def test_a_key_that_is_gone_is_a_difference(tmp_path: Path) -> None:

@@ -59,3 +59,57 @@ def test_a_sweeper_that_says_nothing_of_failures_is_refused(tmp_path: Path) -> N
     with pytest.raises(RefusedError, match=r"hydra/sweeper=basic: .* use hydra/sweeper=grid"):
         BeforeRun().on_multirun_start(config)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"],
+            "hydra.launcher.n_jobs .*: got 0; allowed: a whole number",
+        ),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=many"], "hydra.launcher.n_jobs .*: got 'many'"),
+        (["hydra/launcher=joblib", "+hydra.launcher.jobs=2"], "hydra.launcher.jobs .*: unknown key, .*n_jobs"),
+        (
+            ["hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=1.5"],
+            "timeout_min .*: got 1.5; allowed: a whole",
+        ),
+        (["hydra/launcher=ray", "hydra.launcher.ray.remote.num_cpus=-1"], "ray.remote.num_cpus .*: got -1"),
+        (
+            ["hydra/launcher=vmap", "hydra.launcher.memory_gb=nan"],
+            "memory_gb .*: got nan; allowed: null or a number greater",
+        ),
+        (
+            ["hydra/launcher=vmap", "hydra.launcher.engines.joblib.n_jobs=0"],
+            "hydra.launcher.engines.joblib.n_jobs .*: got",
+        ),
+        (
+            ["hydra.sweeper.max_batch_size=0"],
+            "hydra.sweeper.max_batch_size .*: got 0; allowed: null or a whole number of",
+        ),
+        (
+            ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=x"],
+            "hydra.sweeper.n_trials .*: got 'x'; allowed: a whole number",
+        ),
+        (
+            ["hydra/sweeper=optuna", "hydra.sweeper.sampler.seed=-1"],
+            "hydra.sweeper.sampler.seed .*: got -1; allowed: null",
+        ),
+        (["hydra.sweep.dir=''"], "hydra.sweep.dir .*: got ''; allowed: a directory of its own"),
+    ],
+)
+def test_wrong_values_of_sweeper_and_launcher_are_refused(overrides: list[str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=said):
+        BeforeRun().on_multirun_start(composed(f"hydra.sweep.dir={tmp_path}/sweep", *overrides))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "ray", "submitit_local", "submitit_slurm", "vmap"])
+def test_launchers_as_they_are_shipped_pass(launcher: str, tmp_path: Path) -> None:
+    BeforeRun().on_multirun_start(composed(f"hydra/launcher={launcher}", f"hydra.sweep.dir={tmp_path}/sweep"))
+
+
+@pytest.mark.parametrize("line", ["hydra.run.dir=''", "hydra.run.dir=.", "run_dir=''"])
+def test_a_run_without_a_directory_of_its_own_is_refused(line: str) -> None:
+    with pytest.raises(RefusedError, match=r"dir \(command line: .*\): got '.?'; allowed: a directory of its own"):
+        BeforeRun().on_run_start(single(line))

@@ -31,7 +31,7 @@ def test_a_dry_run_tells_what_is_left_and_what_is_wrong(tmp_path: Path, capsys: 
         pytest.fail("it ran")
     assert end.value.code == 1
     said = capsys.readouterr().out
-    assert "job 2: optimizer: Invalid learning rate: -1" in said
+    assert "job 2: optimizer.lr (command line: optimizer.lr=-1): got -1; allowed: a number greater than 0" in said
     assert "3 jobs: 1 completed, 1 to run, 1 with errors; nothing was trained" in said
     assert {path.name for path in tmp_path.iterdir()} == {"0"}
 
@@ -144,3 +144,35 @@ def test_what_a_worker_has_left_stays(tmp_path: Path) -> None:
     with pytest.raises(JobDiedError):
         run(config, (tmp_path / "sweep" / ".submitit").mkdir, error=lost)
     assert (tmp_path / "sweep" / ".submitit").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["data.noise=nan", "seed=0,1"], r"data\.noise .*: got nan; .*\nnone of the 2 jobs can run; this is job 0"),
+        (["optimizer.lr=-1,-2"], r"optimizer\.lr \(command line: optimizer\.lr=-1\): got -1"),
+        (["seed=[0,1,2]"], r"seed .*: got \[0, 1, 2\]; .* -m seed=0,1,2"),
+        (["seed=0,1", "run_dir=''"], "run_dir"),
+        # what the parts say to each other
+        (["seed=0,1", "model=blob"], "model=blob does not fit data=circles"),
+        (["hydra/sweeper=optuna", "data.noise=nan", "seed=0,1"], r"data\.noise .*: got nan"),
+    ],
+)
+def test_a_value_that_is_wrong_for_every_job_ends_the_sweep_before_its_first(
+    overrides: list[str], said: str, tmp_path: Path
+) -> None:
+    config = composed(*overrides, f"hydra.sweep.dir={tmp_path}/sweep")
+    with pytest.raises(ConfigError, match=said), guarded(config):
+        pytest.fail("it ran")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["data.noise=nan,0.1"], ["hydra/sweeper=optuna", "data.noise=interval(-1,1)"], ["model=blob,circle_v1"]],
+)
+def test_a_sweep_with_a_job_that_can_run_goes_on(overrides: list[str], tmp_path: Path) -> None:
+    begun = []
+    with guarded(composed(*overrides, f"hydra.sweep.dir={tmp_path}/sweep")):
+        begun.append(1)
+    assert begun

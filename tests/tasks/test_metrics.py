@@ -203,7 +203,7 @@ def test_predicting_gives_probabilities_and_changes_nothing(
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
 def test_a_clipping_norm_that_is_not_positive_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match=r"task\.gradient_clip_val must be null or greater than 0, got"):
+    with pytest.raises(ValueError, match=r"task\.gradient_clip_val must be null or a number greater than 0, got"):
         make(SPECS[0], gradient_clip_val=value)
 
 

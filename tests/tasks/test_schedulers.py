@@ -245,11 +245,11 @@ def test_parts_that_do_not_fit_are_refused(name: str, changes: dict[str, Any], m
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("scheduler.warmup_epochs=0", r"^scheduler\.warmup_epochs must be at least 1, got 0"),
-        ("scheduler.warmup_epochs=1.5", r"^scheduler\.warmup_epochs must be a whole number of at least 1, got 1\.5"),
-        ("scheduler.max_epochs=null", r"^scheduler\.max_epochs must be a whole number of at least 1, got None"),
-        ("scheduler.start_factor=0", r"^scheduler: .*scheduler\.start_factor=0"),
-        ("trainer.max_epochs=-1", r"^scheduler\.max_epochs must be at least 1, got -1"),
+        ("scheduler.warmup_epochs=0", r"^scheduler\.warmup_epochs .*: got 0; allowed: a whole number of at least 1"),
+        ("scheduler.warmup_epochs=1.5", r"^scheduler\.warmup_epochs .*: got 1\.5; allowed: a whole number"),
+        ("scheduler.max_epochs=null", r"^scheduler\.max_epochs .*: got None; allowed: a whole number"),
+        ("scheduler.start_factor=0", r"^scheduler\.start_factor .*: got 0; allowed: a number greater than 0 and of"),
+        ("trainer.max_epochs=-1", r"^trainer\.max_epochs .*: got -1"),
     ],
 )
 def test_numbers_out_of_their_range_are_refused(override: str, message: str, tmp_path: Path) -> None:

@@ -99,7 +99,6 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
             "task.log_every_n_epochs=3",
             "task.eval_every_n_epochs=1",
             "callbacks.early_stopping.monitor=train/accuracy",
-            "callbacks.early_stopping.mode=max",
             f"{DELTA}=1",
         ],
         [(f"{PATIENCE}=1",), ("seed=1", f"{PATIENCE}=2"), ("seed=1", f"{PATIENCE}=1")],
@@ -134,7 +133,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         [("optimizer.lr=1e-6",), ("seed=1",), ("seed=2",)],
     ),
     "best by accuracy": (
-        ["model=circle_v2", "logger=csv", "callbacks.checkpoint.monitor=val/accuracy", "callbacks.checkpoint.mode=max"],
+        ["model=circle_v2", "logger=csv", "callbacks.checkpoint.monitor=val/accuracy"],
         [("seed=0", "evaluate=last"), ("seed=1",), ("seed=2", "optimized_metric=test/f1")],
     ),
 }

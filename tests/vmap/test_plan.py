@@ -203,10 +203,12 @@ def test_a_padded_stack_says_so(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_a_width_keeps_no_other_job_from_its_stack(tmp_path: Path) -> None:
-    hidden = ["[8]", "[10]", "[0]"]
-    found = plan(make_jobs(["model=mlp"], [(f"model.net.hidden={each}",) for each in hidden], tmp_path))
+    jobs = make_jobs(["model=mlp"], [(f"model.net.hidden=[{width}]",) for width in (8, 10, 12)], tmp_path)
+    jobs[2].cfg.model.net.hidden = [0]
+    found = plan(jobs)
     assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 1]]
-    assert [reason for _, reason in found.single] == ["model.net.hidden must be whole numbers of at least 1, got 0"]
+    ((_, reason),) = found.single
+    assert reason.startswith("model.net.hidden must be a list of whole numbers from 1 to 10000000, got [0]")
 
 
 def test_where_padding_does_not_work_each_structure_has_a_stack(
@@ -248,13 +250,17 @@ def test_where_padding_does_not_work_each_structure_has_a_stack(
         ([], "callbacks.checkpoint.monitor=val/f1", "callbacks.checkpoint.monitor=val/f1 is not measured"),
         ([], "optimized_metric=val/acc", "optimized_metric=val/acc is not measured"),
         ([], "optimizer.lr=-1", "Invalid learning rate: -1"),
-        ([], "data.noise=-1", "data.noise must be at least 0, got -1"),
+        ([], "data.noise=-1", "data.noise must be a number of at least 0, got -1"),
         ([], "model.net.in_features=3", "does not fit data=circles"),
         (["optimizer=adam"], "+optimizer.capturable=true", "optimizer.capturable=True"),
     ],
 )
 def test_what_runs_by_itself_says_why(common: list[str], own: str, reason: str, tmp_path: Path) -> None:
-    if own.startswith("+") or "torch.optim" in own:
+    if own.endswith("=-1"):
+        jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
+        for job in jobs:
+            OmegaConf.update(job.cfg, own.partition("=")[0], -1)
+    elif own.startswith("+") or "torch.optim" in own:
         jobs = make_jobs(common, [("seed=1",), ("seed=2",)], tmp_path)
         for job in jobs:
             if "torch.optim" in own:

@@ -1,0 +1,61 @@
+"""What the name of a metric tells: which end of it is the better one."""
+
+import logging
+import re
+from typing import Literal
+
+from src.config.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["min", "max"]
+
+# Names that the tasks in src/tasks give, and relatives; every other metric is better the higher it is.
+LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "parameters", "duration"})
+SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+HIGHER_IS_BETTER = SHARES | {"r2"}
+
+
+def words_of(metric: str) -> set[str]:
+    """Words of a metric's name, without its split."""
+    return set(re.split(r"\W|_", metric.rpartition("/")[2].lower()))
+
+
+def better(metric: str) -> Mode | None:
+    """Which end of a metric is the better one, `min` or `max`, as its name tells; None where it does not.
+
+    A report takes an unknown metric for a score. What keeps weights or ends a training by it may not: it would keep the
+    worst without a word.
+    """
+    words = words_of(metric)
+    if words & LOWER_IS_BETTER:
+        return "min"
+    return "max" if words & HIGHER_IS_BETTER else None
+
+
+def mode_of(metric: str, mode: str | None, *, key: str, warns: bool = False) -> str:
+    """The end of a metric that a callback takes for the better one.
+
+    Args:
+        metric: What the callback monitors.
+        mode: `min` or `max`, as it was given; None for what the name tells.
+        key: Key of the callback in the configuration.
+        warns: Whether the log gets a warning where the name tells the other end than ``mode``.
+
+    Raises:
+        ConfigError: If nothing tells.
+    """
+    told = better(metric)
+    if mode is None:
+        if told is None:
+            known = ", ".join(sorted(LOWER_IS_BETTER | HIGHER_IS_BETTER))
+            raise ConfigError(
+                f"{key}.mode: got null; allowed: min or max, since the name of {key}.monitor={metric} does not tell "
+                f"which is better (known: {known})"
+            )
+        return told
+    if warns and told not in (None, mode):
+        log.warning(
+            "%s.mode=%s takes the worse end of %s for the better one; %s.mode=null is %s", key, mode, metric, key, told
+        )
+    return mode
