@@ -302,7 +302,7 @@ def checked(prefix: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         declared = {
             name: parameter.annotation
             for name, parameter in signature.parameters.items()
-            if "Annotated" in repr(parameter.annotation)
+            if parameter.annotation is bool or "Annotated" in repr(parameter.annotation)
         }
 
         @functools.wraps(function)

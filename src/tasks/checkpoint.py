@@ -180,6 +180,6 @@ def _why(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):
         # torch's own words advise to load it all the same, which runs what it holds
         if asked := re.search(r"GLOBAL (\w[\w.]*)", str(error)):
-            return f"it asks for {asked[1]}, which could run anything"
+            return f"it asks for {asked[1]}, which is not loaded, since it could run anything"
         return "it holds something else than tensors, numbers, texts and plain containers, which is not loaded"
     return next(iter(str(error).splitlines()), "") or type(error).__name__

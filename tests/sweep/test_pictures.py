@@ -78,7 +78,7 @@ def test_a_middle_job_that_cannot_be_drawn_is_a_warning_and_the_next_stands_in_i
     (tmp_path / "2" / "checkpoints" / "best.ckpt").write_bytes(b"half a checkpoint")
     finish_sweep(tmp_path, draw=draw_for_report)
     assert drawn(tmp_path) == {f"{number}/plots/boundary.png" for number in (1, 3, 0)}
-    assert f"{tmp_path}/2/plots/boundary.png cannot be drawn: ConfigError: " in caplog.text
+    assert f"{tmp_path}/2/plots/boundary.png cannot be drawn: DamagedCheckpointError: " in caplog.text
 
 
 def test_a_worst_job_that_cannot_be_drawn_leaves_its_place_empty(train: Callable[..., None], tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ def test_evaluation_reads_them_and_they_are_no_weights_of_the_network(kind: str,
     cfg = config(kind, *LONG, run_dir=tmp_path)
     train(cfg)
     result = result_of(tmp_path)
-    measured = evaluate(OmegaConf.create({"run": str(tmp_path), "checkpoint": "best", "overrides": []}))
+    measured = evaluate(
+        OmegaConf.create({"run": str(tmp_path), "checkpoint": "best", "overrides": [], "trusted_modules": ["tests"]})
+    )
     assert measured.metrics["test/loss"] == pytest.approx(result["metrics"]["test/loss"], abs=1e-6)
     task = build(cfg).task
     untrained = task.loss.state_dict()

@@ -86,7 +86,7 @@ def test_weights_that_the_last_step_has_lost_are_no_result(tmp_path: Path) -> No
     """Early stopping ends such a run before its next train/loss would tell."""
     message = r"val/loss is (nan|inf) at epoch 0; last finite value: 0\.69\S+ at epoch 0"
     with pytest.raises(NonFiniteLossError, match=message):
-        fit(small("callbacks=early_stopping", "callbacks.pictures=null", "optimizer.lr=1e38", run_dir=tmp_path))
+        fit(small("callbacks=early_stopping", "callbacks.pictures=null", "optimizer.lr=1e30", run_dir=tmp_path))
 
 
 def test_a_loss_that_was_never_finite_says_so(tmp_path: Path) -> None:

@@ -300,7 +300,7 @@ def test_a_model_that_is_lost_fails_alone(tmp_path: Path) -> None:
 
 
 def test_a_model_that_stops_since_its_last_step_has_lost_it_fails(tmp_path: Path) -> None:
-    jobs = make_jobs([*STOPPING, "trainer.max_epochs=4"], [("optimizer.lr=1e38",), ("seed=1",)], tmp_path / "together")
+    jobs = make_jobs([*STOPPING, "trainer.max_epochs=4"], [("optimizer.lr=1e30",), ("seed=1",)], tmp_path / "together")
     outcomes = train_stack(jobs, StackOptions())
     assert [outcome.status for outcome in outcomes] == ["failed", "completed"]
     with pytest.raises(NonFiniteLossError, match=r"val/loss is \S+ at epoch 0") as raised:
