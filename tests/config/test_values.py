@@ -3,6 +3,7 @@
 import functools
 import pickle
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,13 @@ def refused(choices: tuple[str, ...], overrides: list[str]) -> str | None:
 def _built(cfg: DictConfig) -> str | None:
     from src.build import build
 
+    # has tests of its own, and takes seconds
+    cfg.compile = False
     try:
-        build(cfg)
+        # Lightning warns of much that it does
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            build(cfg)
     except ConfigError as error:
         return str(error)
     return None
