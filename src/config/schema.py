@@ -19,7 +19,7 @@ from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
 from src.config.signature import full_name, parameters
-from src.config.values import HYDRA_KEYS, Epochs, Rate, leaves_of, required, wrong
+from src.config.values import OF_HYDRA, Epochs, Rate, leaves_of, required, wrong
 
 Node = NewType("Node", dict[str, Any])
 """A mapping with a `_target_`; its other keys are parameters of the target."""
@@ -79,15 +79,6 @@ class Root:
 
 
 _NODES: tuple[Any, ...] = (Node, Node | None, dict[str, Node | None])
-
-# What Hydra itself reads of a node.
-_OF_HYDRA: dict[str, Any] = {
-    "_target_": Annotated[str, Text(r"\s*\w[^/\s]*|\$\{.*\}", "the full dotted path of a class or function")],
-    "_partial_": bool,
-    "_recursive_": bool,
-    "_convert_": Literal["none", "partial", "object", "all"],
-    "_args_": list,
-}
 
 # Arguments whose keys are read elsewhere too, and so may not be left out.
 _READ = {"lightning.pytorch.trainer.trainer.Trainer": ("accelerator", "devices", "max_epochs", "precision")}
@@ -256,8 +247,8 @@ def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in HYDRA_KEYS & node.keys():
-        if refused := refusal(f"{key}.{name}", node[name], _OF_HYDRA[name]):
+    for name in OF_HYDRA.keys() & node.keys():
+        if refused := refusal(f"{key}.{name}", node[name], OF_HYDRA[name]):
             yield f"{key}.{name}", refused
             return
     target = str(node["_target_"])
@@ -284,7 +275,7 @@ def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> I
             yield f"{key}.{name}", f"no value; give {key}.{name}=..."
     if valid is not None:
         for name in node:
-            if name not in HYDRA_KEYS and name not in valid:
+            if name not in OF_HYDRA and name not in valid:
                 text = f"unknown key, not a parameter of {target.rsplit('.', 1)[-1]}"
                 yield f"{key}.{name}", f"{text}; {suggest(str(name), valid, prefix=f'{key}.')}"
 

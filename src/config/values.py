@@ -11,10 +11,17 @@ from typing import Annotated, Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.config.allowed import Count, Made, NotEmpty, NotNegative, Positive, Range, Seed, Share, refusal
+from src.config.allowed import Count, Made, NotEmpty, NotNegative, Positive, Range, Seed, Share, Text, refusal
 from src.config.signature import full_name, typed_parameters
 
-HYDRA_KEYS = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
+# What Hydra itself reads of a node.
+OF_HYDRA: dict[str, Any] = {
+    "_target_": Annotated[str, Text(r"\s*\w[^/\s]*|\$\{.*\}", "the full dotted path of a class or function")],
+    "_partial_": bool,
+    "_recursive_": bool,
+    "_convert_": Literal["none", "partial", "object", "all"],
+    "_args_": list,
+}
 
 Epochs = Annotated[int, Range(low=1, high=10_000_000)]
 NumberOfTimes = Annotated[int, Range(low=0)]
@@ -187,9 +194,7 @@ def leaves_of(node: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any, Any
 
     def below(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any, Any]]:
         for name, value in values.items():
-            if name in HYDRA_KEYS:
-                continue
-            hint = hint_of(target, f"{above}{name}")
+            hint = OF_HYDRA[name] if name in OF_HYDRA else hint_of(target, f"{above}{name}")
             yield f"{key}.{above}{name}", value, hint
             if isinstance(value, dict) and "_target_" not in value:
                 yield from below(value, f"{above}{name}.")
