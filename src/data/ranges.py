@@ -37,3 +37,12 @@ def check_range(
         allowed += f" and {'below' if open_high else 'at most'} {high:.10g}"
     kind = f"{'null or ' * or_null}{'a whole number of ' * (whole and not is_number)}"
     raise ValueError(f"{key} must be {kind}{allowed}, got {value!r}")
+
+
+def check_seed(key: str, value: int) -> None:
+    """Refuse what cannot seed a generator.
+
+    Raises:
+        ValueError: If ``value`` is no whole number from 0 to 2**32 - 1.
+    """
+    check_range(key, value, low=0, high=2**32 - 1, whole=True)
