@@ -11,7 +11,7 @@ from src.config.entry import RefusedError
 from src.config.errors import ConfigError
 from src.config.explain import Source
 from src.config.schema import check_hydra
-from src.launch.ranks import check_processes
+from src.launch.ranks import be_alone, check_processes
 from src.sweep.jobs import Job
 
 # Those that run their jobs inside `src.sweep.guard.guarded`.
@@ -39,6 +39,7 @@ class BeforeRun(Callback):
             source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
             _check_hydra(config, is_sweep=False)
             source.check(job.cfg, choices=hydra_cfg.runtime.choices, overrides=job.overrides)
+            be_alone(job.cfg)
             check_processes(job.cfg, hydra_cfg)
         except Exception as error:
             raise RefusedError(error) from error

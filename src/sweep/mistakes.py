@@ -8,7 +8,7 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.origins import Origins
 from src.config.schema import problems
-from src.launch.ranks import wants_many
+from src.launch.ranks import be_alone, check_processes, wants_many
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, compose_jobs, expand, first_values, hydra_config, swept_keys
 
@@ -56,6 +56,8 @@ def _found_by_building(job: Job) -> str | None:
     """What only shows once the parts of a job are made, such as a model that does not fit the data."""
     if RunDir(job.run_dir).result_file.is_file() or wants_many(job.cfg.trainer):
         return None
+    check_processes(job.cfg, job.hydra_cfg.hydra)
+    be_alone(job.cfg)
     with without_scipy_signal():
         from src.build import build  # and with it torch
     try:
