@@ -147,7 +147,8 @@ def check_hydra(
     found: dict[str, str] = {}
     for part in ("sweeper", "launcher") if is_sweep else ():
         for path, node in _nodes(hydra[part], f"hydra.{part}"):
-            found |= dict(_check_node(node, path, hydra["runtime"]["choices"]))
+            # who makes them knows more, such as the search space of a sampler
+            found |= dict(_check_node(node, path, hydra["runtime"]["choices"], is_whole=False))
             leaves += leaves_of(node, path)
     for key, text in wrong(config, tree, leaves):
         found.setdefault(key, text)
@@ -246,7 +247,9 @@ def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _nodes(child, f"{key}[{i}]")
 
 
-def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _check_node(
+    node: dict[str, Any], key: str, choices: Mapping[str, Any], *, is_whole: bool = True
+) -> Iterator[tuple[str, str]]:
     for name in OF_HYDRA.keys() & node.keys():
         if refused := refusal(f"{key}.{name}", node[name], OF_HYDRA[name]):
             yield f"{key}.{name}", refused
@@ -266,7 +269,7 @@ def _check_node(node: dict[str, Any], key: str, choices: Mapping[str, Any]) -> I
     except ConfigError as error:
         yield f"{key}._target_", str(error)
         return
-    if not node.get("_partial_") and "_args_" not in node:
+    if is_whole and not node.get("_partial_") and "_args_" not in node:
         for name in (*required(target), *_READ.get(full_name(target), ())):
             if name not in node:
                 yield f"{key}.{name}", f"no value; give +{key}.{name}=..."
