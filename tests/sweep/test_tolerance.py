@@ -24,7 +24,8 @@ def test_jobs_that_raise_are_recorded_and_the_others_go_on(tmp_path: Path) -> No
     found = results(sweep)
     assert [found[str(job)]["status"] for job in range(6)] == ["failed"] * 5 + ["completed"]
     messages = [str(found[str(job)]["error"]) for job in range(5)]
-    assert "model=blob does not fit data=circles" in messages[0]
+    assert "got -1; allowed: a number greater than 0" in messages[0]
+    assert "model=blob does not fit data=circles" in messages[2]
     assert "got -1; allowed: a number greater than 0" in messages[1]
     assert "train/loss is nan at epoch 1; last finite value: 0.69" in messages[3]
     assert "Try a smaller optimizer.lr" in messages[3]
