@@ -91,7 +91,7 @@ def _gone_if_unused(path: Path) -> Iterator[None]:
     new = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         yield
-    # raised again below; Ctrl-C leaves what is there, to go on from
+    # whatever has ended the sweep is raised again below; only Ctrl-C, no Exception, leaves what is there to go on from
     except Exception:
         if new and path.exists() and not any(child.is_dir() for child in path.iterdir()):
             shutil.rmtree(path)

@@ -65,7 +65,7 @@ def _found_by_building(job: Job) -> str | None:
             build(job.cfg)
     except ConfigError as error:
         return str(error)
-    # whatever a part of one's own raises is recorded as the failure of its job
+    # a part of one's own may raise anything, which is no mistake of the configuration: its job runs, and records it
     except Exception:
         return None
     return None

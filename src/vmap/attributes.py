@@ -88,7 +88,7 @@ def _kept(owner: Any, key: str, value: Any) -> Callable[[], None]:
     """What puts a value back, in place where others may hold it."""
     try:
         before = copy.deepcopy(value)
-    # such as an iterator, or what holds a lock
+    # a class of one's own may raise anything when it is copied; such a value stays as the trial has left it
     except Exception:
         return lambda: None
 

@@ -261,7 +261,7 @@ def _prove(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> No
         singles = [_train_alone(job, factory, trial) for job in members]
     except (NotStackedError, ConfigError):
         raise
-    # a network that knows one precision only, or no run at all
+    # code of one's own may raise anything in double precision; in its own the jobs are tried again, and errors are told
     except Exception:
         trial, tolerance = own, _LOOSE
         singles = [_train_surely(job, factory, trial) for job in members]

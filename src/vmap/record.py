@@ -264,7 +264,7 @@ def _failed(job: Job, error: Exception, recorder: Recorder, own_log: TrainLog) -
         recorder.failed(error)
         said = Source("train", CONF_DIR).explain(error, job.overrides) or f"{type(error).__name__}: {error}"
         own_log.say("src.record", f"failed: {said}", level=logging.ERROR)
-    # most likely what has made it fail
+    # what has made it fail, such as a full disk, may well stop its record, too; the sweep then ends with that error
     except Exception:
         return Outcome(job, "failed", error=error, is_recorded=False)
     return Outcome(job, "failed", error=error)
