@@ -26,7 +26,7 @@ from src.sweep.jobs import Job
 from src.tasks.checkpoint import load_checkpoint
 from src.train import train
 from src.vmap.models import ModelFactory
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
 
 PROBLEMS = (

@@ -12,7 +12,7 @@ from src.draw import draw
 from src.eval import evaluate
 from src.pictures import subject
 from src.train import train
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import small

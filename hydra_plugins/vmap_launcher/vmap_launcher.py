@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from src.launch.job import Sweep
     from src.sweep.jobs import Job
-    from src.vmap.plan import Stack
+    from src.vmap.planning.plan import Stack
 
 _LOCAL = "local"
 _PICTURES = ("none", "report", "all")

@@ -10,7 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from src.launch.job import JobSpec, Sweep
 from src.sweep.jobs import compose_jobs
 from src.vmap.limits import cut
-from src.vmap.plan import Stack
+from src.vmap.planning.plan import Stack
 from src.vmap.run import Returns, job_return
 from src.vmap.train import StackOptions, train_stack
 

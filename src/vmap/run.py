@@ -18,7 +18,7 @@ from src.run.directory import RunDir
 from src.sweep.jobs import Job, compose_jobs
 from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
-from src.vmap.plan import Stack, plan
+from src.vmap.planning.plan import Stack, plan
 from src.vmap.record import Outcome
 from src.vmap.train import StackOptions, train_stack
 from src.vmap.unfinished import tidy

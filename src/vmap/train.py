@@ -50,7 +50,7 @@ def train_stack(
     progress: NoProgress | None = None,
     factory: ModelFactory | None = None,
 ) -> list[Outcome]:
-    """Train jobs that `src.vmap.plan` has stacked, and record each as its single run would.
+    """Train jobs that `src.vmap.planning.plan` has stacked, and record each as its single run would.
 
     Args:
         jobs: Of one stack.

@@ -15,7 +15,7 @@ from src.sweep.jobs import Job
 from src.tasks.binary import BinaryClassification
 from src.train import train
 from src.vmap.models import ModelFactory
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from tests.tasks.runs import generator_states, small
 from tests.vmap.stacked_jobs import make_jobs
 

@@ -17,7 +17,7 @@ from src.callbacks.hints import Hints
 from src.data.base import Batches
 from src.tasks.network import OneNetwork, asks_again
 from src.train import train
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from tests.shipped import shipped, stored
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import circle_v2, close, fit, small, weights

@@ -27,7 +27,7 @@ from src.config.errors import ConfigError
 from src.tasks.network import OneNetwork
 from src.tasks.schedulers import chained, sequential, warmup_cosine
 from src.train import train
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import small

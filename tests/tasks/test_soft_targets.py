@@ -11,7 +11,7 @@ from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
 from src.tasks.multiclass import MulticlassClassification
 from src.train import train
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import classes_spec, small

@@ -15,7 +15,7 @@ from src.eval import evaluate
 from src.tasks.checkpoint import load_checkpoint
 from src.tasks.network import OneNetwork
 from src.train import train
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.by_hand import MakeOptimizer
 from tests.tasks.runs import close, fit, small, weights

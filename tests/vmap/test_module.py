@@ -18,7 +18,7 @@ from src.sweep.jobs import Job
 from src.tasks.finite import NonFiniteLossError
 from src.vmap.models import ModelFactory
 from src.vmap.module import tiles_of
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.record import Outcome
 from src.vmap.train import StackOptions, train_stack
 from tests.tasks.runs import circle_v2, small

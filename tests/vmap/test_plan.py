@@ -13,7 +13,7 @@ from src.data.base import Part, Parts
 from src.data.circles import CirclesDataModule
 from src.sweep.jobs import Job
 from src.tasks.binary import BinaryClassification
-from src.vmap.plan import plan
+from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
 from tests.vmap.stacked_jobs import assert_near, make_jobs, result_of, rows_of, train_alone
 
@@ -217,7 +217,7 @@ def test_where_padding_does_not_work_each_structure_has_a_stack(
     def obstacle(jobs: Sequence[Job], _factory: object) -> str | None:
         return "widths differ" if len({str(job.cfg.model.net.hidden) for job in jobs}) > 1 else None
 
-    monkeypatch.setattr("src.vmap.plan.obstacle_of", obstacle)
+    monkeypatch.setattr("src.vmap.planning.plan.obstacle_of", obstacle)
     hidden = [8, 10, 8, 12]
     jobs = make_jobs(["model=mlp"], [(f"model.net.hidden=[{w}]", f"seed={i}") for i, w in enumerate(hidden)], tmp_path)
     found = plan(jobs)

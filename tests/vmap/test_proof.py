@@ -19,8 +19,8 @@ from src.data.circles import CirclesDataModule
 from src.sweep.jobs import Job
 from src.tasks.binary import BinaryClassification
 from src.vmap.models import ModelFactory
-from src.vmap.plan import Plan, plan
-from src.vmap.proof import obstacle_of
+from src.vmap.planning.plan import Plan, plan
+from src.vmap.proof.prove import obstacle_of
 from src.vmap.stacked.padded import Frame
 from src.vmap.train import StackOptions, train_stack
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of, train_alone

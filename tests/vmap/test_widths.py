@@ -8,7 +8,7 @@ from torch import nn
 from src.models.mlp import MLP
 from src.sweep.jobs import Job
 from src.vmap.models import ModelFactory
-from src.vmap.widths import Shape, put_together
+from src.vmap.planning.widths import Shape, put_together
 from tests.vmap.stacked_jobs import make_jobs
 
 

@@ -1,7 +1,7 @@
 """Optimisers of any class that acts on every number by itself: torch's own objects step, on many models at once.
 
 Models with equal numbers are the rows of one parameter, which an optimiser of theirs steps as it steps any other. That
-a class acts on every number by itself is taken for granted here; `src.vmap.proof` finds out.
+a class acts on every number by itself is taken for granted here; `src.vmap.proof.prove` finds out.
 
 Axes: ``m`` models, ``k`` models with equal numbers, ``p`` weights of one model.
 """

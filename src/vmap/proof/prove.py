@@ -37,13 +37,13 @@ from src.tasks.base import Task
 from src.tasks.checkpoint import checkpoint_of, run_checkpoint
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import names_of
-from src.vmap.attributes import LIBRARIES, attributes, packages_as_they_are
 from src.vmap.errors import NotStackedError
 from src.vmap.measure import measure_model
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
+from src.vmap.proof.attributes import LIBRARIES, attributes, packages_as_they_are
+from src.vmap.proof.elementwise import check_elementwise
 from src.vmap.stacked.draws import GradientHooks
-from src.vmap.stacked.elementwise import check_elementwise
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.trained import trained_models
 
@@ -82,7 +82,7 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
     """Why these jobs cannot be stacked, or None.
 
     Args:
-        jobs: At least two, alike in all that `src.vmap.plan` compares, or but for widths and activations.
+        jobs: At least two, alike in all that `src.vmap.planning.plan` compares, or but for widths and activations.
         factory: Makes their models.
     """
     members = _with_another_network(_most_different(jobs, factory), jobs, factory)

@@ -2,7 +2,7 @@
 
 Jobs share a stack where all that decides the course of the arithmetic is equal: network structure, task, class of the
 optimiser, loss, epochs, batch size, sizes of the data. Seeds, the numbers of optimiser and scheduler, and the data
-themselves may differ, and where padding pays (`src.vmap.widths`) also widths and activations of an `MLP`.
+themselves may differ, and where padding pays (`src.vmap.planning.widths`) also widths and activations of an `MLP`.
 """
 
 import inspect
@@ -34,14 +34,14 @@ from src.run.directory import RunDir
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
 from src.tasks.base import Task
-from src.vmap.describe import describe
 from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
-from src.vmap.proof import first_line, obstacle_of
+from src.vmap.planning.describe import describe
+from src.vmap.planning.widths import put_together
+from src.vmap.proof.prove import first_line, obstacle_of
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE, OptimizerRecipe, changes_the_rate_only
 from src.vmap.stopping import NUMBERS, stopping_nodes
-from src.vmap.widths import put_together
 
 # Keys of the trainer that a stack knows, and the values that it can follow; None for all.
 _TRAINER: dict[str, Collection[Any] | None] = {

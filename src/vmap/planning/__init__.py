@@ -1,0 +1,1 @@
+"""Which jobs are stacked: `plan` compares them, `widths` puts networks of one depth together, `describe` says it."""
