@@ -24,7 +24,7 @@ Concepts, from the sweep down to the arithmetic:
 - *proof*: a few jobs of each stack, as different as there are, are trained both ways for a few steps, and all that
   comes of it is compared (`proof`).
 - *stack*: jobs whose models can train as one batch: same structure, other seeds and numbers (`train`). Where
-  networks are `MLP`s of other widths and activations, zeros make them equally wide (`planning.widths`, `stacked.padded`).
+  networks are `MLP`s of other widths and activations, zeros make them equally wide (`stacked.padded`).
 - *chunk*: models of a stack that are trained and recorded together, by this process or by one that another launcher
   starts (`remote`); it leaves a checkpoint to go on from (`unfinished`).
 - *tile*: models of a chunk that one step computes, few enough for a cache (`tile`, `limits`). A tile learns by the loop

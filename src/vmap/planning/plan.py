@@ -38,7 +38,8 @@ from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
 from src.vmap.planning.describe import describe
 from src.vmap.planning.widths import put_together
-from src.vmap.proof.prove import first_line, obstacle_of
+from src.vmap.proof.prove import obstacle_of
+from src.vmap.proof.words import first_line
 from src.vmap.stacked.optimizers import STACKED
 from src.vmap.stacked.schedulers import CHANGE_MORE, OptimizerRecipe, changes_the_rate_only
 from src.vmap.stopping import NUMBERS, stopping_nodes

@@ -1,5 +1,6 @@
 """The proof that a stack computes what its single runs compute.
 
-`prove` chooses jobs, trains them both ways and compares; `attributes` reads what modules keep in Python; `elementwise`
-tries an optimiser by itself.
+`prove` tells why jobs cannot be stacked, if so. `members` chooses which are tried, `trial` trains them both ways,
+`compare` finds what differs, `words` says what an exception means. `attributes` reads what modules keep in Python, and
+`elementwise` tries an optimiser by itself.
 """
