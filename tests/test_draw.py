@@ -73,6 +73,7 @@ def test_a_run_without_validation_is_drawn_with_its_last_weights(trained: Path, 
     assert [path.name for path in draw(asked(moved, ["folds"]))] == ["folds.png"]
 
 
+@pytest.mark.slow
 def test_saved_frames_become_a_gif(trained: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(trained, tmp_path / "elsewhere")
     (moved / "plots" / "frames").mkdir()

@@ -125,6 +125,7 @@ def test_mistakes_in_the_command_are_one_message(arguments: list[str], message: 
     assert re.fullmatch(message, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_report_loads_no_torch(tmp_path: Path) -> None:
     fill(tmp_path, "relu", seeds=range(3), loss=0.5)
     fill(tmp_path / "more", "identity", seeds=range(3), loss=0.7)

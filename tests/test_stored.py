@@ -79,6 +79,7 @@ def test_the_command_of_a_stored_run_returns_its_value(stored: Path, monkeypatch
     assert train(asked_again(stored / "run")) == result_of(stored / "run")["optimized_metric"]["value"]
 
 
+@pytest.mark.slow
 def test_a_stored_run_that_was_killed_goes_on_to_what_it_would_have_come_to(stored: Path, tmp_path: Path) -> None:
     killed, whole = stored / "interrupted", tmp_path / "whole"
     n_measured = len(read_metrics(killed / "metrics.csv")["epoch"])
@@ -112,6 +113,7 @@ def test_a_stored_sweep_reports_its_groups(name: str, labels: set[str], stored: 
         assert each.group.by_seed("test/accuracy") == expected == {seed: expected[seed] for seed in (0, 1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sweep", "stacked"])
 def test_the_command_of_a_stored_sweep_finds_all_its_jobs_completed(name: str, stored: Path) -> None:
     n_jobs = len(list((stored / name).glob("*/result.json")))

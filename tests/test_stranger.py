@@ -297,6 +297,7 @@ def test_a_class_behind_a_reference_is_judged_where_it_arrives(run: Path, canary
     refused(run, canary, r"loss\._target_: lightning\.\S+Trainer is a class of another kind")
 
 
+@pytest.mark.slow
 def test_references_that_mean_gigabytes_are_refused(run: Path, canary: Path) -> None:
     put(run, "suggested.x0", {"a": 1, "b": 2})
     for i in range(1, 40):
@@ -427,6 +428,7 @@ def test_a_factory_of_this_project_is_no_stranger(run: Path) -> None:
 # The other commands
 
 
+@pytest.mark.slow
 def test_a_report_of_a_strangers_sweep_calls_nothing(tmp_path: Path, canary: Path) -> None:
     for i, name in enumerate(GADGETS):
         run = Path(shutil.copytree(STORED, tmp_path / "sweep" / str(i)))

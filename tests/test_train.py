@@ -81,6 +81,7 @@ def test_regression_leaves_a_picture_of_predictions(tmp_path: Path) -> None:
     assert metrics["test/loss"] == pytest.approx(metrics["test/mae"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_tensorboard_holds_scalars_pictures_config_and_hparams(tmp_path: Path) -> None:
     train(compose_train([SHORT, "optimizer.lr=0.03"], run_dir=tmp_path))
     events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"scalars": 0, "images": 0, "tensors": 0})

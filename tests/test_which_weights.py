@@ -26,6 +26,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("which", ["best", "last"])
 def test_a_result_names_the_row_that_its_validation_repeats(which: str, kind: str, tmp_path: Path) -> None:
@@ -77,6 +78,7 @@ def test_evaluation_says_what_it_has_measured(checkpoint: str, trained: Path, tm
     )
 
 
+@pytest.mark.slow
 def test_titles_name_the_weights_that_are_drawn(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     title_of = subject.title_of

@@ -47,6 +47,7 @@ def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) ->
     return task, trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "names"),
     [

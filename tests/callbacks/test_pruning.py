@@ -74,6 +74,7 @@ def test_without_a_search_the_callback_does_nothing(tmp_path: Path) -> None:
     assert result(cfg)["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_after_a_kill_reports_each_epoch_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ class Watching(optuna.samplers.RandomSampler):
         return {}
 
 
+@pytest.mark.slow
 def test_a_trial_opened_again_keeps_its_number_its_values_and_its_attributes(opened: Opened) -> None:
     study, storage = opened
     with part_of("optuna", "optuna"):

@@ -51,6 +51,7 @@ def test_a_killed_job_takes_all_that_it_has_started_with_it(tmp_path: Path) -> N
         wait_for(lambda pid=pid: not is_running(pid), "the end of its processes")  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_killing_a_job_that_has_ended_is_no_trouble(tmp_path: Path) -> None:
     with part_of("submitit", "submitit"):
         from src.compat.submitit import LocalGroupExecutor, LocalJob

@@ -41,6 +41,7 @@ def test_scipy_signal_that_is_there_already_stays() -> None:
     run(LOADED)
 
 
+@pytest.mark.slow
 def test_commands_that_train_nothing_load_no_torch() -> None:
     for arguments in (["--help"], ["--cfg", "job"], ["--info", "defaults"], ["optimizer.lrr=1"]):
         code = (

@@ -138,6 +138,7 @@ def _built(cfg: DictConfig) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(lines())
 def test_any_line_is_refused_in_words_or_can_be_built(line: tuple[tuple[str, ...], list[str]]) -> None:

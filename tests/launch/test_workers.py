@@ -47,6 +47,7 @@ def test_jobs_share_cores_and_gpus(run: Run) -> None:
     assert all(each.return_value["pid"] != os.getpid() for each in returns[1:])
 
 
+@pytest.mark.slow
 def test_a_killed_job_and_one_that_raises_stop_no_other(run: Run) -> None:
     returns = run(jobs("die", "env", "raise=it broke", "env"))
     failed = [each.status == JobStatus.FAILED for each in returns]

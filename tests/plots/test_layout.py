@@ -10,6 +10,7 @@ from tests.plots.seen import assert_readable
 from tests.waiting import completed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["short", "a title that lists every override of the run " * 4])
 @pytest.mark.parametrize("n_entries", [0, 3, 30])
 def test_title_panels_and_legend_never_overlap_nor_leave_the_figure(title: str, n_entries: int) -> None:

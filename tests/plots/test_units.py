@@ -78,6 +78,7 @@ def test_the_legend_tells_of_negative_numbers_only_where_there_are_some() -> Non
     assert entries("relu") == ["zero", "positive", "pre-activation = 0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [[(8, "relu")] * 2, [(16, "handmade_sigmoid"), (2, "handmade_relu")], [(1, "relu")]])
 def test_no_text_runs_over_another(layers: list[tuple[int, str]]) -> None:
     assert_readable(_draw(*layers))

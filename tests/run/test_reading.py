@@ -84,6 +84,7 @@ def stored(folder: Path, reader: str, content: bytes) -> tuple[Path, Reader]:
     return path, read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ANYTHING)
 @pytest.mark.parametrize("reader", READERS)
 def test_what_is_none_of_our_files_is_named(reader: str, content: str, tmp_path: Path) -> None:
@@ -144,6 +145,7 @@ def test_a_very_long_table_is_read_in_part_and_evenly(tmp_path: Path, monkeypatc
     assert found == [16 * i for i in range(7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["result.json", "metrics.csv", ".hydra/config.yaml"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_file_with_one_bit_flipped_or_its_end_cut_off_is_read_or_named(name: str, seed: int, tmp_path: Path) -> None:

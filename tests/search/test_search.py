@@ -31,6 +31,7 @@ def of_numbers(values: Values) -> float:
 # Samplers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random", "nsgaii", "cmaes"])
 def test_a_search_interrupted_between_any_two_trials_draws_the_same_as_one_that_is_not(
     sampler: str, tmp_path: Path

@@ -159,6 +159,7 @@ def processes() -> ForkServerContext:
     return context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["shared.log", *slow("shared.db")])
 def test_two_processes_share_a_study_and_its_total(file: str, tmp_path: Path, processes: ForkServerContext) -> None:
     storage, barrier = str(tmp_path / file), processes.Barrier(2)

@@ -31,6 +31,7 @@ def test_a_run_dir_for_all_jobs_is_refused(tmp_path: Path) -> None:
         refuse_shared_directories(composed("seed=0,1", f"run_dir={tmp_path}/run"))
 
 
+@pytest.mark.slow
 def test_each_job_is_compared_with_what_its_directory_holds(tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path}"
     complete(composed("seed=0,1", place), 0, 1)

@@ -86,6 +86,7 @@ def test_a_job_without_a_good_end_is_status_1(tmp_path: Path, capsys: pytest.Cap
     assert "2 jobs: 1 completed, 1 unfinished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), JobDiedError("job 1: its machine died"), RuntimeError("a bug")])
 def test_what_ends_a_sweep_early_goes_on_after_the_answer(
     error: BaseException, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -146,6 +147,7 @@ def test_what_a_worker_has_left_stays(tmp_path: Path) -> None:
     assert (tmp_path / "sweep" / ".submitit").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -167,6 +169,7 @@ def test_a_value_that_is_wrong_for_every_job_ends_the_sweep_before_its_first(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [["data.noise=nan,0.1"], ["hydra/sweeper=optuna", "data.noise=interval(-1,1)"], ["model=blob,circle_v1"]],

@@ -37,6 +37,7 @@ def drawn(sweep_dir: Path) -> set[str]:
     return {path.relative_to(sweep_dir).as_posix() for path in sweep_dir.glob("*/plots/*")}
 
 
+@pytest.mark.slow
 def test_of_few_jobs_the_best_the_middle_and_the_worst_are_drawn_once(
     train: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -71,6 +72,7 @@ def test_without_the_callback_nothing_is_drawn(train: Callable[..., None], tmp_p
     assert drawn(tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_a_middle_job_that_cannot_be_drawn_is_a_warning_and_the_next_stands_in_its_place(
     train: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,6 +136,7 @@ def test_hints_know_its_rate(tmp_path: Path) -> None:
     assert (hint.kind, "optimizer.lr=1e-07" in hint.seen) == ("too_slow", True)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = (*SMALL, "optimizer=lbfgs", "optimizer.max_iter=3", "data.batch_size=16", "trainer.max_epochs=9")
     train(small(*given, run_dir=tmp_path / "whole"))

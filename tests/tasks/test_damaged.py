@@ -107,6 +107,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(
     damage: Callable[[Path], Any], stopped: Path, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -129,6 +129,7 @@ def test_a_run_that_ends_while_it_warms_up_never_sees_the_cosine(max_epochs: int
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_HAND)
 def test_an_interrupted_run_goes_on_to_the_same_bits(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -155,6 +156,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert rows_of(tmp_path / "often") == rows_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_HAND)
 def test_stacked_models_take_the_rates_of_their_single_runs(name: str, tmp_path: Path) -> None:
     jobs = make_jobs([*SHORT, "scheduler=warmup_cosine"], [("seed=1",), ("optimizer.lr=0.3",)], tmp_path / "together")

@@ -104,6 +104,7 @@ def test_the_table_of_a_run_and_its_result_hold_the_same_accuracy(name: str, tmp
     assert last["train/accuracy"] == pytest.approx(metrics["test/accuracy"], abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_stacked_models_measure_what_their_single_runs_do(name: str, tmp_path: Path) -> None:
     jobs = make_jobs([*RUNS[name][0], *SHORT], [("seed=1",), ("seed=2", "optimizer.lr=0.03")], tmp_path / "together")

@@ -104,6 +104,7 @@ def test_they_are_trained_as_by_hand(
 LONG = ("logger=csv", "optimizer=adam", "trainer.max_epochs=12", "task.log_every_n_epochs=3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOSSES)
 def test_an_interrupted_run_goes_on_to_the_same_bits(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -144,6 +145,7 @@ def test_evaluation_reads_them_and_they_are_no_weights_of_the_network(kind: str,
     assert any(not torch.equal(state[f"loss.{name}"], value) for name, value in untrained.items())
 
 
+@pytest.mark.slow
 def test_stacked_jobs_with_such_a_loss_train_its_parameters(tmp_path: Path) -> None:
     jobs = make_jobs([*LINE, "logger=csv"], [("seed=1",), ("seed=2", "optimizer.lr=0.02")], tmp_path / "together")
     for job in jobs:

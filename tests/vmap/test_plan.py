@@ -25,12 +25,19 @@ def together(jobs: list[Job]) -> list[list[int]]:
     return [[job.number for job in stack.jobs] for stack in plan(jobs).stacks]
 
 
+@pytest.fixture
+def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are put together as their configurations say, without the trial that follows; tests/vmap/proof has that."""
+    monkeypatch.setattr("src.vmap.planning.plan.obstacle_of", lambda *_: None)
+
+
 def reasons(jobs: list[Job]) -> list[str]:
     found = plan(jobs)
     assert not found.stacks
     return [reason for _, reason in found.single]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("common", "each"),
     [
@@ -51,6 +58,7 @@ def test_these_may_differ(common: list[str], each: list[tuple[str, ...]], tmp_pa
     assert together(make_jobs(common, each, tmp_path)) == [list(range(len(each)))]
 
 
+@pytest.mark.usefixtures("unproven")
 def test_a_last_batch_is_left_out_by_all_or_none(tmp_path: Path) -> None:
     each = [("seed=1",), ("seed=2",), ("data.drop_last=true",)]
     assert together(make_jobs(["data.batch_size=300"], each, tmp_path / "0")) == [[0, 1]]
@@ -73,6 +81,7 @@ def test_a_last_batch_is_left_out_by_all_or_none(tmp_path: Path) -> None:
         "callbacks.checkpoint.mode=max",
     ],
 )
+@pytest.mark.usefixtures("unproven")
 def test_these_must_be_equal(different: str, tmp_path: Path) -> None:
     jobs = make_jobs(["optimizer.momentum=0.9"], [("seed=1",), ("seed=2",), (different,)], tmp_path)
     found = plan(jobs)
@@ -81,6 +90,7 @@ def test_these_must_be_equal(different: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("different", ["monitor=train/loss", "mode=max"])
+@pytest.mark.usefixtures("unproven")
 def test_models_of_a_stack_stop_by_the_same_metric(different: str, tmp_path: Path) -> None:
     jobs = make_jobs(["callbacks=early_stopping"], [("seed=1",), ("seed=2",), (f"{STOPPING}.{different}",)], tmp_path)
     assert together(jobs) == [[0, 1]]
@@ -102,16 +112,19 @@ def of_optimizers(nodes: Sequence[dict[str, Any]], folder: Path) -> list[Job]:
     return jobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("different", [{"lr": 1}, {"betas": [0.5, 0.9]}, {"weight_decay": 0.1}, {}])
 def test_numbers_of_any_optimiser_may_differ(different: dict[str, Any], tmp_path: Path) -> None:
     assert together(of_optimizers([{}, {}, different], tmp_path)) == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize("different", [{"maximize": True}, {"foreach": False}, {"_target_": "torch.optim.SGD"}])
+@pytest.mark.usefixtures("unproven")
 def test_what_is_no_number_of_an_optimiser_must_be_equal(different: dict[str, Any], tmp_path: Path) -> None:
     assert together(of_optimizers([{}, {}, different], tmp_path)) == [[0, 1]]
 
 
+@pytest.mark.usefixtures("unproven")
 def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
     jobs: list[Job] = []
     for i, choice in enumerate(["model=circle_v0", "model=circle_v2", "optimizer=adam"]):
@@ -120,6 +133,7 @@ def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
     assert together(jobs) == [[0, 1], [2, 3], [4, 5]]
 
 
+@pytest.mark.usefixtures("unproven")
 def test_schedulers_that_follow_the_epoch_share_a_stack(tmp_path: Path) -> None:
     jobs = make_jobs(["scheduler=step"], [("seed=1",)], tmp_path) + [
         Job(1, job.overrides, job.cfg, job.hydra_cfg) for job in make_jobs(["scheduler=none"], [("seed=1",)], tmp_path)
@@ -127,6 +141,7 @@ def test_schedulers_that_follow_the_epoch_share_a_stack(tmp_path: Path) -> None:
     assert together(jobs) == [[0, 1]]
 
 
+@pytest.mark.usefixtures("unproven")
 def test_a_stack_says_what_its_jobs_have_in_common(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1"], [("seed=1",), ("optimizer.lr=0.3", "data.batch_seed=5")], tmp_path)
     (stack,) = plan(jobs).stacks
@@ -182,11 +197,13 @@ def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
         ),
     ],
 )
+@pytest.mark.usefixtures("unproven")
 def test_stacks_say_what_sets_them_apart(each: list[tuple[str, ...]], unlike: list[str], tmp_path: Path) -> None:
     found = [line.partition("; unlike ")[2] for line in stacks_of(each, tmp_path)]
     assert found == unlike
 
 
+@pytest.mark.usefixtures("unproven")
 def test_networks_of_other_depths_have_a_stack_each(tmp_path: Path) -> None:
     hidden = ["[8]", "[8,8]", "[9]", "[9,8]", "[]", "[8,8,8]"]
     found = plan(make_jobs(["model=mlp"], [(f"model.net.hidden={each}",) for each in hidden], tmp_path))
@@ -351,6 +368,7 @@ def own_net(kind: type[nn.Module], folder: Path) -> list[Job]:
     return jobs
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
     jobs = own_net(Net, tmp_path / "together")
     (stack,) = plan(jobs).stacks
@@ -392,6 +410,7 @@ def test_a_loop_of_ones_own_runs_by_itself(key: str, kind: type, method: str, tm
     assert reasons(jobs) == [f"{__name__}.{kind.__name__} has its own {method}"] * 2
 
 
+@pytest.mark.slow
 def test_a_score_of_ones_own_is_measured(tmp_path: Path) -> None:
     jobs = make_jobs(["logger=csv", "trainer.max_epochs=3"], [("seed=1",), ("seed=2",)], tmp_path / "together")
     for job in jobs:

@@ -68,6 +68,7 @@ def test_a_picture_that_cannot_be_drawn_fails_its_model(tmp_path: Path) -> None:
     assert_only_the_second_fails(jobs, ValueError, "x^")
 
 
+@pytest.mark.slow
 def test_a_failed_model_is_trained_again_once_its_cause_is_gone(tmp_path: Path) -> None:
     jobs = make_jobs(DRAWN, SEEDS, tmp_path)
     in_the_way(jobs[1], "plots")

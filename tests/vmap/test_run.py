@@ -107,6 +107,7 @@ def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytes
     assert result_of(tmp_path / "1")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_what_has_completed_is_not_said_to_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     before, _ = sweep("model=circle_v0,circle_v2", "seed=1,2", sweep_dir=tmp_path)
@@ -121,6 +122,7 @@ def test_what_has_completed_is_not_said_to_train(tmp_path: Path, caplog: pytest.
     assert lines_of(tmp_path / "3")[-1] == f"[src.record][INFO] - already completed: {tmp_path / '3'}"
 
 
+@pytest.mark.slow
 def test_of_two_stacks_the_one_that_is_left_trains(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     models = "model=circle_v0,circle_v2"
     before, _ = sweep(models, "seed=1,2", "compile=false,true", sweep_dir=tmp_path)

@@ -16,6 +16,7 @@ from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
 from src.vmap.train import StackOptions, train_stack
 from src.vmap.unfinished import fingerprint, tidy, unfinished_chunks
+from tests.slow import slow
 from tests.tasks.runs import listing
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of
 
@@ -128,7 +129,7 @@ def assert_same(jobs: Sequence[Job], others: Sequence[Job]) -> None:
             assert_near(checkpoint_of(job.run_dir, name), checkpoint_of(other.run_dir, name), atol=0, where=name)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["rmsprop, batches", *slow(*(case for case in CASES if case != "rmsprop, batches"))])
 def test_a_chunk_that_was_ended_in_the_middle_goes_on(case: str, tmp_path: Path) -> None:
     options = replace(TWO, folder=tmp_path / "unfinished")
     jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
@@ -200,6 +201,7 @@ def older(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in CASES if case not in LEAVING])
 def test_a_chunk_of_the_version_before_goes_on(case: str, tmp_path: Path) -> None:
     folder = tmp_path / "unfinished"
@@ -215,6 +217,7 @@ def test_a_chunk_of_the_version_before_goes_on(case: str, tmp_path: Path) -> Non
     assert sorted(rest.n_trained, reverse=True)[:2] == [6 * 2, 6 * 1]
 
 
+@pytest.mark.slow
 def test_a_lost_model_of_the_version_before_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, case = tmp_path / "unfinished", "a model that is lost"
     jobs, others = jobs_of(case, tmp_path / "jobs"), jobs_of(case, tmp_path / "others")
@@ -257,6 +260,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_checkpoint_is_named_and_set_aside(
     damage: Callable[[Path], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -76,6 +76,7 @@ def test_small_batches_pad_more(tmp_path: Path) -> None:
     assert numbers_of("[8,8]", "[300,300]", folder=tmp_path, common=("data.batch_size=32",)) == [[0, 1]]
 
 
+@pytest.mark.slow
 def test_many_of_one_structure_have_a_stack_of_their_own(tmp_path: Path) -> None:
     assert [len(part) for part in numbers_of("[8]", "[9]", folder=tmp_path, n_seeds=32)] == [32, 32]
     assert [len(part) for part in numbers_of("[8]", "[9]", folder=tmp_path, n_seeds=16)] == [32]

@@ -117,6 +117,7 @@ def test_few_groups_have_a_row_for_each_rank(tmp_path: Path) -> None:
     assert (found.columns, found.n_left_out, found.is_mixed) == (("identity", "relu"), 0, False)
 
 
+@pytest.mark.slow
 def test_each_row_of_groups_has_rows_of_its_own(tmp_path: Path) -> None:
     sweep(tmp_path, n_rates=4, n_seeds=3)
     found = grid(tmp_path)
@@ -126,6 +127,7 @@ def test_each_row_of_groups_has_rows_of_its_own(tmp_path: Path) -> None:
     assert [cell.job.name for cell in found.cells if cell][:6] == ["0", "12", "1", "13", "2", "14"]
 
 
+@pytest.mark.slow
 def test_more_groups_than_there_is_room_for_are_shown_by_their_middle_jobs(tmp_path: Path) -> None:
     sweep(tmp_path, n_rates=5, n_seeds=3)
     found = grid(tmp_path)

@@ -228,12 +228,14 @@ def test_a_page_without_charts_is_small(tmp_path: Path) -> None:
     assert len(html(tmp_path)) < 50_000
 
 
+@pytest.mark.slow
 def test_regression_shows_predictions(tmp_path: Path) -> None:
     regression(tmp_path)
     found = read(html(tmp_path))
     assert found.select_one("#pictures h2").get_text() == "Predictions"  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_many_groups_share_a_short_legend(tmp_path: Path) -> None:
     for i in range(80):
         make_job(tmp_path / str(i), f"optimizer.lr={0.001 * (i + 1):.4g}", metrics={"val/loss": 0.5 + i})

@@ -1,0 +1,1 @@
+"""Tests of the proof that stacked means the same."""
