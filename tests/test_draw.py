@@ -46,6 +46,7 @@ def test_all_that_fit_are_drawn_into_a_moved_run_directory_and_nothing_else_chan
     assert set(after) == set(before) | set(files)
 
 
+@pytest.mark.slow
 def test_the_picture_is_the_one_that_training_drew(trained: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(trained, tmp_path / "elsewhere")
     drawn = (moved / "plots" / "boundary.png").read_bytes()

@@ -73,6 +73,7 @@ def test_a_run_leaves_everything_that_the_run_directory_promises(
     assert str(tmp_path) in out
 
 
+@pytest.mark.slow
 def test_regression_leaves_a_picture_of_predictions(tmp_path: Path) -> None:
     train(compose_train(["data=line", "model=line", SHORT], run_dir=tmp_path))
     assert (tmp_path / "plots" / "predictions.png").stat().st_size > 0

@@ -31,6 +31,7 @@ def with_frames(*overrides: str, run_dir: Path, save: bool = False) -> Built:
     return built
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choices", "tag"),
     [

@@ -84,6 +84,7 @@ def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
         assert min(image.width, image.height) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, *slow(False)])  # noqa: FBT003 - a case
 def test_drawing_changes_nothing(*, training: bool, tmp_path: Path) -> None:
     task, trainer = drawn(circles(n_samples=100), tmp_path)

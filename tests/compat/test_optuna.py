@@ -58,6 +58,7 @@ def test_a_trial_opened_again_keeps_its_number_its_values_and_its_attributes(ope
     assert stored.distributions == {"x": FloatDistribution(0, 1)}
 
 
+@pytest.mark.slow
 def test_the_sampler_sees_what_others_have_finished_in_the_meantime(opened: Opened) -> None:
     study, storage = opened
     with part_of("optuna", "optuna"):

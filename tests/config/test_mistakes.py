@@ -13,59 +13,61 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.errors import ConfigError
 from src.tasks.finite import NonFiniteLossError
 from tests.config.tree import FILES, Run, message
+from tests.slow import slow
 from tests.waiting import ROOT, completed
+
+MISTAKES = [
+    ("data.siez=3", "data.siez (command line: data.siez=3): unknown key; did you mean data.size?"),
+    ("+data.siez=3", "data.siez (command line: +data.siez=3): unknown key, not a parameter of Thing; did you mean"),
+    (
+        "data.lr=3",
+        "data.lr (command line: data.lr=3): unknown key; a parameter that the YAML leaves out; add it wi",
+    ),
+    ("~data.siez", "data.siez (command line: ~data.siez): unknown key; did you mean data.size?"),
+    ("optimzer=thing", "optimzer (command line: optimzer=thing): unknown key; did you mean optimizer?"),
+    ("experimnt=typo", "experimnt (command line: experimnt=typo): unknown key; did you mean experiment?"),
+    ("+seed=3", "+seed=3: seed is there already; write seed=3"),
+    ("+experiment=typo", "+experiment=typo: experiment is there already; write experiment=typo"),
+    (
+        "logger=many",
+        "logger=many (command line: logger=many): no such option; options of logger: none; several: lo",
+    ),
+    ("ckpt_path=x", "ckpt_path (command line: ckpt_path=x): unknown key; the same command with hydra.run.dir=DIR"),
+    ("extras.print_config=true", "extras.print_config (command line: extras.print_config=true): unknown key; the "),
+    ("seed.x=1", "seed.x (command line: seed.x=1): unknown key; seed is a single value"),
+    ("hydra.swep.dir=x", "hydra.swep.dir (command line: hydra.swep.dir=x): unknown key; did you mean hydra.sweep?"),
+    ("data=lage", "data=lage (command line: data=lage): no such option; did you mean large? options of data: larg"),
+    ("data=zzz", "data=zzz (command line: data=zzz): no such option; options of data: large, small"),
+    ("logger=[none,nome]", "logger=nome (command line: logger=[none,nome]): no such option; did you mean none?"),
+    ("data=null", "data=null: not an option; options of data: large, small"),
+    ("~data=[x]", "~data=[x]: not an option; options of data: large, small"),
+    ("data=*", "data=* (command line: data=*): no such option; options of data: large, small"),
+    ("data=larg*", "data=larg* (command line: data=larg*): no such option; did you mean large? options of data"),
+    ("data='['", "data=[ (command line: data='['): no such option; options of data: large, small"),
+    ("data='a(b'", "data=a(b (command line: data='a(b'): no such option; options of data: large, small"),
+    ("data=a(b", "data=a(b: no viable alternative at input 'a(b'"),
+    ("data=+", "data=+ (command line: data=+): no such option; options of data: large, small"),
+    ("logger=[none,*]", "logger=* (command line: logger=[none,*]): no such option; options of logger: none"),
+    ("+data=**", "data=** (command line: +data=**): no such option"),
+    ("data._target_=thing.**x", "data._target_ (command line: data._target_=thing.**x): thing.**x does not exist"),
+    ("+=1", "+=1: no key; give GROUP=OPTION or KEY=VALUE"),
+    ("data.size=[1", "data.size=[1: no viable alternative at input '[1'"),
+    ("seed=1,2", "Ambiguous value for argument 'seed=1,2'"),
+    ("seed=???", "seed (command line: seed=???): no value; give seed=..."),
+    ("seed=-1", "seed (command line: seed=-1): got -1; allowed: a whole number from 0 to 4294967295"),
+    ("experiment=typo", "data.siez (conf/experiment/typo.yaml, line 3): unknown key, not a parameter of Thing; di"),
+    ("experiment=group", "override dtaa (conf/experiment/group.yaml): unknown group; did you mean data?"),
+    ("experiment=option", "data=larg (conf/experiment/option.yaml): no such option; did you mean large?"),
+    ("experiment=scalar", "seed 1: unknown key; did you mean seed?"),
+    (
+        "experiment=unpacked",
+        "experiment (conf/experiment/unpacked.yaml): not a key but a group; its file should be",
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("argv", "shown"),
-    [
-        ("data.siez=3", "data.siez (command line: data.siez=3): unknown key; did you mean data.size?"),
-        ("+data.siez=3", "data.siez (command line: +data.siez=3): unknown key, not a parameter of Thing; did you mean"),
-        (
-            "data.lr=3",
-            "data.lr (command line: data.lr=3): unknown key; a parameter that the YAML leaves out; add it wi",
-        ),
-        ("~data.siez", "data.siez (command line: ~data.siez): unknown key; did you mean data.size?"),
-        ("optimzer=thing", "optimzer (command line: optimzer=thing): unknown key; did you mean optimizer?"),
-        ("experimnt=typo", "experimnt (command line: experimnt=typo): unknown key; did you mean experiment?"),
-        ("+seed=3", "+seed=3: seed is there already; write seed=3"),
-        ("+experiment=typo", "+experiment=typo: experiment is there already; write experiment=typo"),
-        (
-            "logger=many",
-            "logger=many (command line: logger=many): no such option; options of logger: none; several: lo",
-        ),
-        ("ckpt_path=x", "ckpt_path (command line: ckpt_path=x): unknown key; the same command with hydra.run.dir=DIR"),
-        ("extras.print_config=true", "extras.print_config (command line: extras.print_config=true): unknown key; the "),
-        ("seed.x=1", "seed.x (command line: seed.x=1): unknown key; seed is a single value"),
-        ("hydra.swep.dir=x", "hydra.swep.dir (command line: hydra.swep.dir=x): unknown key; did you mean hydra.sweep?"),
-        ("data=lage", "data=lage (command line: data=lage): no such option; did you mean large? options of data: larg"),
-        ("data=zzz", "data=zzz (command line: data=zzz): no such option; options of data: large, small"),
-        ("logger=[none,nome]", "logger=nome (command line: logger=[none,nome]): no such option; did you mean none?"),
-        ("data=null", "data=null: not an option; options of data: large, small"),
-        ("~data=[x]", "~data=[x]: not an option; options of data: large, small"),
-        ("data=*", "data=* (command line: data=*): no such option; options of data: large, small"),
-        ("data=larg*", "data=larg* (command line: data=larg*): no such option; did you mean large? options of data"),
-        ("data='['", "data=[ (command line: data='['): no such option; options of data: large, small"),
-        ("data='a(b'", "data=a(b (command line: data='a(b'): no such option; options of data: large, small"),
-        ("data=a(b", "data=a(b: no viable alternative at input 'a(b'"),
-        ("data=+", "data=+ (command line: data=+): no such option; options of data: large, small"),
-        ("logger=[none,*]", "logger=* (command line: logger=[none,*]): no such option; options of logger: none"),
-        ("+data=**", "data=** (command line: +data=**): no such option"),
-        ("data._target_=thing.**x", "data._target_ (command line: data._target_=thing.**x): thing.**x does not exist"),
-        ("+=1", "+=1: no key; give GROUP=OPTION or KEY=VALUE"),
-        ("data.size=[1", "data.size=[1: no viable alternative at input '[1'"),
-        ("seed=1,2", "Ambiguous value for argument 'seed=1,2'"),
-        ("seed=???", "seed (command line: seed=???): no value; give seed=..."),
-        ("seed=-1", "seed (command line: seed=-1): got -1; allowed: a whole number from 0 to 4294967295"),
-        ("experiment=typo", "data.siez (conf/experiment/typo.yaml, line 3): unknown key, not a parameter of Thing; di"),
-        ("experiment=group", "override dtaa (conf/experiment/group.yaml): unknown group; did you mean data?"),
-        ("experiment=option", "data=larg (conf/experiment/option.yaml): no such option; did you mean large?"),
-        ("experiment=scalar", "seed 1: unknown key; did you mean seed?"),
-        (
-            "experiment=unpacked",
-            "experiment (conf/experiment/unpacked.yaml): not a key but a group; its file should be",
-        ),
-    ],
+    ("argv", "shown"), [*MISTAKES[::4], *slow(*(each for i, each in enumerate(MISTAKES) if i % 4))]
 )
 def test_a_mistake_is_one_message(argv: str, shown: str, start: Run, capsys: pytest.CaptureFixture[str]) -> None:
     read = message(start, capsys, argv)

@@ -186,10 +186,17 @@ def test_no_origin_is_given_where_the_files_do_not_compose(tmp_path: Path) -> No
         run_check(config(typo=1), conf_dir=conf_dir)
 
 
+@pytest.fixture(scope="module")
+def composed() -> DictConfig:
+    return compose_train()
+
+
 @pytest.mark.parametrize("key", INSTEAD)
-def test_what_other_templates_call_by_this_key_is_answered_with_what_does_it_here(key: str) -> None:
+def test_what_other_templates_call_by_this_key_is_answered_with_what_does_it_here(
+    key: str, composed: DictConfig
+) -> None:
     """Or what a trainer does that takes the steps, such as clipping, which the task does itself."""
-    cfg = compose_train()
+    cfg = composed.copy()
     for asked in (key, f"{key}.below"):
         assert unknown(cfg, asked) == INSTEAD[key]
         assert unknown(cfg, asked, can_add=True) == INSTEAD[key]

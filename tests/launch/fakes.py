@@ -52,8 +52,10 @@ for i in $(seq 0 ${{last:-0}}); do
   echo $name >> {folder}/queue_$number
   export SUBMITIT_EXECUTOR=slurm SLURM_JOB_ID=$number SLURM_PROCID=0 SLURM_CPUS_PER_TASK=3
   [ -n "$last" ] && export SLURM_ARRAY_JOB_ID=$number SLURM_ARRAY_TASK_ID=$i
-  (cd {cwd} && echo RUNNING > {folder}/state_$name && bash -c "echo \\$\\$ > {folder}/pid_$name; exec $command";
-   echo FAILED > {folder}/state_$name) > {folder}/log_$name 2>&1 &
+  say() {{ echo $1 > {folder}/said_$name; mv {folder}/said_$name {folder}/state_$name; }}
+  # whoever cancels says so before it looks for processes to kill, and a process tells its number before it looks
+  (cd {cwd} && say RUNNING && bash -c "echo \\$\\$ > {folder}/pid_$name
+     grep -qs ^$number {folder}/cancelled || exec $command"; say FAILED) > {folder}/log_$name 2>&1 &
 done
 echo Submitted batch job $number
 """

@@ -32,6 +32,7 @@ def run(folder: Path, *deeds: str, **changes: Any) -> list[Any]:
     return slurm.run_on_slurm(sweep, jobs(*deeds), parameters(folder, **changes))
 
 
+@pytest.mark.slow
 def test_an_array_of_jobs_comes_back_in_order(folder: Path) -> None:
     returns = run(folder, "env", "raise=it broke", "env")
     assert [each.status for each in returns] == [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.COMPLETED]
@@ -41,6 +42,7 @@ def test_an_array_of_jobs_comes_back_in_order(folder: Path) -> None:
         _ = returns[1].return_value
 
 
+@pytest.mark.slow
 def test_a_killed_job_has_died_once_slurm_says_that_it_has_ended(folder: Path) -> None:
     returns = run(folder, "die", "env")
     assert returns[1].status == JobStatus.COMPLETED
@@ -54,6 +56,7 @@ def test_a_job_that_slurm_has_forgotten_has_died(folder: Path) -> None:
         _ = run(folder, "die")[0].return_value
 
 
+@pytest.mark.slow
 def test_while_slurm_is_silent_no_job_has_died(folder: Path) -> None:
     (folder / "silent").touch()
     (returned,) = run(folder, "die")

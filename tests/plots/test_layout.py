@@ -27,6 +27,7 @@ def test_title_panels_and_legend_never_overlap_nor_leave_the_figure(title: str, 
         assert not any(other is not None and box.overlaps(other) for other in boxes[:i])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_panels", [3, 4, 5, 6])
 def test_panels_fill_rows_from_the_left_and_shared_numbers_stand_at_the_edge(n_panels: int) -> None:
     figure, axes = panels(n_panels, size=(1.5, 1.0), title="t", columns=3)

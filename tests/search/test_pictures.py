@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from optuna.trial import TrialState
 
 from src.run.trial import PrunedError, TrialLink, open_storage
@@ -43,6 +44,7 @@ def test_slices_show_all_choices_and_logarithms(tmp_path: Path) -> None:
     assert [value.strip("'") for value in axes["kind"].categoryarray] == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_several_objectives_have_a_front_for_each_further_one(tmp_path: Path) -> None:
     study = search_study(tmp_path, many, n_trials=8, objectives=MANY, sampler="random")
     found = figures(study)

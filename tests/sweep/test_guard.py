@@ -36,6 +36,7 @@ def test_a_dry_run_tells_what_is_left_and_what_is_wrong(tmp_path: Path, capsys: 
     assert {path.name for path in tmp_path.iterdir()} == {"0"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_many_jobs_shows_the_first_and_counts_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,6 +58,7 @@ def test_an_interval_without_a_search_ends_before_anything(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_and_more_jobs_are_welcome(tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path}"
     complete(composed("seed=0,1", place), 0, 1)

@@ -54,6 +54,7 @@ def test_of_few_jobs_the_best_the_middle_and_the_worst_are_drawn_once(
     assert "drawn" not in caplog.text
 
 
+@pytest.mark.slow
 def test_other_data_have_other_pictures(train: Callable[..., None], tmp_path: Path) -> None:
     train("data=line", "model=line", each=["optimizer.lr=0.01", "optimizer.lr=0.02"], losses=[0.3, 0.1])
     finish_sweep(tmp_path, draw=draw_for_report)
@@ -83,6 +84,7 @@ def test_a_middle_job_that_cannot_be_drawn_is_a_warning_and_the_next_stands_in_i
     assert f"{tmp_path}/2/plots/boundary.png cannot be drawn: DamagedCheckpointError: " in caplog.text
 
 
+@pytest.mark.slow
 def test_a_worst_job_that_cannot_be_drawn_leaves_its_place_empty(train: Callable[..., None], tmp_path: Path) -> None:
     train("model=circle_v1", each=[f"seed={i}" for i in range(4)], losses=[0.3, 0.1, 0.21, 0.22])
     (tmp_path / "0" / "checkpoints" / "best.ckpt").write_bytes(b"half a checkpoint")

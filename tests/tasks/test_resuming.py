@@ -11,6 +11,7 @@ from src.models.mlp import MLP
 from src.tasks.checkpoint import load_checkpoint
 from src.tasks.network import OneNetwork
 from src.train import train
+from tests.slow import slow
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import small
 
@@ -61,7 +62,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("epochs", [(3,), (24,), (49,), (1, 14, 15, 30)], ids=str)
+@pytest.mark.parametrize("epochs", [(24,), *slow(((3,),), ((49,),), ((1, 14, 15, 30),))], ids=str)
 def test_an_interrupted_run_goes_on_to_the_same_bits(
     epochs: tuple[int, ...], uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

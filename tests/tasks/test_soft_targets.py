@@ -94,6 +94,7 @@ def changed(cfg: DictConfig, name: str) -> DictConfig:
     return cfg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_the_table_of_a_run_and_its_result_hold_the_same_accuracy(name: str, tmp_path: Path) -> None:
     train(changed(small(*RUNS[name][0], *SHORT, run_dir=tmp_path), name))

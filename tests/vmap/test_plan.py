@@ -380,6 +380,7 @@ def test_a_network_of_ones_own_trains_with_the_others(tmp_path: Path) -> None:
         assert_near(result_of(job.run_dir)["metrics"], result_of(alone)["metrics"], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Net, OneWeight])
 def test_an_optimiser_that_mixes_the_numbers_of_a_parameter_is_not_stacked(
     kind: type[nn.Module], tmp_path: Path

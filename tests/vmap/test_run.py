@@ -46,6 +46,7 @@ def sweep(*overrides: str, sweep_dir: Path) -> tuple[list[JobReturn], list[int]]
     return run_stacked(config, jobs, first=0, options=StackOptions(), run_single=run_single), single
 
 
+@pytest.mark.slow
 def test_each_job_has_a_directory_with_what_it_was_asked(tmp_path: Path) -> None:
     returns, alone = sweep("seed=5,6", "optimizer.lr=0.1,0.2", sweep_dir=tmp_path)
     assert not alone
@@ -150,6 +151,7 @@ def test_pictures_that_there_are_not_are_found_before_training(
     assert "callbacks.pictures.draw holds 'confusing', which is no picture; did you mean confusion?" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_lost_model_is_a_failed_job_and_another_configuration_is_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,6 +44,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> str:
     return html(path)
 
 
+@pytest.mark.slow
 def test_the_answer_stands_on_top_in_words(small: str) -> None:
     answer = read(small).select_one("main > section")
     assert answer is not None
@@ -97,6 +98,7 @@ def test_the_pictures_of_one_group_say_in_their_captions_which_job_it_is(tmp_pat
     ]
 
 
+@pytest.mark.slow
 def test_groups_of_one_job_have_no_ranks(tmp_path: Path) -> None:
     regression(tmp_path)
     section = read(html(tmp_path)).select_one("#pictures")

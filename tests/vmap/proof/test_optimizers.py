@@ -38,6 +38,7 @@ def test_padding_is_tried_although_few_jobs_need_it(tmp_path: Path) -> None:
     assert obstacle_of(jobs, ModelFactory()) is None
 
 
+@pytest.mark.slow
 def test_an_optimiser_that_mixes_numbers_is_not_padded(tmp_path: Path) -> None:
     each = [(f"model.net.hidden=[{width}]",) for width in (4, 5, 6)]
     jobs = make_jobs(["model=mlp", "trainer.max_epochs=5"], each, tmp_path)
