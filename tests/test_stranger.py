@@ -236,7 +236,7 @@ def test_it_is_not_called_at_any_key(key: str, name: str, run: Path, canary: Pat
         ("model.net", "src.data.circles.CirclesDataModule", "Module"),
         ("loss", "torch.optim.sgd.SGD", "Module"),
         ("optimizer", "torch.optim.lr_scheduler.StepLR", "Optimizer"),
-        ("scheduler", "src.tasks.losses.loss_of_models", "LRScheduler"),
+        ("scheduler", "src.tasks.losses.loss_of_samples", "LRScheduler"),
         ("task", "torch.nn.modules.linear.Linear", "LightningModule"),
         ("trainer", "lightning.pytorch.callbacks.EarlyStopping", "Trainer"),
         ("callbacks.x", "lightning.pytorch.loggers.CSVLogger", "Callback"),

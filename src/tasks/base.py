@@ -286,6 +286,7 @@ class Task(pl.LightningModule, ABC):
     def measure(self, split: str, batches: Iterable[Batch]) -> dict[str, float]:
         """Metrics of a split for the weights that the network has, without a trainer."""
         self.net.eval()
+        self.loss.eval()
         self._reset(split)
         for batch in batches:
             self._update(split, batch)

@@ -31,11 +31,10 @@ ModelLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 _ELEMENTWISE = (nn.BCEWithLogitsLoss, nn.HuberLoss, nn.L1Loss, nn.MSELoss, nn.SmoothL1Loss)
 
 
-def loss_of_models(loss: nn.Module) -> ModelLoss:
-    """A mean loss of one model's outputs (n, o), for those of many models.
+def loss_of_samples(loss: nn.Module) -> ModelLoss | None:
+    """A mean loss of one model's outputs (n, o), for those of many models, where it tells that of each sample.
 
-    PyTorch's own losses tell the loss of each sample when asked, a third of the work of `torch.func.vmap`, which takes
-    any other.
+    PyTorch's own losses do when asked, a third of the work of `torch.func.vmap`, which takes any other.
     """
     if type(loss) in _ELEMENTWISE and loss.reduction == "mean":
         each = _without_reduction(loss)
@@ -48,7 +47,7 @@ def loss_of_models(loss: nn.Module) -> ModelLoss:
             outputs.transpose(1, 2),
             y.expand_as(outputs).transpose(1, 2) if y.is_floating_point() else y.expand(len(outputs), -1),
         ).mean(1)
-    return per_model(loss)
+    return None
 
 
 def _without_reduction(loss: nn.Module) -> nn.Module:

@@ -76,6 +76,7 @@ class OneNetwork:
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
         self._net.train(training)
+        self.loss.train(training)
 
     def score(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Mean score."""

@@ -1,5 +1,6 @@
 """What each model starts with: its weights, its data, and what makes its optimiser."""
 
+import contextlib
 import hashlib
 import json
 import pickle
@@ -16,15 +17,19 @@ from src import data
 from src.build import build_data, build_loss, build_net, build_optimizer, build_task
 from src.config.errors import ConfigError
 from src.config.keys import counts
-from src.data.base import InMemoryDataModule, Parts
+from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
 from src.sweep.jobs import Job, hydra_config
 from src.tasks.base import Task
-from src.vmap.stacked.layout import Layout, held_of, row_of
+from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 from src.vmap.stopping import stopping_nodes
 
 T = TypeVar("T")
+
+
+# Samples that show which parameters take part in the loss.
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class ModelFactory:
             "weights",
             [cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs],
             job,
-            lambda: _start(job, spec),
+            lambda: _start(job, self.task(job)),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
         stopping = list(stopping_nodes(cfg["callbacks"]).values())
@@ -82,7 +87,17 @@ class ModelFactory:
         cfg, spec = self.config(job), self.datamodule(job).spec
         # training leaves the network in the type of its precision
         decides = [cfg["task"], cfg["model"]["net"], cfg["loss"], cfg["trainer"].get("precision"), str(spec)]
-        task: Task = self._once("task", decides, job, lambda: build_task(job.cfg, spec))
+        task: Task = self._once("task", decides, job, lambda: self._task(job, spec))
+        return task
+
+    def _task(self, job: Job, spec: DataSpec) -> Task:
+        task: Task = build_task(job.cfg, spec)
+        # raises what no try would say
+        Layout(task.net, task.loss)
+        few = Part(*(tensor[:_FEW] for tensor in self.datamodule(job).parts.train))
+        with contextlib.suppress(Exception):
+            # what targets of one's own raise is told where they are trained on
+            freeze_unused(task.net, task.loss, few.x, task.targets(few.y.clone()))
         return task
 
     def config(self, job: Job) -> dict[str, Any]:
@@ -135,12 +150,16 @@ class ModelFactory:
         return made
 
 
-def _start(job: Job, spec: DataSpec) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+def _start(job: Job, task: Task) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """What a seed draws: trained weights, what is held beside them, and where that leaves the global generator."""
-    net = build_net(job.cfg, spec)
+    net = build_net(job.cfg, task.spec)
     loss = build_loss(job.cfg)
+
+    rng_state = torch.get_rng_state()
+    freeze_like(net, task.net)
+    freeze_like(loss, task.loss)
     layout = Layout(net, loss)
-    return row_of(layout, net, loss), held_of(layout, net, loss), torch.get_rng_state()
+    return row_of(layout, net, loss), held_of(layout, net, loss), rng_state
 
 
 def _data(job: Job) -> InMemoryDataModule:

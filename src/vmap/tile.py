@@ -109,7 +109,7 @@ class Tile:
         held = {name: _like(tensor, device, dtype) for name, tensor in _stack_held(models).items()}
         self.draws = Draws([model.rng_state for model in models])
         self.network = frame.network(tasks, _of("net", held), self.draws)
-        self.loss = stacked_loss(task.loss, _of("loss", self._parameters), _of("loss", held))
+        self.loss = stacked_loss(task.loss, _of("loss", self._parameters), _of("loss", held), self.draws)
         self.score = score_of_models(task)
         self._weights_of_net = list(_of("net", self._parameters).values())
         self._held_by_loss = {name: tensor for name, tensor in held.items() if name.startswith("loss.")}
@@ -198,6 +198,7 @@ class Tile:
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
         self.network.set_mode(training=training)
+        self.task.loss.train(training)
 
     def outputs(self, x: Tensor) -> Tensor:
         """Outputs (m, n, o)."""

@@ -9,7 +9,7 @@ from src.tasks.binary import BinaryClassification
 from src.tasks.multiclass import MulticlassClassification
 from src.tasks.regression import Regression
 from src.vmap.tile import score_of_models
-from tests.tasks.test_losses_of_models import N_MODELS, K, N, targets
+from tests.vmap.stacked.test_loss import N_MODELS, K, N, targets
 
 
 class Odd(Regression):

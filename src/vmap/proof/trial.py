@@ -31,6 +31,7 @@ from src.vmap.module import StackedModule
 from src.vmap.proof.attributes import attributes
 from src.vmap.proof.words import first_line
 from src.vmap.stacked.draws import GradientHooks
+from src.vmap.stacked.layout import freeze_like
 from src.vmap.trained import trained_models
 
 # Models that a step of the trial computes: with more of them, tiles take turns.
@@ -181,7 +182,9 @@ def train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: Trial) -> l
     for model in models:
         if model.task not in tasks:
             with hydra_config(model.job.hydra_cfg):
-                tasks[model.task] = build_task(model.job.cfg, model.task.spec)
+                task = tasks[model.task] = build_task(model.job.cfg, model.task.spec)
+            freeze_like(task.net, model.task.net)
+            freeze_like(task.loss, model.task.loss)
     models = [replace(model, task=tasks[model.task], parts=copies[id(model.parts)], stopping=()) for model in models]
     with hydra_config(first.hydra_cfg):
         trainer = trial.trainer(first, [])

@@ -3,6 +3,8 @@
 Axes: ``p`` trained numbers of one model.
 """
 
+import contextlib
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -16,7 +18,8 @@ class Layout:
     """The tensors of a network and its loss, by the names that they have in a task.
 
     What is trained stands in one row of weights for each model. What is not, frozen parameters and buffers, is *held*
-    beside it, since a seed may have drawn it and training may change it, as batch normalisation does.
+    beside it, since a seed may have drawn it and training may change it, as batch normalisation does. A parameter that
+    takes no part in the loss gets no gradient, and is as good as frozen: `freeze_unused` makes it so.
 
     Args:
         net: The network.
@@ -67,6 +70,25 @@ class Layout:
     def net_parameters(self, tensors: Mapping[str, Tensor]) -> list[Tensor]:
         """Of all tensors of one model the network's parameters, trained or not, in their order."""
         return [tensors[name] for name in self._net_parameters]
+
+
+def freeze_unused(net: nn.Module, loss: nn.Module, x: Tensor, targets: Tensor) -> None:
+    """Freeze the parameters that get no gradient from some samples, tried on copies.
+
+    What the copies raise is told where the network is trained.
+    """
+    net_copy, loss_copy = copy.deepcopy(net).train(), copy.deepcopy(loss)
+    with torch.random.fork_rng(devices=[]), contextlib.suppress(Exception):
+        loss_copy(net_copy(x.clone()), targets.clone()).backward()
+        for module, tried in ((net, net_copy), (loss, loss_copy)):
+            for parameter, same in zip(module.parameters(), tried.parameters(), strict=True):
+                parameter.requires_grad_(parameter.requires_grad and same.grad is not None)
+
+
+def freeze_like(module: nn.Module, other: nn.Module) -> None:
+    """Freeze the parameters that are frozen in another module of the same structure."""
+    for parameter, same in zip(module.parameters(), other.parameters(), strict=True):
+        parameter.requires_grad_(same.requires_grad)
 
 
 def load(net: nn.Module, loss: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -8,28 +8,33 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from src.tasks.losses import ModelLoss, loss_of_models
+from src.tasks.losses import ModelLoss, loss_of_samples
+from src.vmap.stacked.draws import Draws
 
 
-def stacked_loss(loss: nn.Module, trained: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> ModelLoss:
+def stacked_loss(loss: nn.Module, trained: Mapping[str, Tensor], held: Mapping[str, Tensor], draws: Draws) -> ModelLoss:
     """The fastest form of a loss.
 
     Args:
         loss: Of one model.
         trained: Its trained parameters (m, *shape) by name.
         held: Its buffers and frozen parameters (m, *shape) by name.
+        draws: Random numbers of each model.
     """
-    if not trained and all(bool((tensor == tensor[:1]).all()) for tensor in held.values()):
-        return loss_of_models(loss)
-    own = {**trained, **held}
+    is_shared = not trained and all(bool((tensor == tensor[:1]).all()) for tensor in held.values())
+    if is_shared and (quick := loss_of_samples(loss)) is not None:
+        return quick
+    own = {} if is_shared else {**trained, **held}
 
-    def one(outputs: Tensor, y: Tensor, tensors: dict[str, Tensor]) -> Tensor:
-        value: Tensor = functional_call(loss, tensors, (outputs, y))
+    def one(outputs: Tensor, y: Tensor, token: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+        with draws.of(token):
+            value: Tensor = functional_call(loss, tensors, (outputs, y))
         return value
 
     def all_models(outputs: Tensor, y: Tensor) -> Tensor:
         shared = len(y) == 1
-        values: Tensor = vmap(one, in_dims=(0, None if shared else 0, 0))(outputs, y[0] if shared else y, own)
+        in_dims = (0, None if shared else 0, 0, 0)
+        values: Tensor = vmap(one, in_dims=in_dims)(outputs, y[0] if shared else y, draws.tokens, own)
         return values
 
     return all_models

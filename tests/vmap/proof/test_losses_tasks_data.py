@@ -29,6 +29,15 @@ class Likelihood(nn.Module):
         return torch.exp(-self.log_var) * loss + 0.5 * self.log_var
 
 
+class NoisyLoss(nn.Module):
+    """A loss that moves its targets while it trains."""
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if self.training:
+            targets = (targets + 0.1 * torch.rand_like(targets)).clamp(0, 1)
+        return nn.functional.binary_cross_entropy_with_logits(outputs, targets)
+
+
 class DrawnWeights(nn.Module):
     """A loss whose seed draws a buffer."""
 
@@ -108,7 +117,9 @@ class Unsteady(CirclesDataModule):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "targets", [{"loss": Likelihood}, {"loss": DrawnWeights}, {"data": SplitByBatchSeed}], ids=lambda each: str(each)
+    "targets",
+    [{"loss": Likelihood}, {"loss": NoisyLoss}, {"loss": DrawnWeights}, {"data": SplitByBatchSeed}],
+    ids=lambda each: str(each),
 )
 def test_these_losses_and_data_are_stacked(targets: dict[str, type], tmp_path: Path) -> None:
     jobs = own_jobs(tmp_path / "together", "model=circle_v2", "data.batch_size=300", **targets)

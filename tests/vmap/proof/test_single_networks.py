@@ -254,17 +254,21 @@ class AlwaysDropping(Net):
         return super().forward(nn.functional.dropout(x, 0.2, training=True))
 
 
-class Coins(Net):
+class Randomised(Net):
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x * torch.bernoulli(torch.full((2,), 0.5)) if self.training else x)
+        return super().forward(nn.functional.rrelu(x, training=self.training))
 
 
-class Unused(Net):
-    """A layer that takes no part."""
+class Sometimes(Net):
+    """A layer that takes part with many samples only."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.unused = nn.Linear(2, 2)
+        self.extra = nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = super().forward(x)
+        return outputs if len(x) > 100 else outputs + self.extra(x)
 
 
 NOT_STACKED: list[tuple[type[nn.Module], str]] = [
@@ -292,8 +296,8 @@ NOT_STACKED: list[tuple[type[nn.Module], str]] = [
     (Normalised, "net.inner.weight .*torch.nn.utils.parametrizations"),
     (Outside, "takes numbers out of PyTorch"),
     (AlwaysDropping, "draws random numbers while it is evaluated"),
-    (Coins, "draws random numbers in a way"),
-    (Unused, "net.unused.weight takes no part in the loss"),
+    (Randomised, "torch.func.vmap knows no aten::rrelu"),
+    (Sometimes, "takes no part in the loss"),
 ]
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.tasks.losses import loss_of_models
+from src.vmap.stacked.draws import Draws
+from src.vmap.stacked.loss import stacked_loss
 
 N_MODELS, N, K = 4, 12, 2
 
@@ -48,4 +49,5 @@ def targets(kind: str, n_data: int) -> Tensor:
 def test_losses_are_those_of_each_model(loss: nn.Module, kind: str, n_data: int) -> None:
     outputs, y = torch.randn(N_MODELS, N, K), targets(kind, n_data)
     expected = torch.stack([loss(outputs[i], y[i % n_data]) for i in range(N_MODELS)])
-    torch.testing.assert_close(loss_of_models(loss)(outputs, y), expected)
+    stacked = stacked_loss(loss, {}, {}, Draws([torch.get_rng_state()] * N_MODELS))
+    torch.testing.assert_close(stacked(outputs, y), expected)
