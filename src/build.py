@@ -10,6 +10,7 @@ Nothing else that is made here, nor the data or the order of batches, takes anyt
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from src.callbacks.leaving import LeavesWhenAsked
 from src.checks.device import check_accelerator, check_precision
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
 from src.compat.quiet import quiet_lightning
+from src.config import interrupts
 from src.config.errors import ConfigError
 from src.config.metrics import better, mode_of
 from src.config.signature import typed_parameters
@@ -46,7 +49,10 @@ class Built:
 
     def fit(self, *, checkpoint: Path | None = None) -> None:
         """Train, from a checkpoint on where one is given."""
-        with quiet_lightning():
+        # several processes would not end at the same epoch
+        heeded = interrupts.heeded() if self.trainer.world_size == 1 else nullcontext()
+        self.trainer.callbacks.insert(0, LeavesWhenAsked())  # type: ignore[attr-defined] # Lightning leaves it untyped
+        with heeded, quiet_lightning():
             self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
 
 

@@ -8,6 +8,11 @@ from pathlib import Path
 
 if __name__ == "__main__":  # in the place of the current folder, which may be that of a stranger
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C while modules are imported, and once all is said, wants no traceback of either
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from omegaconf import DictConfig
 

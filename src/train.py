@@ -11,16 +11,24 @@ from typing import Any
 
 if not __package__:  # python src/train.py: `src` stands beside this folder, not in it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C while modules are imported, and once all is said, wants no traceback of either
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src.compat.torchmetrics import without_scipy_signal
-from src.config.compose import given_overrides
+from src.config import interrupts
+from src.config.compose import given_overrides, hydra_overrides, quoted
 from src.config.entry import entry
 from src.config.errors import ConfigError
 from src.console.results import print_end, print_hints
+from src.hints.rules import command
 from src.launch import ranks
 from src.record import Recorder, record_failed_job
 from src.run.directory import RunDir
@@ -100,9 +108,21 @@ def main(cfg: DictConfig) -> float | None:
     try:
         return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     except KeyboardInterrupt:
-        if not _is_job(hydra_cfg):
-            log.warning("interrupted; the same command with hydra.run.dir=%s goes on from its checkpoint", cfg.run_dir)
-        raise
+        if _is_job(hydra_cfg):
+            raise
+        _tell_how_to_go_on(cfg, hydra_cfg)
+        raise SystemExit(interrupts.status()) from None
+
+
+def _tell_how_to_go_on(cfg: DictConfig, hydra_cfg: DictConfig) -> None:
+    """One line for a run that was interrupted."""
+    run = RunDir(Path(cfg.run_dir))
+    goes_on = run.checkpoint("last").is_file()
+    again = command([*given_overrides(hydra_cfg), *hydra_overrides(hydra_cfg)], [f"hydra.run.dir={quoted(run.path)}"])
+    what = (
+        "interrupted; to go on from its checkpoint" if goes_on else "interrupted before its first checkpoint; to begin"
+    )
+    log.warning("%s: %s", what, again)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
+from src.config import interrupts
 from src.config.allowed import NotEmpty, NotNegative, OneOf, checked
 from src.config.errors import ConfigError
 from src.config.metrics import mode_of
@@ -68,10 +69,10 @@ class BestAndLast(Checkpoint):
         # without validation nothing tells which weights are the best, so there is no best.ckpt
         if not self.monitor.startswith("val/") or trainer.limit_val_batches != 0:
             self._keep_if_best(trainer, pl_module)
-        due = time.monotonic() - self._written_at >= self.every_s
+        due = interrupts.asked() or time.monotonic() - self._written_at >= self.every_s
         # saving waits for all processes, whose clocks differ: the first one decides
         if trainer.strategy.broadcast(due):
-            self._write(trainer)
+            self.write(trainer)
 
     def _keep_if_best(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.monitor not in trainer.callback_metrics:
@@ -92,14 +93,15 @@ class BestAndLast(Checkpoint):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write both files."""
         self._has_ended = True
-        self._write(trainer)
+        self.write(trainer)
 
     def end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Write them where training was over before, and a kill came before this."""
         if not self._has_ended:
             self.on_train_end(trainer, task)
 
-    def _write(self, trainer: pl.Trainer) -> None:
+    def write(self, trainer: pl.Trainer) -> None:
+        """Write what there is: the best weights so far, and all that the run needs to go on from here."""
         run = RunDir(Path(trainer.default_root_dir))
         # in every process: hooks for checkpoints may talk to each other
         last = checkpoint_of(trainer)

@@ -9,6 +9,7 @@ Early stopping asks a trainer for metrics and stops it; here it gets something t
 
 import copy
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -23,10 +24,12 @@ from torch import Tensor
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C be Ctrl-C: a trainer makes SystemExit of it, and leaves the signal ignored."""
+    before = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
         raise KeyboardInterrupt from None
 
 
@@ -54,6 +57,14 @@ def complete_epoch(trainer: pl.Trainer) -> None:
     for tracker in (progress.total, progress.current):
         # of a class whose annotation in Lightning is that of its base
         tracker.completed = vars(tracker)["processed"]
+
+
+def uncount_block(trainer: pl.Trainer) -> None:
+    """Count a block that was cut short as none: its rest will count for the whole."""
+    loop = trainer.fit_loop.epoch_loop
+    loop._batches_that_stepped -= 1
+    for stage in ("ready", "started", "processed", "completed"):
+        setattr(loop.batch_progress.total, stage, getattr(loop.batch_progress.total, stage) - 1)
 
 
 def completed(loops: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Composed configurations: of conf/train.yaml for a notebook or a test, and stored ones with changed values."""
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,27 @@ def given_overrides(hydra_cfg: DictConfig) -> list[str]:
     """
     # unresolved: one may hold ${...}
     return [str(line) for line in OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False) or []]
+
+
+def hydra_overrides(hydra_cfg: DictConfig) -> list[str]:
+    """Overrides of Hydra's own keys as they were given, without the mode, which Hydra adds itself.
+
+    Args:
+        hydra_cfg: The `hydra` node.
+    """
+    given = OmegaConf.to_container(hydra_cfg.overrides.hydra, resolve=False) or []
+    return [str(line) for line in given if not str(line).startswith("hydra.mode=")]
+
+
+def quoted(value: object) -> str:
+    """A value as Hydra's grammar wants it: in quotes, unless it is plain."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    text = str(value)
+    if re.fullmatch(r"[A-Za-z0-9_./-]+", text):
+        return text
+    # OmegaConf would resolve ${...}
+    return QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes()
 
 
 def _is_group(cfg: DictConfig, key: str) -> bool:

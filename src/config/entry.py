@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config import interrupts
 from src.config.compose import CONF_DIR, given_overrides
 from src.config.explain import FULL_ERROR, Source
 from src.config.origins import VERSION_BASE
@@ -125,6 +126,12 @@ def _start(job: _Job, argv: Sequence[str]) -> None:
     source = job.source
     decorate = hydra.main(version_base=VERSION_BASE, config_path=str(source.conf_dir), config_name=source.name)
     main = decorate(functools.update_wrapper(lambda cfg: job(cfg), job.function))
+    with interrupts.handled():
+        _call(job, main, argv)
+
+
+def _call(job: _Job, main: Callable[[], Any], argv: Sequence[str]) -> None:
+    source = job.source
     shown, sys.argv = sys.argv, [sys.argv[0], *argv]
     try:
         # set, it makes Hydra raise what it would otherwise print
@@ -135,7 +142,7 @@ def _start(job: _Job, argv: Sequence[str]) -> None:
             else:
                 main()
     except KeyboardInterrupt:
-        _fail("Interrupted", status=130)
+        _fail("Interrupted", status=interrupts.status())
     except RefusedError as refused:
         _raise(refused.error, job, argv)
     except Exception as error:

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.compose import quoted
 from src.config.errors import ConfigError
 from src.launch.parent_death import die_with_parent, parent_lock
 from src.run.result import Failure, Result
@@ -116,8 +116,8 @@ def run_as_command(module: str, overrides: Sequence[str], run_dir: Path, *, cwd:
     Raises:
         RuntimeError: If it failed; gives what its result says.
     """
-    directory = QuotedString(str(run_dir.resolve()).replace("${", "\\${"), Quote.single).with_quotes()
-    command = [sys.executable, "-m", module, *overrides, "hydra.mode=RUN", f"hydra.run.dir={directory}"]
+    directory = f"hydra.run.dir={quoted(run_dir.resolve())}"
+    command = [sys.executable, "-m", module, *overrides, "hydra.mode=RUN", directory]
     with subprocess.Popen(command, cwd=cwd, env={**os.environ, _PARENT_LOCK: str(parent_lock())}) as process:
         try:
             status = process.wait()

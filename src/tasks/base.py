@@ -21,7 +21,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from src.compat.lightning import skip_epochs
+from src.compat.lightning import skip_epochs, uncount_block
+from src.config import interrupts
 from src.config.allowed import Count, Positive, checked
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
@@ -62,7 +63,19 @@ class Task(pl.LightningModule, ABC):
     OWN = frozenset(
         {
             *vars(pl.LightningModule()),
-            *("net", "loss", "spec", "epoch", "schedule", "fitted", "confusion", "clip", "which_weights"),
+            *(
+                "net",
+                "loss",
+                "spec",
+                "epoch",
+                "is_asked_to_end",
+                "is_within_block",
+                "schedule",
+                "fitted",
+                "confusion",
+                "clip",
+                "which_weights",
+            ),
             *("_make_optimizer", "_make_scheduler", "_log_every", "_eval_every", "_meters", "_last_finite"),
             *("_train_batches", "_val_batches", "_hparams", "_hparams_initial", "_hparams_name"),
         }
@@ -102,6 +115,8 @@ class Task(pl.LightningModule, ABC):
         self.confusion: dict[str, Tensor | None] = {}
         # The epoch that is being trained, for a progress bar that looks in between two blocks.
         self.epoch = 0
+        # Whether a signal asks the run to end after this block, and whether it has cut the block short.
+        self.is_asked_to_end = self.is_within_block = False
         self._last_finite: tuple[int, float] | None = None
         # Loss and score of the training part, as the last measured epoch found them.
         self.fitted: dict[str, float] = {}
@@ -189,6 +204,9 @@ class Task(pl.LightningModule, ABC):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Train a block of epochs, then log their measurements."""
+        if self.is_asked_to_end:
+            # its checkpoint is written
+            raise KeyboardInterrupt
         block = self.schedule.block(self.trainer.current_epoch)
         # trainer.max_steps may come first
         block = block[: math.ceil(min(steps_left(self.trainer) / len(self._train_batches), len(block)))]
@@ -203,14 +221,19 @@ class Task(pl.LightningModule, ABC):
                 train=self._train_batches,
                 val=self._val_batches,
             ),
-            block,
+            interrupts.until_asked(block),
             lambda epoch: self.schedule.is_measured(epoch) or (is_end and epoch == block[-1]),
         )
-        skip_epochs(self.trainer, len(block) - 1)
-        self._log(measured)
+        self.is_asked_to_end, self.is_within_block = interrupts.asked(), self.epoch < block[-1]
+        skip_epochs(self.trainer, self.epoch - block.start)
+        if self.is_within_block:
+            uncount_block(self.trainer)
+        if measured:
+            self._log(measured)
 
     def _log(self, measured: Sequence[Measured]) -> None:
         """Bring a block's measurements to the host at once, and give each logger the rows that it wants."""
+        end = None if self.is_within_block else self.epoch
         # each process holds its share of the training samples, and the same validation samples
         reduce_train = None
         if self.trainer.world_size > 1:
@@ -220,7 +243,7 @@ class Task(pl.LightningModule, ABC):
         for (epoch, lr, _, _), values in zip(measured, rows, strict=True):
             row = {**dict(zip(columns, values, strict=True)), "lr": lr}
             self._check_finite(epoch, row["train/loss"])
-            is_logged = self.schedule.is_logged(epoch) or epoch == self.epoch
+            is_logged = self.schedule.is_logged(epoch) or epoch == end
             for logger in self.loggers:
                 if getattr(logger, "keeps_every_row", False):
                     logger.log_metrics({"step": (epoch + 1) * len(self._train_batches), **row}, step=epoch)

@@ -7,7 +7,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins.precision import DoublePrecision
 
-from src.compat.lightning import completed, skip_epochs
+from src.compat.lightning import completed, skip_epochs, uncount_block
+from src.config import interrupts
 from src.console.sweep import NoProgress
 from src.data.base import Part
 from src.tasks.checkpoint import loops_of
@@ -58,6 +59,9 @@ class StackedModule(pl.LightningModule):
         self._models = sorted(models, key=lambda model: self._frame.order_of(model.task))
         self.tiles: list[Tile] = []
         self._loaded: list[dict[str, Any]] = []
+        # Epochs that the checkpoint has seen from which this goes on.
+        self._n_before = 0
+        self._is_asked_to_end = False
 
     def configure_optimizers(self) -> list[Any]:
         """None of torch's."""
@@ -75,7 +79,7 @@ class StackedModule(pl.LightningModule):
             groups = [next(whole) if own is None else [self._models[i] for i in own] for own in numbers]
             self.tiles = [self._load(*each) for each in zip(groups, self._loaded, strict=True)]
             for tile in self.tiles:
-                n_epochs = tile.epochs[-1] + 1 if tile.ending is None else self._max_epochs
+                n_epochs = self._n_before if tile.ending is None else self._max_epochs
                 self._progress.epochs_done(n_epochs * len(tile.models))
         else:
             self.tiles = [self._lay_out(models) for models in whole]
@@ -117,6 +121,8 @@ class StackedModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it up once the tiles are laid out."""
+        # written at the end of an epoch, or of all
+        self._n_before = min(checkpoint["epoch"] + 1, self._max_epochs)
         self._loaded = tiles_in(checkpoint, names_of(self._tasks[0].score_name))
 
     def _ready(self, part: Part) -> Part:
@@ -126,11 +132,21 @@ class StackedModule(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Train a block of epochs, tile by tile."""
-        block = self.schedule.block(self.trainer.current_epoch)
-        for tile in [tile for tile in self.tiles if tile.ending is None]:
-            tile.train(block, self.schedule)
+        if self._is_asked_to_end:
+            # the chunk's checkpoint is written
+            raise KeyboardInterrupt
+        block = whole = self.schedule.block(self.trainer.current_epoch)
+        for i, tile in enumerate([tile for tile in self.tiles if tile.ending is None]):
+            # the first tile hears a signal in the middle of a block, and the others follow as far as that
+            tile.train(block if i else interrupts.until_asked(whole), self.schedule)
+            block = range(whole.start, tile.epoch + 1)
             self._progress.epochs_done(len(block) * len(tile.models))
-            self._let_go(tile, block[-1])
+            if block == whole:
+                tile.keep_best(block[-1])
+                self._let_go(tile, block[-1])
+        if block != whole:
+            uncount_block(self.trainer)
+        self._is_asked_to_end = interrupts.asked()
         self._end_where_all_have()
         skip_epochs(self.trainer, len(block) - 1, n_steps=len(block) * self.tiles[0].n_batches)
 

@@ -3,7 +3,7 @@
 Axes: ``m`` models, ``n`` samples, ``f`` features, ``p`` weights of one model, ``e`` measured epochs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -120,6 +120,8 @@ class Tile:
         self._inputs: dict[str, Tensor] = {}
         # epochs (e), rates (e, m) and by metric means (e, m) of all blocks, on the host
         self.epochs: list[int] = []
+        # the one that is being trained
+        self.epoch = 0
         self._lrs: list[Tensor] = []
         self._columns: list[dict[str, Tensor]] = []
         self.is_finite = torch.ones(len(models), dtype=torch.bool)
@@ -129,18 +131,24 @@ class Tile:
         # None while there is something left to train
         self.ending: Ending | None = None
 
-    def train(self, block: range, schedule: Schedule) -> None:
+    def train(self, block: Iterable[int], schedule: Schedule) -> None:
         """Train a block of epochs, and bring its measurements to the host at once."""
         # what belongs to one form of the data is laid out anew, so that only one tile's stands in the cache
         self._inputs.clear()
         measured = train_block(self, block, schedule.is_measured)
+        if not measured:
+            # cut short by a signal
+            return
         columns = columns_of(measured, self.task.score_name)
         self._columns.append(columns)
         self.epochs += [each.epoch for each in measured]
         self._lrs += [torch.as_tensor(each.lr) for each in measured]
         self.is_finite &= columns["train/loss"].isfinite().all(0)
+
+    def keep_best(self, epoch: int) -> None:
+        """Take over the weights of those models which this epoch, the last of a block, has found better than before."""
         if self._monitor is not None:
-            self._keep_best(block[-1], self._monitor.sign * columns[self._monitor.metric][-1].double())
+            self._keep_best(epoch, self._monitor.sign * self._columns[-1][self._monitor.metric][-1].double())
 
     def look(self, epoch: int) -> Tensor:
         """Which models (m,) train no longer after the block that has ended with an epoch: stopped, or lost."""
@@ -157,6 +165,7 @@ class Tile:
 
     def start_epoch(self, epoch: int) -> None:
         """Choose the order of each model's batches."""
+        self.epoch = epoch
         self.optimizer.set_lr(self.scheduler.lr)
         for batches in self._orders:
             batches.set_epoch(epoch)

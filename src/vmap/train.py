@@ -10,6 +10,7 @@ from src.build import build_trainer, watched_end
 from src.checks.device import describe_device
 from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
+from src.config import interrupts
 from src.config.metrics import mode_of
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
@@ -143,7 +144,7 @@ def _train_chunk(
     for job in chunk.jobs:
         if job.number in to_train:
             say(job, ("src.fit", device), (__name__, how))
-    with interruptible(), quiet_lightning():
+    with interruptible(), interrupts.heeded(), quiet_lightning():
         # one batch, which nobody reads, for each block of epochs
         trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)
     recorder = ModelRecorder(

@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from src.config import interrupts
 from src.config.errors import ConfigError
 from src.config.keys import as_before
 from src.run.directory import RunDir
@@ -159,9 +160,13 @@ class ChunkCheckpoint(pl.Callback):
         self.path = chunk.checkpoint or folder / f"{name}.ckpt"
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Write if it is time."""
-        if time.monotonic() - self._written_at >= self._every_s:
+        """Write if it is time, or if a signal asks the command to end."""
+        if interrupts.asked() or time.monotonic() - self._written_at >= self._every_s:
             self._write(trainer)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Hear signals before Lightning does, which has its own handler for SIGTERM since the chunk was set up."""
+        interrupts.handle_again()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write: recording takes a while, too."""

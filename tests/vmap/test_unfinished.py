@@ -1,5 +1,7 @@
 """A chunk that something has ended goes on, and ends as if nothing had."""
 
+import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +11,13 @@ import pytest
 import torch
 from omegaconf import open_dict
 
+from src.config import interrupts
 from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
 from src.tasks.checkpoint import load_checkpoint, save_checkpoint
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
+from src.vmap.tile import Tile
 from src.vmap.train import StackOptions, train_stack
 from src.vmap.unfinished import fingerprint, tidy, unfinished_chunks
 from tests.slow import slow
@@ -104,10 +108,10 @@ class Stop(NoProgress):
                 raise StoppedError
 
 
-def jobs_of(case: str, folder: Path) -> list[Job]:
+def jobs_of(case: str, folder: Path, more: Sequence[str] = ()) -> list[Job]:
     common, each = CASES[case]
     always = [f"trainer.max_epochs={N_EPOCHS}", "model=circle_v2", "logger=csv", "callbacks.checkpoint.every_s=0"]
-    jobs = make_jobs([*always, *common], each, folder)
+    jobs = make_jobs([*always, *common, *more], each, folder)
     for job in jobs if case == "asgd" else ():
         job.cfg.optimizer = {
             "_target_": "torch.optim.asgd.ASGD",
@@ -146,6 +150,48 @@ def test_a_chunk_that_was_ended_in_the_middle_goes_on(case: str, tmp_path: Path)
     assert sorted(rest.n_trained, reverse=True)[: len(at_once)] == at_once
     assert sum(rest.n_trained) == N_EPOCHS * len(jobs)
     assert not list((tmp_path / "unfinished").iterdir())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_chunk_that_signals_end_between_two_epochs_goes_on(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(TWO, folder=tmp_path / "unfinished")
+    # blocks of four epochs, in which every other one is measured
+    rows = ["task.log_every_n_epochs=4", "task.eval_every_n_epochs=2"]
+    jobs, others = jobs_of(case, tmp_path / "jobs", rows), jobs_of(case, tmp_path / "others", rows)
+    for epoch in (1, 3, 4, 6):
+        with monkeypatch.context() as patch:
+            begun = send_at(epoch, patch)
+            with pytest.raises(KeyboardInterrupt), interrupts.handled():
+                train_stack(jobs, options)
+        # no epoch after it, in no tile
+        assert max(begun) == epoch
+        assert not list((tmp_path / "jobs").glob("*/result.json"))
+    begun = send_at(-1, monkeypatch)
+    rest = Stop()
+    train_stack(jobs, options, progress=rest)
+    assert min(begun) == 7
+    monkeypatch.undo()
+    train_stack(others, TWO)
+    assert_same(jobs, others)
+    assert sum(rest.n_trained) == N_EPOCHS * len(jobs)
+    assert not list((tmp_path / "unfinished").iterdir())
+
+
+def send_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let an epoch send this process a signal as it first begins; gives the epochs that have begun."""
+    begun: list[int] = []
+    start_epoch = Tile.start_epoch
+
+    def start(self: Tile, number: int) -> None:
+        if number == epoch and number not in begun:
+            os.kill(os.getpid(), signal.SIGTERM)
+        begun.append(number)
+        start_epoch(self, number)
+
+    monkeypatch.setattr(Tile, "start_epoch", start)
+    return begun
 
 
 def test_a_chunk_that_was_ended_while_it_was_recorded_trains_no_more(tmp_path: Path) -> None:
