@@ -11,12 +11,16 @@ from src.analysis.page.write import PAGE, write_page
 from src.analysis.records import JobRecord, read_jobs
 from src.analysis.summary import Summary, summarise
 from src.analysis.summary_csv import FILE, write_csv
-from src.analysis.tables import print_summary
+from src.analysis.tables import End, print_summary
 from src.console.terminal import open_terminal
 
 
 def finish_sweep(
-    sweep_dir: Path, *, metric: str | None = None, draw: Callable[[Summary], None] | None = None
+    sweep_dir: Path,
+    *,
+    metric: str | None = None,
+    draw: Callable[[Summary], None] | None = None,
+    end: End | None = None,
 ) -> Summary:
     """Write and print what a sweep has found, so far or at its end; a sweep without jobs is no error.
 
@@ -24,11 +28,12 @@ def finish_sweep(
         sweep_dir: Directory with a run directory per job, at any depth.
         metric: As in `src.analysis.summary.summarise`.
         draw: Draws what the page shows, before it is written; None for what the jobs have drawn.
+        end: How the command that ran the sweep has ended, as in `publish`.
 
     Returns:
         The answer; ``is_complete`` tells whether every job that began has ended well.
     """
-    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric, draw=draw)
+    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric, draw=draw, end=end)
 
 
 def publish(
@@ -37,15 +42,23 @@ def publish(
     *,
     metric: str | None,
     draw: Callable[[Summary], None] | None = None,
+    end: End | None = None,
 ) -> Summary:
     """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
+
+    Args:
+        sweep_dirs: What was read.
+        jobs: What was found there.
+        metric: As in `src.analysis.summary.summarise`.
+        draw: As in `finish_sweep`.
+        end: How the command that ran the sweep has ended; None where it may still run.
 
     Raises:
         ConfigError: If no completed job has the metric; nothing is written then.
     """
     summary = summarise(jobs, sweep_dirs, metric=metric)
     console = open_terminal()
-    print_summary(summary, console)
+    print_summary(summary, console, end=end)
     for sweep_dir in sweep_dirs:
         own = [job for job in jobs if job.sweep_dir == sweep_dir]
         if own:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -20,8 +21,26 @@ N_ROWS = 20
 N_SENTENCES = 10
 
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """Print everything that there is to say."""
+class End(NamedTuple):
+    """How the command has ended that ran a sweep: no job of it runs any longer.
+
+    Attributes:
+        n_asked: Jobs that it was to run; None where nobody knows.
+        is_interrupted: Whether it was told to end.
+    """
+
+    n_asked: int | None
+    is_interrupted: bool
+
+
+def print_summary(summary: Summary, console: Console, *, end: End | None = None) -> None:
+    """Print everything that there is to say.
+
+    Args:
+        summary: The answer.
+        console: Where.
+        end: How the command that ran the sweep has ended; None where it may still run.
+    """
     if summary.groups and summary.metrics:
         first = Scale.of(summary.metrics[0])
         best = "lowest" if first.lower_is_better else "highest"
@@ -29,11 +48,13 @@ def print_summary(summary: Summary, console: Console) -> None:
         _and_more(console, len(summary.groups), N_ROWS, "groups")
     for metric, found in groupby(summary.comparisons, key=lambda each: each.metric):
         _print_comparisons(metric, list(found), console)
-    failed = [job for job in summary.jobs if job.status == "failed"]
+    # a job that has no result though nobody has interrupted it has lost its process
+    bad = ("failed",) if end is None or end.is_interrupted else ("failed", "unfinished")
+    failed = [job for job in summary.jobs if job.status in bad]
     if failed:
         _print(console, "failed", _failures_table(summary, failed))
         _and_more(console, len(failed), N_ROWS, "failed jobs")
-    for line in (*(each.line for each in shared_hints(summary.jobs)), *remarks(summary, failed)):
+    for line in (*(each.line for each in shared_hints(summary.jobs)), *remarks(summary, failed, end)):
         # a path that is wrapped can neither be clicked nor copied
         console.print(Text(plain(line)), soft_wrap=True)
 
@@ -110,7 +131,10 @@ def _failures_table(summary: Summary, failed: Sequence[JobRecord]) -> Table:
         label = labels.get(id(job)) or " ".join(f"{key}={value}" for key, value in job.overrides.items())
         what = f"{label} seed={job.seed}" if id(job) in labels else label
         message = (job.error_message or "").strip().partition("\n")[0]
-        cells = (name, what, job.error_type or "", message[:300])
+        error = job.error_type or ""
+        if job.status == "unfinished":
+            error, message = "lost", "its process ended without a result (killed, out of memory?)"
+        cells = (name, what, error, message[:300])
         table.add_row(*(Text(plain(cell)) for cell in cells))
     return table
 
@@ -120,7 +144,7 @@ def job_name(job: JobRecord, summary: Summary) -> str:
     return job.name if len(summary.sweep_dirs) == 1 else f"{job.sweep_dir.name}/{job.name}"
 
 
-def remarks(summary: Summary, failed: Sequence[JobRecord]) -> Iterable[str]:
+def remarks(summary: Summary, failed: Sequence[JobRecord], end: End | None = None) -> Iterable[str]:
     """Yield what else a reader must know, and where things lie."""
     for sweep_dir in dict.fromkeys(job.sweep_dir for job in failed):
         own = [job for job in failed if job.sweep_dir == sweep_dir]
@@ -136,8 +160,18 @@ def remarks(summary: Summary, failed: Sequence[JobRecord]) -> Iterable[str]:
     if len(summary.groups) > 1 and all(each.p_value is None for each in summary.comparisons) and summary.comparisons:
         yield "too few seeds to compare groups: give each several, such as seed=0,1,2,3,4"
     yield from (problem for job in summary.jobs for problem in job.problems)
-    counts = [f"{n} {status}" for status, n in summary.counts.items() if n or status == "completed"]
-    yield f"{_count(len(summary.jobs), 'job')}: {', '.join(counts)}"
+    yield counts(summary, end)
+
+
+def counts(summary: Summary, end: End | None = None) -> str:
+    """One line with the number of jobs that were asked for, and what has become of them."""
+    words: dict[str, str] = {"unfinished": "interrupted"} if end is not None and end.is_interrupted else {}
+    found = {words.get(status, status): n for status, n in summary.counts.items()}
+    n_jobs = len(summary.jobs)
+    # directories of an earlier command with more jobs may be among those that were found
+    found["not begun"] = max(0, ((end and end.n_asked) or 0) - n_jobs)
+    listed = [f"{n} {status}" for status, n in found.items() if n or status == "completed"]
+    return f"{_count(n_jobs + found['not begun'], 'job')}: {', '.join(listed)}"
 
 
 def _where_failures_lie(sweep_dir: Path, failed: Sequence[JobRecord], with_log: Sequence[JobRecord]) -> str:

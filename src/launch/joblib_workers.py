@@ -9,17 +9,26 @@ import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn
 
+from src.compat.loky import send
+from src.config import interrupts
 from src.launch.job import JobSpec, Sweep
 from src.launch.parent_death import die_with_parent, parent_lock
 from src.launch.resources import slot_environments
-from src.launch.slots import run_in_slots
+from src.launch.slots import Running, run_in_slots
 
 log = logging.getLogger(__name__)
+
+# Seconds in which a worker comes to the end of its epoch and writes a checkpoint.
+_GRACE_S = 2.0
+
+# What a worker keeps for as long as it lives.
+_kept = ExitStack()
 
 
 class JoblibWorkers:
@@ -43,8 +52,17 @@ class JoblibWorkers:
             start=lambda job, slot: self._submit(slot, environments[slot], sweep, job),
             wait=lambda running: wait(running, return_when=FIRST_COMPLETED).done,
             outcome=self._outcome,
-            stop=lambda _: self.kill(),
+            stop=self.stop,
         )
+
+    def stop(self, running: Running["Future[JobReturn]"]) -> None:
+        """End all workers, each after the epoch that it trains, if that does not take too long."""
+        for pool in self._pools.values():
+            send(pool, signal.SIGTERM)
+        try:
+            wait(running, timeout=_GRACE_S)
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """Stop all workers at once; what they trained goes on from its last checkpoint."""
@@ -74,4 +92,5 @@ class JoblibWorkers:
 def _prepare(lock: Path) -> None:
     # the process that started the sweep gets Ctrl-C too, and stops this one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _kept.enter_context(interrupts.handled(signal.SIGTERM))
     die_with_parent(lock)

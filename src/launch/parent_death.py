@@ -71,12 +71,13 @@ def die_with_parent(lock: Path) -> None:
 
 @contextmanager
 def sigterm_exits() -> Iterator[None]:
-    """Let SIGTERM end what stands below as Ctrl-C does, so that it can stop what it has started."""
+    """Let SIGTERM end what stands below as Ctrl-C does, so that it can stop what it has started, unless it does so."""
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise SystemExit(128 + signum)
 
-    if threading.current_thread() is not threading.main_thread():
+    is_handled = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    if is_handled or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, stop)

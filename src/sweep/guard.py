@@ -5,6 +5,7 @@ none where a multirun ends by an exception or by Ctrl-C. Nor would the entry poi
 """
 
 import logging
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.finish import finish_sweep
 from src.analysis.summary import Summary
+from src.analysis.tables import End
 from src.compat.torchmetrics import without_scipy_signal
+from src.config.compose import quoted
 from src.config.errors import ConfigError
 from src.run.files import remove_parts
 from src.run.lock import locked
@@ -52,7 +55,7 @@ def guarded(config: DictConfig) -> Iterator[None]:
         except BaseException as error:
             # where a mistake has ended it before its first job, there is nothing to show
             if type(error) is not ConfigError:
-                _show(config, sweep_dir, is_over=False)
+                _show(config, sweep_dir, is_over=False, is_interrupted=not isinstance(error, Exception))
             raise
         if not _show(config, sweep_dir, is_over=True):
             raise SystemExit(1)
@@ -66,16 +69,24 @@ def _dry_run(config: DictConfig) -> int:
     return dry_run(compose_jobs(config, [first_values(config)] if jobs is None else jobs))
 
 
-def _show(config: DictConfig, sweep_dir: Path, *, is_over: bool) -> bool:
+def _show(config: DictConfig, sweep_dir: Path, *, is_over: bool, is_interrupted: bool = False) -> bool:
     """Show what the jobs have come to, if any has begun; whether all of them have come to a good end."""
     if not any(sweep_dir.glob("**/.hydra")):
         return is_over
     # one that is interrupted is to end at once
     draws = is_over and OmegaConf.select(config, "hydra.launcher.pictures") == "report"
-    is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None).is_complete and is_over
+    end = End(_n_asked(config), is_interrupted)
+    is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end).is_complete and is_over
     if not is_complete:
-        log.warning("The same command with hydra.sweep.dir=%s goes on: jobs that completed are kept", sweep_dir)
+        given = f"hydra.sweep.dir={quoted(sweep_dir)}"
+        log.warning("The same command with %s goes on: jobs that completed are kept", shlex.quote(given))
     return is_complete
+
+
+def _n_asked(config: DictConfig) -> int | None:
+    jobs = expand(config)
+    # a search
+    return OmegaConf.select(config, "hydra.sweeper.n_trials") if jobs is None else len(jobs)
 
 
 def _draw(summary: Summary) -> None:

@@ -105,6 +105,8 @@ def expand(config: DictConfig) -> list[list[str]] | None:
             raise ConfigError(
                 f"{each.input_line}: an interval has no list of values; add hydra/sweeper=optuna to search it"
             )
+        if each.is_sweep_override() and next(each.sweep_string_iterator(), None) is None:
+            raise ConfigError(f"{each.input_line}: no value at all, so no job; give at least one")
     return grid(parsed)
 
 

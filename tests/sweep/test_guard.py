@@ -88,6 +88,35 @@ def test_a_job_without_a_good_end_is_status_1(tmp_path: Path, capsys: pytest.Cap
     assert "2 jobs: 1 completed, 1 unfinished" in capsys.readouterr().out
 
 
+def test_an_interrupted_sweep_counts_the_jobs_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = composed("seed=0,1,2", f"hydra.sweep.dir={tmp_path}")
+    unfinish = (tmp_path / "0" / "result.json").unlink
+    with pytest.raises(KeyboardInterrupt):
+        run(config, lambda: complete(config, 0), unfinish, error=KeyboardInterrupt())
+    said = capsys.readouterr().out
+    assert "3 jobs: 0 completed, 1 interrupted, 2 not begun" in said
+    assert "failed" not in said
+
+
+def test_a_job_that_has_lost_its_process_stands_among_the_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = composed("seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    lose, error = (tmp_path / "1" / "result.json").unlink, JobDiedError("job 1: its process was killed")
+    with pytest.raises(JobDiedError):
+        run(config, lambda: complete(config, 0, 1), lose, error=error)
+    said = capsys.readouterr().out
+    assert "its process ended without a result" in said
+    assert "2 jobs: 1 completed, 1 unfinished" in said
+
+
+def test_a_range_without_a_value_is_refused(tmp_path: Path) -> None:
+    config = composed("seed=range(3,3)", f"hydra.sweep.dir={tmp_path}/sweep")
+    with pytest.raises(ConfigError, match=r"seed=range\(3,3\): no value at all"), guarded(config):
+        pytest.fail("it ran")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), JobDiedError("job 1: its machine died"), RuntimeError("a bug")])
 def test_what_ends_a_sweep_early_goes_on_after_the_answer(
@@ -96,7 +125,7 @@ def test_what_ends_a_sweep_early_goes_on_after_the_answer(
     config = composed("seed=0,1", f"hydra.sweep.dir={tmp_path}/sweep")
     with pytest.raises(type(error)):
         run(config, lambda: complete(config, 0), error=error)
-    assert "1 job: 1 completed" in capsys.readouterr().out
+    assert "2 jobs: 1 completed, 1 not begun" in capsys.readouterr().out
     assert (tmp_path / "sweep" / "0" / "result.json").is_file()
 
 
