@@ -1,6 +1,8 @@
 """Composing the configuration of an entry point, and saying what a user has to mend where it fails."""
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +93,8 @@ class Source:
         if isinstance(error, ValueError | AssertionError):
             # Hydra's answer to +data=3 and to +=3
             return self._not_an_option(overrides)
+        if isinstance(error, OSError):
+            return _file(error)
         return str(error) if isinstance(error, yaml.YAMLError) else None
 
     def help(self, overrides: Sequence[str]) -> str:
@@ -209,6 +213,36 @@ def _instantiation(error: "InstantiationException") -> str:
     kind = "" if isinstance(cause, ValueError | ConfigError) or cause is error else f"{type(cause).__name__}: "
     text = " ".join(line for line in str(cause).splitlines() if not line.startswith("full_key"))
     return f"{keys[-1] if keys else 'configuration'}: {kind}{text}\n{FULL_ERROR}=1 shows the whole traceback."
+
+
+# What a file system answers, in words that say what to do.
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room, or choose another directory",
+    errno.EDQUOT: "the quota of this user is used up; make room, or choose another directory",
+    errno.EACCES: "no permission; choose another directory, or ask its owner",
+    errno.EPERM: "no permission; choose another directory, or ask its owner",
+    errno.EROFS: "the file system is read-only; choose another directory",
+    errno.ENOTDIR: "a part of the path is a file, not a directory; choose another path",
+    errno.EEXIST: "something else is there, a file or a dangling link; choose another path",
+    errno.EISDIR: "a directory is there, not a file; choose another path",
+    errno.ELOOP: "its symbolic links lead in a circle; choose another path",
+    errno.ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
+    errno.ENOENT: "there is no such file or directory",
+}
+
+
+def _file(error: OSError) -> str | None:
+    """Path and reason; None for an error that is not about a file."""
+    if error.errno not in _REASONS or (error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT)):
+        return None
+    what = "a file cannot be written" if error.filename is None else _short(os.fsdecode(error.filename))
+    return f"{what}: {_REASONS[error.errno]}\n{FULL_ERROR}=1 shows the whole traceback."
+
+
+def _short(path: str) -> str:
+    """A path in one line that a terminal can show."""
+    text = "".join(char if char.isprintable() else "?" for char in path)
+    return text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]} ({len(text)} characters)"
 
 
 def _plain(error: Exception) -> str:

@@ -63,7 +63,10 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
         if keep is not None and path.exists():
             path.replace(keep)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            # a disk that is full does not say which file it has no room for
+            error.filename = str(path)
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
