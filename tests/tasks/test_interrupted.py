@@ -12,6 +12,7 @@ from src.train import train
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import small
 from tests.tasks.test_resuming import LONG, identical, states
+from tests.waiting import LIMIT_S
 
 # blocks of seven epochs, of which one is measured
 BLOCKS = (*(line for line in LONG if "scheduler" not in line), "scheduler=cosine", "callbacks.checkpoint.every_s=1000")
@@ -35,6 +36,8 @@ def send_at(epoch: int, sent: signal.Signals, monkeypatch: pytest.MonkeyPatch) -
         start_epoch(self, number)
 
     monkeypatch.setattr(OneNetwork, "start_epoch", start)
+    # however slow the machine is
+    monkeypatch.setattr(interrupts, "_GRACE_S", LIMIT_S)
     return begun
 
 

@@ -23,6 +23,7 @@ from src.vmap.unfinished import fingerprint, tidy, unfinished_chunks
 from tests.slow import slow
 from tests.tasks.runs import listing
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, rows_of
+from tests.waiting import LIMIT_S
 
 # two tiles, so that one model stands by itself
 TWO = StackOptions(models_per_step=2)
@@ -191,6 +192,8 @@ def send_at(epoch: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         start_epoch(self, number)
 
     monkeypatch.setattr(Tile, "start_epoch", start)
+    # however slow the machine is
+    monkeypatch.setattr(interrupts, "_GRACE_S", LIMIT_S)
     return begun
 
 
