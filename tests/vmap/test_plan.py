@@ -1,5 +1,6 @@
 """Which jobs train together."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from omegaconf import OmegaConf, open_dict
 from torch import Tensor, nn, optim
 
+from src.config.compose import compose_train
 from src.data.base import Part, Parts
 from src.data.circles import CirclesDataModule
 from src.sweep.jobs import Job
@@ -158,6 +160,38 @@ def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
         made = make_jobs(choices, [("seed=1",), ("seed=2", "optimizer.lr=0.3")], tmp_path / str(i))
         jobs += [Job(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
     return [stack.description for stack in plan(jobs).stacks]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["linear_vs_relu", "notebook/improve"])
+def test_every_job_of_a_shipped_experiment_is_stacked(name: str, tmp_path: Path) -> None:
+    experiment = OmegaConf.load(Path("conf/experiment") / f"{name}.yaml")
+    swept = {key: str(value).split(",") for key, value in experiment.hydra.sweeper.params.items() if key != "seed"}
+    each = [
+        [*(f"{key}={value}" for key, value in zip(swept, values, strict=True)), f"seed={seed}"]
+        for values in itertools.product(*swept.values())
+        for seed in (0, 1)
+    ]
+    jobs = [
+        Job(
+            number,
+            tuple(own),
+            compose_train([f"experiment={name}", *own], run_dir=tmp_path / str(number)),
+            OmegaConf.create({"hydra": {"job": {"num": number}}}),
+        )
+        for number, own in enumerate(each)
+    ]
+    found = plan(jobs)
+    assert not found.single
+    assert sum(len(stack.jobs) for stack in found.stacks) == len(each)
+
+
+@pytest.mark.usefixtures("unproven")
+def test_padded_stacks_say_all_the_values_that_set_them_apart(tmp_path: Path) -> None:
+    hidden = [[8], [16], [8, 8], [8, 16]]
+    jobs = make_jobs(["model=mlp"], [[f"model.net.hidden={each}".replace(" ", "")] for each in hidden], tmp_path)
+    found = [stack.description.partition("; unlike ")[2] for stack in plan(jobs).stacks]
+    assert found == ["the other, model.net.hidden=[8] or [16]", "the other, model.net.hidden=[8,8] or [8,16]"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """What the jobs of a stack have in common, where they differ, and what sets one stack apart from the others."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any, TypeAlias
 
 from src.config.keys import counts, flatten
 
-# In place of a value: there is none, or the jobs of one stack have several.
+# In place of a value: there is none.
 _ABSENT: Any = object()
-_VARIES: Any = object()
+
+# Values of one key that a line holds.
+_MOST = 6
 
 Config: TypeAlias = Mapping[str, Any]
 
@@ -45,37 +48,39 @@ def _describe(cfgs: Sequence[Config]) -> str:
 
 
 def _apart(stacks: Sequence[Sequence[Config]]) -> list[str]:
-    """Of each stack the values that all its jobs share, and that those of another stack do not have."""
-    common = [_common(leaves) for leaves in stacks]
-    keys = [key for key in dict.fromkeys(key for each in common for key in each) if _differs(key, common)]
+    """Of each stack its values of all keys by which some two stacks have none in common."""
+    found = [_values(leaves) for leaves in stacks]
+    keys = [key for key in dict.fromkeys(key for each in found for key in each) if _separates(key, found)]
     # what follows from another class is no reason of its own
     classes = {key.removesuffix("_target_") for key in keys if key.endswith("._target_")}
     keys = [key for key in keys if key.endswith("._target_") or not key.startswith(tuple(classes))]
-    return [", ".join(_text(key, each.get(key, _ABSENT)) for key in keys) for each in common]
+    return [", ".join(_text(key, each.get(key, [_ABSENT])) for key in keys) for each in found]
 
 
-def _differs(key: str, common: Sequence[Config]) -> bool:
-    values = [each.get(key, _ABSENT) for each in common]
-    return any(value != values[0] for value in values) and not any(value is _VARIES for value in values)
+def _separates(key: str, found: Sequence[Mapping[str, list[Any]]]) -> bool:
+    values = [each.get(key, [_ABSENT]) for each in found]
+    return any(not any(value in one for value in other) for one, other in combinations(values, 2))
 
 
-def _common(leaves: Sequence[Config]) -> dict[str, Any]:
-    """Values by key, those in which the jobs of a stack differ marked."""
-    keys = dict.fromkeys(key for each in leaves for key in each)
-    return {
-        key: leaves[0].get(key, _ABSENT)
-        if all(each.get(key, _ABSENT) == leaves[0].get(key, _ABSENT) for each in leaves)
-        else _VARIES
-        for key in keys
-    }
+def _values(leaves: Sequence[Config]) -> dict[str, list[Any]]:
+    """The values that the jobs of a stack have, by key."""
+    found: dict[str, list[Any]] = {}
+    for key in dict.fromkeys(key for each in leaves for key in each):
+        values = found[key] = []
+        for each in leaves:
+            if (value := each.get(key, _ABSENT)) not in values:
+                values.append(value)
+    return found
 
 
-def _text(key: str, value: Any) -> str:
-    if value is _ABSENT:
-        return f"no {key.removesuffix('._target_')}"
-    if key.endswith("._target_"):
-        return f"{key.removesuffix('._target_')}={str(value).rsplit('.', 1)[-1]}"
-    return f"{key}={_as_given(value)}"
+def _text(key: str, values: Sequence[Any]) -> str:
+    name = key.removesuffix("._target_")
+    given = [value for value in values if value is not _ABSENT]
+    texts = [str(value).rsplit(".", 1)[-1] if name != key else _as_given(value) for value in given]
+    if len(given) < len(values):
+        return f"{name}={' or '.join(texts)}, or none" if texts else f"no {name}"
+    more = [f"{len(texts) - _MOST} more"] if len(texts) > _MOST else []
+    return f"{name}={' or '.join([*texts[:_MOST], *more])}"
 
 
 def _as_given(value: Any) -> str:
