@@ -16,7 +16,7 @@ _WORDS = (
     ),
     (r"(?:Batching rule not implemented for|do not yet support) ([\w:.]+)", "torch.func.vmap knows no {}"),
     (
-        r"(?:aten::)?(\w+_)\(self, .*is not possible",
+        r"(?:aten::)?(\w+_|inplace arithmetic)\(self, .*is not possible",
         "it changes a tensor that all models share by one that differs ({}): put a new tensor in its place",
     ),
     (r"data pointer|numpy\(\)", "it takes numbers out of PyTorch (.numpy(), .data_ptr()), where models are mapped"),

@@ -34,12 +34,24 @@ _LIKE = (torch.rand_like, torch.randn_like, torch.randint_like)
 _NEW = (torch.rand, torch.randn, torch.randint, torch.randperm)
 
 # Fill their first argument.
-_FILL = (Tensor.normal_, Tensor.uniform_, Tensor.exponential_, Tensor.random_, Tensor.bernoulli_)
+_FILL = (
+    Tensor.normal_,
+    Tensor.uniform_,
+    Tensor.exponential_,
+    Tensor.random_,
+    Tensor.bernoulli_,
+    Tensor.geometric_,
+    Tensor.cauchy_,
+    Tensor.log_normal_,
+)
 
 # Draw by the values of their first argument, through which no gradient goes.
-_BY_VALUE = (torch.bernoulli, Tensor.bernoulli)
+_BY_VALUE = (torch.bernoulli, Tensor.bernoulli, torch.poisson, torch.multinomial, Tensor.multinomial, torch.normal)
 
-_DRAWING = frozenset({*_FACTORS, *_AFFINE, *_LIKE, *_FILL, *_BY_VALUE})
+_DRAWING = frozenset({*_FACTORS, *_AFFINE, *_LIKE, *_FILL, *_BY_VALUE, functional.rrelu})
+
+# Make a tensor for each model, since it may be filled with what differs from model to model.
+_MAKE = (torch.empty, torch.zeros, Tensor.new_empty, Tensor.new_zeros, torch.empty_like, torch.zeros_like)
 
 
 class Draws(TorchFunctionMode):
@@ -59,7 +71,7 @@ class Draws(TorchFunctionMode):
         self.states = list(states)
         # something that each model has of its own, so that `vmap` knows what belongs to it
         self.tokens = torch.arange(len(self.states))
-        self._token: Tensor | None = None
+        self._token = self.tokens[0]
 
     @contextmanager
     def of(self, token: Tensor) -> Iterator[None]:
@@ -73,8 +85,11 @@ class Draws(TorchFunctionMode):
     ) -> Any:
         """Draw for each model, or let a function pass that draws nothing."""
         named = dict(kwargs or {})
-        if func in _NEW:
+        if func in _NEW or (func is torch.normal and isinstance(args[0] if args else named.get("mean"), int | float)):
             return self._each(lambda: func(*args, **named))
+        if func in _MAKE:
+            made = func(*args, **named)
+            return made if made.dtype == torch.bool else made + torch.zeros_like(self._token, dtype=made.dtype)
         x, *rest = args or [named.pop("input", None)]
         if func in _DRAWING and isinstance(x, Tensor) and x.device.type == "cpu":
             return self._drawn(func, x, rest, named)
@@ -89,7 +104,9 @@ class Draws(TorchFunctionMode):
     def _drawn(self, func: Callable[..., Any], x: Tensor, rest: Sequence[Any], named: dict[str, Any]) -> Tensor:
         filled = functools.partial(_like, x.shape, x.stride(), x.dtype)
         if func in _BY_VALUE:
-            return self._each(lambda probs: func(probs, *rest, **named), x.detach())
+            return self._by_value(func, x, *rest, **named)
+        if func is functional.rrelu:
+            return self._leaky(x, *rest, **named)
         if func in _LIKE:
             return self._each(lambda: func(filled(0), *rest, **named))
         if func in _FILL:
@@ -111,6 +128,40 @@ class Draws(TorchFunctionMode):
 
         factors, added = self._each(line).unbind()
         return x.mul_(factors).add_(added) if is_inplace else x * factors + added
+
+    def _by_value(self, func: Callable[..., Tensor], *args: Any, **named: Any) -> Tensor:
+        tensors = [each for each in args if isinstance(each, Tensor)]
+
+        def draw(*values: Tensor) -> Tensor:
+            own = iter(values)
+            return func(*(next(own) if isinstance(each, Tensor) else each for each in args), **named)
+
+        drawn = self._each(draw, *(tensor.detach() for tensor in tensors))
+        if drawn.is_floating_point():
+            # their gradient is zero, which is not the same as none
+            for tensor in tensors:
+                drawn = torch.where(torch.zeros((), dtype=torch.bool), tensor, drawn)
+        return drawn
+
+    def _leaky(
+        self,
+        x: Tensor,
+        lower: float = 1.0 / 8,
+        upper: float = 1.0 / 3,
+        training: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+        inplace: bool = False,  # noqa: FBT001, FBT002
+    ) -> Tensor:
+        """`torch.nn.functional.rrelu`, which draws a slope for every number that is not above zero."""
+        if not training:
+            return functional.leaky_relu(x, (lower + upper) / 2, inplace)
+
+        def slopes(values: Tensor) -> Tensor:
+            noise = torch.empty_like(values)
+            torch.ops.aten.rrelu_with_noise(values, noise, lower, upper, training)
+            return noise
+
+        factors = self._each(slopes, x.detach())
+        return x.mul_(factors) if inplace else x * factors
 
     def _attention(
         self,

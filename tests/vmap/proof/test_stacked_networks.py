@@ -161,6 +161,43 @@ class Coins(Net):
         return super().forward(x * torch.bernoulli(torch.full((2,), 0.5)) if self.training else x)
 
 
+class Leaky(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(nn.functional.rrelu(x, training=self.training))
+
+
+class Sampling(Net):
+    """Two normal distributions, around what is learnt and with what is learnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spread = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        sampled = torch.distributions.Normal(x, self.spread(x).abs() + 0.1).rsample()
+        return super().forward(sampled + 0.1 * torch.normal(x, x.abs()))
+
+
+class Straight(Net):
+    """Rounds by chance, with a gradient as if it did not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        share = torch.sigmoid(super().forward(x))
+        return share + (torch.bernoulli(share) - share).detach() if self.training else share
+
+
+class Filling(Net):
+    """Fills a tensor of its own, column by column."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        filled = torch.zeros(len(x), 2)
+        for i, column in enumerate(x.unbind(1)):
+            filled[:, i] = column * self.inner.bias[0]
+        return super().forward(filled)
+
+
 class Unused(Net):
     """A layer that takes no part."""
 
@@ -186,6 +223,10 @@ STACKED = [
     Attending,
     Choosing,
     Coins,
+    Leaky,
+    Sampling,
+    Straight,
+    Filling,
     Unused,
 ]
 
