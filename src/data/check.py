@@ -121,14 +121,7 @@ def _inputs(given: Any, spec: DataSpec, problems: list[str]) -> Tensor | None:
     x = _tensor("x", given, problems)
     if x is None:
         return None
-    if x.ndim == 1 and spec.n_features == 1:
-        x = x.unsqueeze(1)
-    if x.ndim != 2 or x.shape[1] != spec.n_features:
-        problems.append(
-            f"x has the shape {_shape(x)}; spec.n_features={spec.n_features} asks for (n, {spec.n_features})"
-        )
-        return None
-    return _as_float32("x", x, spec.feature_names, problems)
+    return _as_columns("x", x, "n_features", spec.n_features, spec.feature_names, problems)
 
 
 def _targets(given: Any, spec: DataSpec, problems: list[str]) -> Tensor | None:
@@ -136,14 +129,7 @@ def _targets(given: Any, spec: DataSpec, problems: list[str]) -> Tensor | None:
     if y is None:
         return None
     if spec.task == "regression":
-        if y.ndim == 1 and spec.n_outputs == 1:
-            y = y.unsqueeze(1)
-        if y.ndim != 2 or y.shape[1] != spec.n_outputs:
-            problems.append(
-                f"y has the shape {_shape(y)}; spec.n_outputs={spec.n_outputs} asks for (n, {spec.n_outputs})"
-            )
-            return None
-        return _as_float32("y", y, spec.class_names, problems)
+        return _as_columns("y", y, "n_outputs", spec.n_outputs, spec.class_names, problems)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y.squeeze(1)
     if y.ndim != 1:
@@ -151,6 +137,18 @@ def _targets(given: Any, spec: DataSpec, problems: list[str]) -> Tensor | None:
         problems.append(f"y has the shape {_shape(y)}; a {spec.task} task asks for labels (n,){more}")
         return None
     return _as_labels(y, len(spec.class_names), problems)
+
+
+def _as_columns(
+    name: str, tensor: Tensor, key: str, n: int, columns: Sequence[str], problems: list[str]
+) -> Tensor | None:
+    """Numbers (n, columns) in float32."""
+    if tensor.ndim == 1 and n == 1:
+        tensor = tensor.unsqueeze(1)
+    if tensor.ndim != 2 or tensor.shape[1] != n:
+        problems.append(f"{name} has the shape {_shape(tensor)}; spec.{key}={n} asks for (n, {n})")
+        return None
+    return _as_float32(name, tensor, columns, problems)
 
 
 def _as_labels(y: Tensor, n_classes: int, problems: list[str]) -> Tensor | None:

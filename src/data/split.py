@@ -5,7 +5,6 @@ import torch
 from numpy.typing import NDArray
 
 from src.data.base import Part
-from src.data.ranges import check_range
 
 
 def n_test_samples(n: int, test_size: float) -> int:
@@ -14,7 +13,8 @@ def n_test_samples(n: int, test_size: float) -> int:
     Raises:
         ValueError: If ``test_size`` is not strictly between 0 and 1, or leaves a part empty.
     """
-    check_range("data.test_size", test_size, low=0, high=1, open_low=True, open_high=True)
+    if not 0 < test_size < 1:
+        raise ValueError(f"data.test_size must be between 0 and 1, exclusive, got {test_size!r}")
     n_test = int(np.ceil(n * test_size))
     if not 0 < n_test < n:
         raise ValueError(f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on, not at least 1")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,7 @@ def read_json(path: Path, *, instead: str) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         UnreadableError: If it holds anything else.
     """
-    try:
-        found = parse_json(read_bytes(path, instead=instead).decode("utf-8"))
-    except PARSE_ERRORS as error:
-        raise UnreadableError(path, error, instead) from error
-    if not isinstance(found, dict):
-        raise UnreadableError(path, "it holds no mapping", instead)
-    return found
+    return _mapping(path, instead, parse_json)
 
 
 def read_yaml(path: Path, *, instead: str) -> dict[str, Any]:
@@ -101,8 +96,12 @@ def read_yaml(path: Path, *, instead: str) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         UnreadableError: If it holds anything else.
     """
+    return _mapping(path, instead, parse_yaml)
+
+
+def _mapping(path: Path, instead: str, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
-        found = parse_yaml(read_bytes(path, instead=instead).decode("utf-8"))
+        found = parse(read_bytes(path, instead=instead).decode("utf-8"))
     except PARSE_ERRORS as error:
         raise UnreadableError(path, error, instead) from error
     if not isinstance(found, dict):

@@ -8,7 +8,6 @@ import torch
 from sklearn.model_selection import train_test_split
 
 from src.data.base import Part
-from src.data.ranges import check_range
 from src.data.split import as_part, n_test_samples, shuffled_split
 from tests.tasks.runs import generator_states
 
@@ -39,29 +38,6 @@ def test_test_size_outside_zero_and_one_is_refused(test_size: float) -> None:
 def test_test_size_that_leaves_nothing_to_train_on_is_refused() -> None:
     with pytest.raises(ValueError, match=r"data\.test_size=0\.95 of 10 samples leaves 0 to train on"):
         n_test_samples(10, 0.95)
-
-
-@pytest.mark.parametrize(("value", "inside"), [(0, False), (1, False), (0.5, False), (0.5, True)])
-def test_values_in_the_range_pass(value: float, inside: bool) -> None:  # noqa: FBT001 - pytest passes it by name
-    check_range("key", value, low=0, high=1, open_low=inside, open_high=inside)
-
-
-@pytest.mark.parametrize("value", [-1e-9, 1.1, math.nan, math.inf, True])
-def test_values_outside_the_range_are_refused(value: float) -> None:
-    with pytest.raises(ValueError, match=r"key must be between 0 and 1, got"):
-        check_range("key", value, low=0, high=1)
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_bounds_are_refused_where_they_are_outside(value: float) -> None:
-    with pytest.raises(ValueError, match="key must be between 0 and 1, exclusive, got"):
-        check_range("key", value, low=0, high=1, open_low=True, open_high=True)
-
-
-def test_a_range_without_an_end_says_only_its_start() -> None:
-    check_range("key", 1e300, low=2)
-    with pytest.raises(ValueError, match=r"key must be at least 2, got 1$"):
-        check_range("key", 1, low=2)
 
 
 def test_arrays_become_float32_and_int64() -> None:

@@ -71,7 +71,7 @@ class Draws(TorchFunctionMode):
         self.states = list(states)
         # something that each model has of its own, so that `vmap` knows what belongs to it
         self.tokens = torch.arange(len(self.states))
-        self._token = self.tokens[0]
+        self._token = torch.tensor(0)
 
     @contextmanager
     def of(self, token: Tensor) -> Iterator[None]:
