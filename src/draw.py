@@ -27,10 +27,11 @@ log = logging.getLogger(__name__)
 
 
 def draw(cfg: DictConfig) -> list[Path]:
-    """Rebuild a run from its directory alone, and draw it into its ``plots/``.
+    """Rebuild a run from its directory alone, and draw it into its ``plots/``, or another folder.
 
     Args:
-        cfg: Holds ``run``, ``checkpoint``, ``pictures`` and ``trusted_modules``, as conf/draw.yaml describes them.
+        cfg: Holds ``run``, ``folder``, ``checkpoint``, ``pictures`` and ``trusted_modules``, as conf/draw.yaml
+            describes them.
 
     Returns:
         The files that were written.
@@ -38,7 +39,8 @@ def draw(cfg: DictConfig) -> list[Path]:
     Raises:
         ConfigError: If the directory, the checkpoint or a name is wrong, or a picture that was asked for does not fit.
     """
-    run = RunDir(Path(cfg.run))
+    run = RunDir(Path(cfg.run).expanduser())
+    folder = run.plots if cfg.get("folder") is None else Path(cfg.folder).expanduser()
     trusted = trusted_modules(cfg.get("trusted_modules"))
     run_cfg = run.config(trusted=trusted)
     with without_scipy_signal():
@@ -58,7 +60,7 @@ def draw(cfg: DictConfig) -> list[Path]:
         _refuse(run, {name: pictures.needs(name) for name in names if name not in fitting})
     files = []
     for name in fitting:
-        file = run.plots / ("training.gif" if name == "gif" else f"{name}.png")
+        file = folder / ("training.gif" if name == "gif" else f"{name}.png")
         if name == "gif":
             write_atomically(file, animate(run.frames))
         else:

@@ -36,7 +36,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     Raises:
         ConfigError: If the directory, the checkpoint or an override does not fit.
     """
-    run = RunDir(Path(cfg.run))
+    run = RunDir(Path(cfg.run).expanduser())
     trusted = trusted_modules(cfg.get("trusted_modules"))
     stored = run.config(trusted=trusted)
     run_cfg = override(stored, cfg.overrides)

@@ -92,9 +92,18 @@ def read_jobs(sweep_dirs: Iterable[Path]) -> list[JobRecord]:
 
 
 def find_runs(sweep_dir: Path) -> list[Path]:
-    """List the run directories below a directory, at any depth, in natural order: 2 before 10."""
-    found = []
-    for folder, children, _ in os.walk(sweep_dir):
+    """List the run directories below a directory, at any depth, in natural order: 2 before 10.
+
+    One that may not be looked into counts as one.
+    """
+    found: list[Path] = []
+
+    def keep(error: OSError) -> None:
+        # one that may not be looked into; what is wrong with its files is told when they are read
+        if isinstance(error, PermissionError) and Path(error.filename) != sweep_dir:
+            found.append(Path(error.filename))
+
+    for folder, children, _ in os.walk(sweep_dir, onerror=keep):
         here = Path(folder)
         if here != sweep_dir and is_run(here):
             found.append(here)

@@ -29,7 +29,7 @@ def compose_train(overrides: Sequence[str] = (), *, run_dir: Path | str | None =
     source = Source("train", CONF_DIR)
     try:
         cfg = source.compose(overrides)
-        directory = Path(run_dir or cfg.hydra.run.dir).resolve()
+        directory = Path(run_dir or cfg.hydra.run.dir).expanduser().resolve()
         choices = cfg.hydra.runtime.choices
     except Exception as error:
         message = source.explain(error, overrides)
@@ -66,8 +66,8 @@ def absolute_run_dir(given: Any, default: Path) -> Any:
         default: What is meant by None.
     """
     if given is None:
-        return str(default.absolute())
-    return str(Path(given).absolute()) if fits(given, Directory) else given
+        return str(default.expanduser().absolute())
+    return str(Path(given).expanduser().absolute()) if fits(given, Directory) else given
 
 
 def override(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:

@@ -15,8 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config import interrupts
 from src.config.compose import CONF_DIR, given_overrides
+from src.config.errors import ConfigError
 from src.config.explain import FULL_ERROR, Source
 from src.config.origins import VERSION_BASE
+from src.config.paths import with_paths
 from src.config.resolvers import register_resolvers
 
 
@@ -58,7 +60,10 @@ def entry(
         def main(cfg: DictConfig | None = None) -> Any:
             if cfg is not None:
                 return function(cfg)
-            argv = sys.argv[1:]
+            try:
+                argv = with_paths(sys.argv[1:], is_sweep=_is_sweep(sys.argv[1:]))
+            except ConfigError as error:
+                _fail(str(error))
             if rest is not None:
                 own = OmegaConf.load(conf_dir / f"{config_name}.yaml")
                 argv = split_argv(argv, [str(key) for key in own], rest=rest)
@@ -190,6 +195,10 @@ def _below_job(traceback: TracebackType | None) -> TracebackType | None:
             return frame.tb_next
         frame = frame.tb_next
     return traceback
+
+
+def _is_sweep(argv: Sequence[str]) -> bool:
+    return any(each in ("-m", "--multirun", "hydra.mode=MULTIRUN") for each in argv)
 
 
 def _arguments(argv: Sequence[str]) -> list[str]:

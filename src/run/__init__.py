@@ -4,7 +4,7 @@
 
     <run>/
       .hydra/        config.yaml, overrides.yaml, hydra.yaml: what was asked (`directory`)
-      train.log      what was said; Hydra writes it
+      train.log      what was said (`log`)
       metrics.csv    a row per measured epoch (`metrics`)
       checkpoints/   best.ckpt, last.ckpt: weights and optimiser (`src.tasks.checkpoint`); while training goes on also
                      last.previous.ckpt, the one before last.ckpt

@@ -44,7 +44,12 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
         keep: Where the file goes that stands in its place; None for nowhere.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    except OSError as error:
+        # in the name that is known
+        error.filename = str(path)
+        raise
     waiting = _together.get()
     try:
         with os.fdopen(handle, "wb") as file:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.config.compose import CONF_DIR, given_overrides, set_run_dir
 from src.config.entry import RefusedError
 from src.config.errors import ConfigError
 from src.config.explain import Source
+from src.config.paths import in_quotes
 from src.config.schema import check_hydra
 from src.launch.ranks import be_alone, check_processes
 from src.sweep.jobs import Job
@@ -35,6 +36,7 @@ class BeforeRun(Callback):
             SystemExit: After a dry run.
         """
         try:
+            _with_home(config, "run")
             job = _job(config)
             source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
             _check_hydra(config, is_sweep=False)
@@ -64,9 +66,22 @@ class BeforeRun(Callback):
                 )
             )
         try:
+            _with_home(config, "sweep")
             _check_hydra(config, is_sweep=True)
         except ConfigError as error:
             raise RefusedError(error) from error
+
+
+def _with_home(config: DictConfig, place: str) -> None:
+    """Let ``~`` be the home directory in the files too; on the command line it is by now (`src.config.paths`)."""
+    node: Any = OmegaConf.to_container(config.hydra[place], resolve=False)
+    given = str(node["dir"])
+    if given.startswith("~"):
+        meant = str(Path(given).expanduser())
+        with open_dict(config), read_write(config):
+            config.hydra[place].dir = meant
+            # what the jobs of a sweep are composed from
+            config.hydra.overrides.hydra.append(f"hydra.{place}.dir={in_quotes(meant)}")
 
 
 def _check_hydra(config: DictConfig, *, is_sweep: bool) -> None:

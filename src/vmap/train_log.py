@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from src.run.log import Log
 from src.sweep.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -57,21 +58,12 @@ def say(job: Job, *lines: tuple[str, str]) -> None:
             own_log.say(module, text)
 
 
-class _File(logging.FileHandler):
+class _File(Log):
     """A file that, should it not be to be written, is a warning: it ends no model, and no stack."""
 
-    is_broken = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a line."""
-        if self.is_broken:
-            return
-        try:
-            super().emit(record)
-        except OSError as error:
-            # before the warning, which may come here too
-            self.is_broken = True
-            log.warning("no log of a job: %s", error)
+    def lost(self, error: OSError) -> None:
+        """Warn."""
+        log.warning("no log of a job: %s", error)
 
 
 def _handlers(job: Job) -> Iterator[logging.Handler]:

@@ -1,0 +1,47 @@
+"""What a run says, in a file: beside its results, and never in their way."""
+
+import contextlib
+import logging
+import sys
+from typing import Any
+
+
+class Log(logging.FileHandler):
+    """Appends to a file; after the first line that it cannot write it says no more.
+
+    A directory that one may only read holds a log that is finished. On a disk that is full, the files that matter fail
+    with a message of their own.
+    """
+
+    is_lost = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, if all before it could be written."""
+        if self.is_lost:
+            return
+        try:
+            super().emit(record)
+        except OSError as error:
+            # it cannot be opened
+            self._lose(error)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Lose the file where the system refuses a write; what else goes wrong with a record is shown."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._lose(error)
+        else:
+            super().handleError(record)
+
+    def lost(self, error: OSError) -> None:
+        """Called once, with why."""
+
+    def _lose(self, error: OSError) -> None:
+        self.is_lost = True
+        # with the text that it has no room for, and that would raise once more when it is flushed at the end
+        stream: Any = self.stream
+        self.stream = None  # type: ignore[assignment]  # as it is before it is opened
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+        self.lost(error)
