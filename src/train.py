@@ -32,6 +32,7 @@ from src.hints.rules import command
 from src.launch import ranks
 from src.record import Recorder, record_failed_job
 from src.run.directory import RunDir
+from src.run.files import named
 from src.run.lock import locked
 from src.run.trial import PrunedError
 
@@ -63,7 +64,8 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         try:
             with without_scipy_signal():
                 from src.fit import fit  # and with it torch
-            fitted = fit(cfg, run, resume=claim == "resume", show=is_first and not is_job)
+            with named(run.path):
+                fitted = fit(cfg, run, resume=claim == "resume", show=is_first and not is_job)
         except PrunedError as pruned:
             log.info("%s: %s", pruned, run.path)
             return recorder.pruned(pruned).value

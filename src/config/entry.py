@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ class _Job:
 
         hydra: Any = HydraConfig.get()
         overrides = given_overrides(hydra)
-        with _full_error(self.full_error):
+        with _full_error(self.full_error), _quiet_threads(self):
             try:
                 self.source.check(cfg, choices=hydra.runtime.choices, overrides=overrides)
                 return self.function(cfg)
@@ -168,6 +169,26 @@ def _raise(error: Exception, job: _Job, argv: Sequence[str]) -> NoReturn:
 def _fail(message: str, *, status: int = 1) -> NoReturn:
     sys.stderr.write(f"{message.strip()}\n")
     raise SystemExit(status) from None
+
+
+@contextmanager
+def _quiet_threads(job: _Job) -> Iterator[None]:
+    """Let threads that write, as TensorBoard's do, end without a traceback where the file system refuses.
+
+    Whoever gave them something to write meets the same error at the next record, or when the file is closed.
+    """
+    before = threading.excepthook
+
+    def show(args: threading.ExceptHookArgs) -> None:
+        error = args.exc_value
+        if job.full_error == "1" or not isinstance(error, OSError) or job.source.explain(error, []) is None:
+            before(args)
+
+    threading.excepthook = show
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextmanager

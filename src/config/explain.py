@@ -95,7 +95,7 @@ class Source:
             return self._not_an_option(overrides)
         if isinstance(error, OSError):
             return _file(error)
-        return str(error) if isinstance(error, yaml.YAMLError) else None
+        return str(error) if isinstance(error, yaml.YAMLError) else _database(error)
 
     def help(self, overrides: Sequence[str]) -> str:
         """Usage, the groups with their options, and the configuration that these overrides give."""
@@ -237,6 +237,17 @@ def _file(error: OSError) -> str | None:
         return None
     what = "a file cannot be written" if error.filename is None else _short(os.fsdecode(error.filename))
     return f"{what}: {_REASONS[error.errno]}\n{FULL_ERROR}=1 shows the whole traceback."
+
+
+def _database(error: Exception) -> str | None:
+    """What SQLite says below an error of what uses it, of a disk that is full or a file that may not be written."""
+    cause: BaseException | None = error
+    while cause is not None and type(cause).__module__ != "sqlite3":
+        cause = cause.__cause__
+    if cause is None or not re.search("disk is full|disk I/O error|readonly database|unable to open", str(cause)):
+        return None
+    what = "the database of a search cannot be written"
+    return f"{what}: {cause}; make room, or choose another directory\n{FULL_ERROR}=1 shows the whole traceback."
 
 
 def _short(path: str) -> str:

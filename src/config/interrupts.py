@@ -88,6 +88,19 @@ def handle_again() -> None:
 
 
 @contextmanager
+def unheard_by_children() -> Iterator[None]:
+    """Keep what a terminal sends to all of its processes from those that are started inside, from their first moment on.
+
+    Whoever has started them hears it, and ends them as it should. They inherit what is blocked; here it waits.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def heeded() -> Iterator[None]:
     """Let a signal wait for the end of the epoch, which whoever trains looks for by `until_asked`.
 

@@ -76,7 +76,9 @@ class JoblibWorkers:
             pool = ProcessPoolExecutor(1, env=dict(environment), initializer=_prepare, initargs=(parent_lock(),))
             self._pools[slot] = pool
         name = sweep.config.hydra.job.name
-        future: Future[JobReturn] = self._pools[slot].submit(sweep.run, job, job_id=f"{name}_{job.number}")
+        # the process is started here
+        with interrupts.unheard_by_children():
+            future: Future[JobReturn] = self._pools[slot].submit(sweep.run, job, job_id=f"{name}_{job.number}")
         return future
 
     def _outcome(self, future: "Future[JobReturn]", job: JobSpec, slot: int) -> JobReturn:
@@ -90,7 +92,5 @@ class JoblibWorkers:
 
 
 def _prepare(lock: Path) -> None:
-    # the process that started the sweep gets Ctrl-C too, and stops this one
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _kept.enter_context(interrupts.handled(signal.SIGTERM))
     die_with_parent(lock)

@@ -79,6 +79,17 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
 
 
 @contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Name a path in an error of the file system that names none, as one of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
 def written_together() -> Iterator[None]:
     """Put the files that are written inside into their places at its end, after one flush instead of one for each.
 

@@ -25,7 +25,7 @@ class Log(logging.FileHandler):
             # it cannot be opened
             self._lose(error)
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Lose the file where the system refuses a write; what else goes wrong with a record is shown."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
@@ -40,7 +40,7 @@ class Log(logging.FileHandler):
         self.is_lost = True
         # with the text that it has no room for, and that would raise once more when it is flushed at the end
         stream: Any = self.stream
-        self.stream = None  # type: ignore[assignment]  # as it is before it is opened
+        self.stream = None
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()

@@ -19,7 +19,7 @@ from src.analysis.tables import End
 from src.compat.torchmetrics import without_scipy_signal
 from src.config.compose import quoted
 from src.config.errors import ConfigError
-from src.run.files import remove_parts
+from src.run.files import named, remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs, expand, first_values
@@ -47,7 +47,7 @@ def guarded(config: DictConfig) -> Iterator[None]:
     refuse_hopeless(config)
     refuse_other_runs(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
-    with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"):
+    with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir):
         log.info("sweep directory: %s", config.hydra.sweep.dir)
         remove_parts(sweep_dir)
         try:

@@ -94,7 +94,8 @@ def _train(
             bar.begin()
             try:
                 outcomes = train_stack(stack.jobs, options, progress=bar, factory=factory)
-            except NotStackedError as error:
+            # and where the file system refuses what a stack writes, which is more than a single run does
+            except (NotStackedError, OSError) as error:
                 failed += [(job, str(error)) for job in stack.jobs]
                 continue
             # what a stack meets, such as too little memory, must not end the others
