@@ -62,9 +62,9 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         if claim == "completed":
             return recorder.stored().value
         try:
-            with without_scipy_signal():
+            with interrupts.meant(), without_scipy_signal():
                 from src.fit import fit  # and with it torch
-            with named(run.path):
+            with interrupts.meant(), named(run.path):
                 fitted = fit(cfg, run, resume=claim == "resume", show=is_first and not is_job)
         except PrunedError as pruned:
             log.info("%s: %s", pruned, run.path)

@@ -113,8 +113,9 @@ class _Job:
         overrides = given_overrides(hydra)
         with _full_error(self.full_error), _quiet_threads(self):
             try:
-                self.source.check(cfg, choices=hydra.runtime.choices, overrides=overrides)
-                return self.function(cfg)
+                with interrupts.meant():
+                    self.source.check(cfg, choices=hydra.runtime.choices, overrides=overrides)
+                    return self.function(cfg)
             except Exception as error:
                 message = self.source.explain(error, overrides)
                 if hydra.mode != RunMode.RUN and self.tolerate is not None:
@@ -141,7 +142,7 @@ def _call(job: _Job, main: Callable[[], Any], argv: Sequence[str]) -> None:
     shown, sys.argv = sys.argv, [sys.argv[0], *argv]
     try:
         # set, it makes Hydra raise what it would otherwise print
-        with _full_error("1"):
+        with _full_error("1"), interrupts.meant():
             if {"--help", "-h"} & set(argv):
                 # Hydra's own parses the defaults anew for every group, and takes a second for it
                 sys.stdout.write(source.help(_arguments(argv)))

@@ -88,8 +88,23 @@ def handle_again() -> None:
 
 
 @contextmanager
+def meant() -> Iterator[None]:
+    """Take whatever goes wrong after a signal for what it is: imports and libraries turn an interrupt into errors.
+
+    Raises:
+        KeyboardInterrupt: In the place of an error after a signal.
+    """
+    try:
+        yield
+    except Exception as error:
+        if asked():
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextmanager
 def unheard_by_children() -> Iterator[None]:
-    """Keep what a terminal sends to all of its processes from those that are started inside, from their first moment on.
+    """Keep what a terminal sends to all of its processes from those that are started inside, from the first moment on.
 
     Whoever has started them hears it, and ends them as it should. They inherit what is blocked; here it waits.
     """

@@ -72,12 +72,12 @@ class JoblibWorkers:
     def _submit(self, slot: int, environment: Mapping[str, str], sweep: Sweep, job: JobSpec) -> "Future[JobReturn]":
         from joblib.externals.loky import ProcessPoolExecutor
 
-        if slot not in self._pools:
-            pool = ProcessPoolExecutor(1, env=dict(environment), initializer=_prepare, initargs=(parent_lock(),))
-            self._pools[slot] = pool
         name = sweep.config.hydra.job.name
-        # the process is started here
+        # which start the process, and another one that keeps an eye on what they share
         with interrupts.unheard_by_children():
+            if slot not in self._pools:
+                pool = ProcessPoolExecutor(1, env=dict(environment), initializer=_prepare, initargs=(parent_lock(),))
+                self._pools[slot] = pool
             future: Future[JobReturn] = self._pools[slot].submit(sweep.run, job, job_id=f"{name}_{job.number}")
         return future
 

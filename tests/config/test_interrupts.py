@@ -52,6 +52,18 @@ def test_the_epoch_that_hears_a_signal_is_the_last(sent: signal.Signals) -> None
     assert begun == [0, 1, 2]
 
 
+def test_what_goes_wrong_after_a_signal_is_an_interrupt() -> None:
+    def fall() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+        raise ImportError("cut short")
+
+    with interrupts.handled(), pytest.raises(KeyboardInterrupt), interrupts.meant():
+        fall()
+    with pytest.raises(ImportError), interrupts.handled(), interrupts.meant():
+        raise ImportError("of its own")
+
+
 def test_without_a_signal_all_epochs_run() -> None:
     with interrupts.handled(), interrupts.heeded():
         assert list(interrupts.until_asked(range(5))) == [0, 1, 2, 3, 4]
