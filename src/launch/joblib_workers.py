@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,10 @@ class JoblibWorkers:
         from joblib.externals.loky import ProcessPoolExecutor
 
         name = sweep.config.hydra.job.name
-        # which start the process, and another one that keeps an eye on what they share
+        with interrupts.unheard_by_children():
+            # started with the first process otherwise, after which that would hear SIGINT again
+            resource_tracker.ensure_running()
+        # which start the process
         with interrupts.unheard_by_children():
             if slot not in self._pools:
                 pool = ProcessPoolExecutor(1, env=dict(environment), initializer=_prepare, initargs=(parent_lock(),))
@@ -92,5 +96,8 @@ class JoblibWorkers:
 
 
 def _prepare(lock: Path) -> None:
+    # the process that started the sweep gets these too, and stops this one
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     _kept.enter_context(interrupts.handled(signal.SIGTERM))
     die_with_parent(lock)
