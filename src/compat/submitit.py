@@ -32,8 +32,14 @@ class LocalJob(SubmititJob[R]):
         super().__init__(folder, job_id=str(process.pid), process=process)
         self._leader = process
 
-    def kill(self) -> None:
-        """Kill it with all that it has started, and wait for its end."""
+    def ask(self) -> None:
+        """Ask it to end by SIGTERM, which the leader hands on."""
+        self._leader.terminate()
+
+    def kill(self, *, grace_s: float = 0.0) -> None:
+        """Give it so many seconds to end, then kill it with all that it has started, and wait for its end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._leader.wait(grace_s)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._leader.pid, signal.SIGKILL)
         self._leader.wait()

@@ -15,6 +15,9 @@ from src.launch.submission import Submission, has_result, outcome
 
 _POLL_S = 0.2
 
+# Seconds in which a job comes to the end of its epoch and writes a checkpoint.
+_GRACE_S = 2.0
+
 Handle = LocalJob[JobReturn]
 
 
@@ -38,7 +41,7 @@ def run_locally(
         assert isinstance(handle, LocalJob)
         return handle
 
-    return run_in_slots(jobs, len(environments), start=start, wait=_wait, outcome=_outcome, stop=_kill)
+    return run_in_slots(jobs, len(environments), start=start, wait=_wait, outcome=_outcome, stop=_end)
 
 
 def _wait(running: Running[Handle]) -> list[Handle]:
@@ -53,6 +56,16 @@ def _outcome(handle: Handle, job: JobSpec, _: int) -> JobReturn:
     return job.died(f"its process was killed (out of memory?); its output is in {output}; repeat the command to go on")
 
 
-def _kill(running: Running[Handle]) -> None:
+def _end(running: Running[Handle]) -> None:
+    """End all, each after the epoch that it trains, if that does not take too long."""
     for handle in running:
-        handle.kill()
+        handle.ask()
+    end = time.monotonic() + _GRACE_S
+    try:
+        for handle in running:
+            handle.kill(grace_s=max(0.0, end - time.monotonic()))
+    except BaseException:
+        # a second signal, say
+        for handle in running:
+            handle.kill()
+        raise

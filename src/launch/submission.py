@@ -1,12 +1,14 @@
 """What `slurm` and `local` share: a job as submitit carries it to another process, and what came of it."""
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn
 
+from src.config import interrupts
 from src.launch.job import JobSpec, Sweep
 from src.launch.parent_death import die_with_parent
 from src.launch.resources import cap_threads
@@ -33,10 +35,14 @@ class Submission:
         """Run the job."""
         import submitit
 
-        if self.lock is not None:
-            die_with_parent(self.lock)
         cap_threads(os.environ.get("SLURM_CPUS_PER_TASK"))
-        return self.sweep.run(self.job, job_id=submitit.JobEnvironment().job_id)
+        job_id = submitit.JobEnvironment().job_id
+        if self.lock is None:
+            return self.sweep.run(self.job, job_id=job_id)
+        die_with_parent(self.lock)
+        # on this machine SIGTERM ends a job; a cluster sends it to one that is to go on elsewhere
+        with interrupts.handled(signal.SIGTERM):
+            return self.sweep.run(self.job, job_id=job_id)
 
     def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
         """The job again: its directory tells where to go on."""
