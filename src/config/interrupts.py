@@ -96,8 +96,9 @@ def meant() -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
-        if asked():
+    except (Exception, SystemExit) as error:
+        # Lightning's trainers end the process with status 1
+        if asked() and (not isinstance(error, SystemExit) or error.code == 1):
             raise KeyboardInterrupt from error
         raise
 

@@ -64,6 +64,17 @@ def test_what_goes_wrong_after_a_signal_is_an_interrupt() -> None:
         raise ImportError("of its own")
 
 
+@pytest.mark.parametrize(("status", "meant"), [(1, KeyboardInterrupt), (0, SystemExit)])
+def test_an_end_with_status_1_after_a_signal_is_an_interrupt(status: int, meant: type[BaseException]) -> None:
+    def fall() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+        raise SystemExit(status)
+
+    with interrupts.handled(), pytest.raises(meant), interrupts.meant():
+        fall()
+
+
 def test_without_a_signal_all_epochs_run() -> None:
     with interrupts.handled(), interrupts.heeded():
         assert list(interrupts.until_asked(range(5))) == [0, 1, 2, 3, 4]
