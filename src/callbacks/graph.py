@@ -46,10 +46,13 @@ def add_network(open_writers: Sequence[SummaryWriter], net: nn.Module, x: Tensor
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape of what every node gives out."""
+    """Notes the shape of what every node gives out.
 
-    def __init__(self, traced: fx.GraphModule) -> None:
-        super().__init__(traced)
+    Walks the graph without a `fx.GraphModule`, whose source text PyTorch would keep for as long as the process lives.
+    """
+
+    def __init__(self, net: nn.Module, graph: fx.Graph) -> None:
+        super().__init__(net, graph=graph)
         self.shapes: dict[str, list[int]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
@@ -79,7 +82,7 @@ def network_graph(net: nn.Module, x: Tensor) -> GraphDef:
     try:
         with torch.no_grad(), torch.random.fork_rng():
             graph = fx.Tracer().trace(net)
-            run = _Shapes(fx.GraphModule(net, graph))
+            run = _Shapes(net, graph)
             run.run(x)
     finally:
         for module, training in modes:

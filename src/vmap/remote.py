@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -42,8 +42,7 @@ class ChunkSweep(Sweep):
         self.enter()
         numbers, overrides = zip(*self.chunks[job.number], strict=True)
         outcomes = train_stack(list(compose_jobs(self.config, overrides, numbers)), self.options)
-        # configurations would be most of what travels
-        value = [replace(job_return(outcome), cfg=None, hydra_cfg=None) for outcome in outcomes]
+        value = [job_return(outcome) for outcome in outcomes]
         return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=value)
 
 

@@ -147,7 +147,7 @@ def _short(numbers: Sequence[int], *, most: int = 10) -> str:
 
 
 def job_return(outcome: Outcome) -> JobReturn:
-    """What a sweeper hears of a job, which is what it hears from an ordinary launcher."""
+    """What a sweeper hears of a job, which is what it hears from an ordinary launcher: nothing of its configuration."""
     job = outcome.job
     if outcome.error is not None:
         log.error("job %d failed: %s", job.number, outcome.error)
@@ -155,8 +155,6 @@ def job_return(outcome: Outcome) -> JobReturn:
     is_lost = not outcome.is_recorded
     return JobReturn(
         overrides=list(job.overrides),
-        cfg=job.cfg,
-        hydra_cfg=job.hydra_cfg,
         working_dir=str(job.run_dir),
         task_name=job.hydra_cfg.hydra.job.name,
         status=JobStatus.FAILED if is_lost else JobStatus.COMPLETED,
