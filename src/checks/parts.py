@@ -9,6 +9,7 @@ from torch import nn
 
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
+from src.config.keys import INSTEAD
 from src.data.check import spec_problems
 from src.data.spec import DataSpec
 from src.tasks.loop import names_of
@@ -97,7 +98,8 @@ def check_trainer(cfg: DictConfig, task: Any) -> None:
     """Refuse what a trainer can only do where it takes the steps; a task of `src.tasks` takes its own.
 
     Raises:
-        ConfigError: If gradients are to be clipped or added up; the message names the keys that do the same.
+        ConfigError: If gradients are to be clipped or added up, or its counts of batches are to mean something; the
+            message names the keys that do the same.
     """
     if getattr(task, "automatic_optimization", True):
         return
@@ -109,6 +111,10 @@ def check_trainer(cfg: DictConfig, task: Any) -> None:
                 f"trainer.{name}={value} {own}: leave it out; "
                 f"task.gradient_clip_val={value if name == 'gradient_clip_val' else 1} clips gradients, by their norm"
             )
+    for name in ("val_check_interval", "check_val_every_n_epoch", "log_every_n_steps", "min_epochs", "min_steps"):
+        value = cfg.trainer.get(name)
+        if value is not None:
+            raise ConfigError(f"trainer.{name}={value} {own}: leave it out; {INSTEAD[f'trainer.{name}']}")
     n, size = cfg.trainer.get("accumulate_grad_batches"), cfg.data.get("batch_size")
     if n not in (None, 1):
         same = "data.batch_size=null takes all samples in one step already"

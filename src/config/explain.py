@@ -13,7 +13,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
+from src.config.allowed import NotEmpty, refusal
 from src.config.errors import ConfigError, ToldError, suggest
+from src.config.keys import flatten
 from src.config.origins import hydra_at
 from src.config.schema import check, unknown
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from hydra.errors import InstantiationException, MissingConfigException
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+
+# What `hydra.verbose` takes: for all loggers or for none, or the names of some.
+_VERBOSE = bool | NotEmpty | list[NotEmpty]
 
 
 def parse(overrides: Sequence[str]) -> "list[Override]":
@@ -85,14 +90,15 @@ class Source:
             return (
                 self._appended(error, overrides)
                 or self._unknown_keys(overrides)
+                or self._unmergeable(error, overrides)
                 or self._unknown_group(error)
                 or _plain(error)
             )
         if isinstance(error, InterpolationResolutionError | MissingMandatoryValue):
             return " ".join([*([f"{error.full_key}:"] if error.full_key else []), str(error).splitlines()[0]])
         if isinstance(error, ValueError | AssertionError):
-            # Hydra's answer to +data=3 and to +=3
-            return self._not_an_option(overrides)
+            # Hydra's answer to +data=3 and to +=3, and OmegaConf's to model.net.hidden.x=3
+            return self._not_an_option(overrides) or self._unasserted(overrides) or self._unknown_keys(overrides)
         if isinstance(error, OSError):
             return _file(error)
         return str(error) if isinstance(error, yaml.YAMLError) else _database(error)
@@ -187,9 +193,37 @@ class Source:
         for each in parsed:
             if each in choices or each.is_add() or each.is_force_add():
                 continue
-            if hint := unknown(cfg, each.key_or_group, groups=self._groups()):
-                lines.append(f"{each.key_or_group} (command line: {each.input_line}): unknown key; {hint}")
+            key, value = each.key_or_group, each.value()
+            # a mapping is put into the one that is there, key by key
+            for path in [f"{key}.{name}" for name in flatten(value)] if isinstance(value, dict) and value else [key]:
+                hint = unknown(cfg, path, groups=self._groups())
+                lines += [f"{path} (command line: {each.input_line}): unknown key; {hint}"] if hint else []
         return "\n".join(lines) or None
+
+    def _unmergeable(self, error: Exception, overrides: Sequence[str]) -> str | None:
+        """Explain a list that was given for a mapping, and null where Hydra wants a value."""
+        line = str(error).splitlines()[0].removeprefix("Error merging override ")
+        each = next((each for each in parse(overrides) if str(each.input_line) == line), None)
+        if each is None:
+            return None
+        cause, given = str(error.__cause__), repr(each.value())
+        if "is not Optional" in cause:
+            why = "got null; allowed: a value"
+        elif "does not support deletion" in cause:
+            why = f"it has to have a value; give {each.key_or_group}=..."
+        elif isinstance(each.value(), list) and "Cannot merge" in cause:
+            why = f"got {given}; allowed: a mapping of keys"
+        else:
+            why = f"got {given}; {cause.splitlines()[0]}"
+        return f"{each.key_or_group} (command line: {line}): {why}"
+
+    def _unasserted(self, overrides: Sequence[str]) -> str | None:
+        """Explain a value of a key that Hydra reads before anything of ours is called."""
+        for each in parse(overrides):
+            key = each.key_or_group
+            if key == "hydra.verbose" and (refused := refusal(key, each.value(), _VERBOSE)):
+                return f"{key} (command line: {each.input_line}): {refused}"
+        return None
 
 
 def _first(choice: "Override") -> str | None:

@@ -88,6 +88,10 @@ INSTEAD = {
         "nothing ends a run before trainer.max_epochs but callbacks=early_stopping, which waits for "
         "callbacks.early_stopping.patience=... logged epochs"
     ),
+    "trainer.min_steps": (
+        "nothing ends a run before trainer.max_epochs but callbacks=early_stopping, which waits for "
+        "callbacks.early_stopping.patience=... logged epochs"
+    ),
     "trainer.val_check_interval": "task.eval_every_n_epochs=... measures validation every so many epochs",
     "trainer.gradient_clip_val": "task.gradient_clip_val=... clips gradients",
     "trainer.gradient_clip_algorithm": "task.gradient_clip_val=... clips gradients, always by their norm",

@@ -18,7 +18,7 @@ from src.config.allowed import NotEmpty, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
-from src.config.signature import full_name, parameters
+from src.config.signature import full_name, parameters, typed_parameters
 from src.config.values import OF_HYDRA, Epochs, Rate, leaves_of, required, wrong
 
 Node = NewType("Node", dict[str, Any])
@@ -146,9 +146,12 @@ def check_hydra(
     leaves: list[tuple[str, Any, Any]] = [(f"hydra.{place}.dir", hydra[place]["dir"], Directory)]
     found: dict[str, str] = {}
     for part in ("sweeper", "launcher") if is_sweep else ():
+        if not isinstance(hydra[part], dict) or "_target_" not in hydra[part]:
+            found[f"hydra.{part}._target_"] = f"no value; choose hydra/{part}=..."
         for path, node in _nodes(hydra[part], f"hydra.{part}"):
-            # who makes them knows more, such as the search space of a sampler
-            found |= dict(_check_node(node, path, hydra["runtime"]["choices"], is_whole=False))
+            # who makes what lies below a sweeper knows more, such as the search space of a sampler
+            is_whole = not path.startswith("hydra.sweeper.")
+            found |= dict(_check_node(node, path, hydra["runtime"]["choices"], is_whole=is_whole))
             leaves += leaves_of(node, path)
     for key, text in wrong(config, tree, leaves):
         found.setdefault(key, text)
@@ -206,12 +209,14 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
             elif not key and (conf_dir / str(name)).is_dir():
                 yield name, "not a key but a group; its file should begin with `# @package _global_`"
             else:
-                yield f"{prefix}{name}", f"unknown key; {suggest(str(name), list(hints), prefix=prefix)}"
+                hint = _instead(f"{prefix}{name}") or suggest(str(name), list(hints), prefix=prefix)
+                yield f"{prefix}{name}", f"unknown key; {hint}"
     elif hint == dict[str, Node | None] and isinstance(value, dict):
         for name, child in value.items():
             if isinstance(child, dict) and "_target_" not in child:
                 valid = [other for other, node in value.items() if isinstance(node, dict) and "_target_" in node]
-                yield f"{key}.{name}", f"no _target_; {suggest(name, valid, prefix=f'{key}.')}"
+                hint = _instead(f"{key}.{name}") or suggest(name, valid, prefix=f"{key}.")
+                yield f"{key}.{name}", f"no _target_; {hint}"
             else:
                 yield from _walk(child, Node | None, f"{key}.{name}", choices, conf_dir)
     elif hint in (Node, Node | None):
@@ -231,6 +236,13 @@ def _walk_node(
         else:
             text = f"got {value!r}; allowed: {'null or ' if optional else ''}a mapping with a _target_"
         yield key, text + (f"; options of {key}: {', '.join(options)}" if options else "")
+    if isinstance(value, dict) and not value.get("_partial_", False) and "_args_" not in value:
+        # what trains hands it over
+        filled = {"optimizer": "params", "scheduler": "optimizer"}.get(key)
+        known = typed_parameters(str(value.get("_target_"))).get(filled or "")
+        if known is not None and known.is_required and filled not in value:
+            given = f"got {value['_partial_']}; allowed: true" if "_partial_" in value else "no value"
+            yield f"{key}._partial_", f"{given}; give {'' if '_partial_' in value else '+'}{key}._partial_=true"
     for path, node in _nodes(value, key):
         yield from _check_node(node, path, choices)
 
@@ -280,7 +292,8 @@ def _check_node(
         for name in node:
             if name not in OF_HYDRA and name not in valid:
                 text = f"unknown key, not a parameter of {target.rsplit('.', 1)[-1]}"
-                yield f"{key}.{name}", f"{text}; {suggest(str(name), valid, prefix=f'{key}.')}"
+                hint = _instead(f"{key}.{name}") or suggest(str(name), valid, prefix=f"{key}.")
+                yield f"{key}.{name}", f"{text}; {hint}"
 
 
 def _is_installed(target: str) -> bool:
@@ -291,19 +304,25 @@ def _is_installed(target: str) -> bool:
         return False
 
 
+def _instead(key: str) -> str | None:
+    """What does here what a key, or one above it, does in other templates; None for any other key."""
+    names = key.split(".")
+    above = (".".join(names[:n]) for n in range(1, len(names) + 1))
+    return next((INSTEAD[name] for name in above if name in INSTEAD), None)
+
+
 def unknown(
     cfg: DictConfig | dict[str, Any], key: str, *, groups: Sequence[str] = (), can_add: bool = False
 ) -> str | None:
     """Give the nearest keys to one that the configuration does not have; None if it has it, or if it can be added."""
     if key in RENAMED:
         return f"it is called {RENAMED[key]} now"
-    names = key.split(".")
-    instead = next(
-        (INSTEAD[above] for n in range(1, len(names) + 1) if (above := ".".join(names[:n])) in INSTEAD), None
-    )
+    instead = _instead(key)
     node: Any = OmegaConf.to_container(cfg) if OmegaConf.is_config(cfg) else cfg
     above = ""
     for part in key.replace("[", ".").replace("]", "").split("."):
+        if isinstance(node, list) and not part.isdecimal():
+            return f"{above.rstrip('.')} is a list; give all of it, as in {above.rstrip('.')}=[...]"
         if isinstance(node, list) or (isinstance(node, str) and "${" in node):
             return None
         if not isinstance(node, dict):

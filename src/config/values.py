@@ -43,6 +43,8 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "lr": Rate,
         "lr_decay": NotNegative,
         "max_eval": Count | None,
+        # a loss is to fall
+        "maximize": Literal[False],
         "max_iter": Count,
         "momentum": NotNegative,
         "rho": Share,
@@ -75,13 +77,19 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "total_steps": Count | None,
     },
     "torch.optim.lr_scheduler.ConstantLR": {"factor": Share},
+    # it looks at val/loss
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": {"mode": Literal["min"]},
     "torch.nn.modules.loss.": {
         "beta": NotNegative,
         "delta": Positive,
         "label_smoothing": Share,
-        # a loss that is trained is one number
-        "reduction": Literal["mean", "sum"],
+        # losses of batches and parts of any size are compared, and added up by their share of the samples
+        "reduction": Annotated[str, Text("mean", "mean; a larger optimizer.lr does to training what sum does")],
+        # what was once said by reduction
+        "reduce": None,
+        "size_average": None,
     },
+    "torch.nn.modules.loss.KLDivLoss": {"reduction": Literal["mean", "batchmean"]},
     "lightning.pytorch.trainer.trainer.Trainer": {
         "accelerator": Literal["auto", "cpu", "gpu", "mps", "cuda", "tpu"] | Made,
         "accumulate_grad_batches": Count,

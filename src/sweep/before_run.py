@@ -56,19 +56,11 @@ class BeforeRun(Callback):
         Raises:
             RefusedError: If a value is wrong, or it is none of ours.
         """
-        target = str(config.hydra.sweeper._target_)
-        if target not in GUARDED_SWEEPERS:
-            chosen = config.hydra.runtime.choices.get("hydra/sweeper") or target
-            raise RefusedError(
-                ConfigError(
-                    f"hydra/sweeper={chosen}: its sweeps end with status 0 even where jobs have failed; "
-                    "use hydra/sweeper=grid for all combinations, or hydra/sweeper=optuna for a search"
-                )
-            )
         try:
             _with_home(config, "sweep")
             _check_hydra(config, is_sweep=True)
-        except ConfigError as error:
+            _check_guarded(config)
+        except Exception as error:
             raise RefusedError(error) from error
 
 
@@ -82,6 +74,16 @@ def _with_home(config: DictConfig, place: str) -> None:
             config.hydra[place].dir = meant
             # what the jobs of a sweep are composed from
             config.hydra.overrides.hydra.append(f"hydra.{place}.dir={in_quotes(meant)}")
+
+
+def _check_guarded(config: DictConfig) -> None:
+    target = str(config.hydra.sweeper._target_)
+    if target not in GUARDED_SWEEPERS:
+        chosen = config.hydra.runtime.choices.get("hydra/sweeper") or target
+        raise ConfigError(
+            f"hydra/sweeper={chosen}: its sweeps end with status 0 even where jobs have failed; "
+            "use hydra/sweeper=grid for all combinations, or hydra/sweeper=optuna for a search"
+        )
 
 
 def _check_hydra(config: DictConfig, *, is_sweep: bool) -> None:
