@@ -21,10 +21,12 @@ from src.config.schema import check, unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-    from hydra.errors import InstantiationException, MissingConfigException
+    from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
+# What Hydra's own keys take, by OmegaConf's words.
+_KINDS = {"bool": "true or false", "string": "a text", "Integer": "a whole number", "Float": "a number"}
 # What `hydra.verbose` takes: for all loggers or for none, or the names of some.
 _VERBOSE = bool | NotEmpty | list[NotEmpty]
 
@@ -41,7 +43,7 @@ def parse(overrides: Sequence[str]) -> "list[Override]":
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
     except OverrideParseException as error:
-        raise ConfigError(f"{error.override}: {_plain(error)}") from error
+        raise ConfigError(_unreadable(error)) from error
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Source:
         if isinstance(error, MissingConfigException):
             return self._missing_option(error, overrides)
         if isinstance(error, OverrideParseException):
-            return f"{error.override}: {_plain(error)}"
+            return _unreadable(error)
         if isinstance(error, HydraException):
             return (
                 self._appended(error, overrides)
@@ -207,10 +209,13 @@ class Source:
         if each is None:
             return None
         cause, given = str(error.__cause__), repr(each.value())
+        kind = re.search("not a valid bool|to string|converted to Integer|converted to Float", cause)
         if "is not Optional" in cause:
             why = "got null; allowed: a value"
-        elif "does not support deletion" in cause:
+        elif each.is_delete():
             why = f"it has to have a value; give {each.key_or_group}=..."
+        elif kind is not None:
+            why = f"got {given}; allowed: {_KINDS[kind[0].split()[-1]]}"
         elif isinstance(each.value(), list) and "Cannot merge" in cause:
             why = f"got {given}; allowed: a mapping of keys"
         else:
@@ -224,6 +229,19 @@ class Source:
             if key == "hydra.verbose" and (refused := refusal(key, each.value(), _VERBOSE)):
                 return f"{key} (command line: {each.input_line}): {refused}"
         return None
+
+
+def _unreadable(error: "OverrideParseException") -> str:
+    """Name an override that does not follow Hydra's grammar, and the quotes that it may lack."""
+    line, why = str(error.override), _plain(error)
+    if "LexerNoViableAlt" not in why:
+        return f"{line}: {why}"
+    key, _, value = line.partition("=")
+    if re.fullmatch(r"[+~]*[\w./@-]+", key):
+        how = f"a text with such characters has to stand in quotes: write \"{key}='{value}'\""
+    else:
+        how = "a key has to be made of letters, digits and dots; a list is given as a whole, KEY=[...]"
+    return f"{line}: a character has no meaning where it stands; {how}"
 
 
 def _first(choice: "Override") -> str | None:

@@ -106,6 +106,8 @@ def _objectives(given: Any) -> dict[str, Direction]:
 
 def _node(name: str, given: Any) -> dict[str, Any]:
     """A node with a `_target_` in Optuna."""
+    if not isinstance(given, Mapping | str | int | float | list | None):
+        raise ConfigError("hydra.sweeper._recursive_: got true; allowed: false; the sweeper makes samplers and pruners")
     if not isinstance(given, Mapping) or not str(given.get("_target_")).startswith(f"optuna.{name}s."):
         raise ConfigError(
             f"hydra.sweeper.{name}: got {given!r}; choose one with hydra/sweeper/{name}=..., or give a _target_ in "

@@ -65,3 +65,8 @@ MEDIAN = {"_target_": "optuna.pruners.MedianPruner"}
 def test_a_wrong_value_is_refused_naming_its_key(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         of(**changes)
+
+
+def test_a_sampler_that_hydra_has_made_is_refused_with_the_key_that_makes_it() -> None:
+    with pytest.raises(ConfigError, match=r"^hydra\.sweeper\._recursive_: got true; allowed: false"):
+        of(sampler=object())
