@@ -35,7 +35,7 @@ from src.tasks.loop import Measured, columns_of, train_block
 from src.tasks.meters import Meters
 from src.tasks.network import OneNetwork, steps_left
 from src.tasks.schedule import Schedule
-from src.tasks.steps import Steps
+from src.tasks.steps import Steps, as_batch
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
@@ -359,13 +359,14 @@ class Task(pl.LightningModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Add a batch to the metrics of validation."""
+        batch = as_batch(batch)
         found = self._update("val", batch)
         if self._steps is not None and found is not None and self.trainer.state.fn == "fit":
             self._steps.validation_step(batch, *found)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Add a batch to the metrics of test."""
-        self._update("test", batch)
+        self._update("test", as_batch(batch))
 
     def on_validation_epoch_start(self) -> None:
         """Begin with empty metrics."""

@@ -4,6 +4,7 @@ What a run leaves is the same as where it trains in blocks of epochs (`src.tasks
 of the same epochs.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import lightning.pytorch as pl
@@ -49,7 +50,7 @@ class Steps:
         self._task = task
         self._lr = 0.0
         self._train: Means | None = None
-        self._share = 0.0
+        self._share = self._val_share = 0.0
         self._val: Means | None = None
         self._epoch: Measured | None = None
         # the batch that was measured last: an optimiser may ask for its loss again
@@ -68,8 +69,9 @@ class Steps:
         self._train, self._val, self._measured, self._share = None, None, -1, 0.0
         self._lr = task.optimizers().param_groups[0]["lr"]
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | Sequence[Tensor], batch_idx: int) -> Tensor:
         """Loss of a batch, whose gradient Lightning takes."""
+        batch = as_batch(batch)
         task, y = self._task, self._targets(batch.y)
         outputs = task.net(batch.x)
         loss: Tensor = task.loss(outputs, y)
@@ -83,12 +85,13 @@ class Steps:
 
     def start_validation(self) -> None:
         """Forget the validation before."""
-        self._val = None
+        self._val, self._val_share = None, 0.0
 
     def validation_step(self, batch: Batch, outputs: Tensor, loss: Tensor) -> None:
         """Keep what a batch has measured."""
         score = self._task.score(outputs, self._targets(batch.y)).mean()
         self._val = add(self._val, Means(loss, score), batch.share)
+        self._val_share += batch.share
 
     @property
     def measured(self) -> Measured | None:
@@ -102,22 +105,32 @@ class Steps:
     @property
     def val(self) -> Means | None:
         """What this epoch's validation has measured; None before it."""
-        return self._val
+        return None if self._val is None else _mean(self._val, self._val_share)
 
     def end_epoch(self) -> Measured:
         """What the epoch has measured; a scheduler that waits for that takes its step."""
         task = self._task
         assert self._train is not None
-        train = self._train
-        if (missing := 1 - self._share) > _ROUNDING:
-            # the trainer has ended the epoch before its last batch
-            train = Means(*(mean / (1 - missing) for mean in train))
+        train, val = _mean(self._train, self._share), self.val
         scheduler = task.lr_schedulers()
-        if isinstance(scheduler, ReduceLROnPlateau) and self._val is not None:
-            scheduler.step(self._val.loss.item())
-        self._epoch = Measured(task.epoch, self._lr, train, self._val)
+        if isinstance(scheduler, ReduceLROnPlateau) and val is not None:
+            scheduler.step(val.loss.item())
+        self._epoch = Measured(task.epoch, self._lr, train, val)
         return self._epoch
 
     def _targets(self, y: Tensor) -> Tensor:
         targets: Tensor = self._task.trainer.precision_plugin.convert_input(self._task.targets(y))
         return targets
+
+
+def as_batch(batch: Batch | Sequence[Tensor]) -> Batch:
+    """A batch of any loader: inputs and targets, which count by their number."""
+    if isinstance(batch, Batch):
+        return batch
+    x, y = batch
+    return Batch(x, y, float(len(x)), 1.0)
+
+
+def _mean(sums: Means, share: float) -> Means:
+    """Means over the samples that there were: a trainer may end an epoch early, and a batch may not know its share."""
+    return sums if abs(share - 1) < _ROUNDING else Means(*(each / share for each in sums))
