@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, ModelSummary, RichModelSummary
+from lightning.pytorch.callbacks import (
+    BatchSizeFinder,
+    Callback,
+    LearningRateFinder,
+    ModelSummary,
+    RichModelSummary,
+)
 from lightning.pytorch.core.hooks import CheckpointHooks, DataHooks, ModelHooks
 from omegaconf import DictConfig
 
@@ -45,6 +51,12 @@ ELSEWHERE = {
     "enable_model_summary": "callbacks.summary=null shows no summary",
     "enable_progress_bar": "callbacks.progress=null shows no bar",
     "logger": "logger=... chooses what records a run, logger=none records nothing",
+}
+
+# Of Lightning's own callbacks those that choose a value which the configuration states, and what does that here.
+REFUSED: dict[type[Callback], str] = {
+    BatchSizeFinder: "data.batch_size is the size; null takes all samples, -m data.batch_size=16,64,256 compares some",
+    LearningRateFinder: "optimizer.lr is the rate; -m optimizer.lr=0.01,0.1,1 compares some",
 }
 
 # Of Lightning's own callbacks those that look before training or after it only.
@@ -90,8 +102,11 @@ def choose_loop(
         What wants steps, for a line in the log; None for blocks, and where steps were asked for.
 
     Raises:
-        ConfigError: If ``task.loop=blocks`` is asked for and something wants steps.
+        ConfigError: If ``task.loop=blocks`` is asked for and something wants steps, or a callback can do neither.
     """
+    for key, callback in callbacks.items():
+        if why := REFUSED.get(type(callback)):
+            raise ConfigError(f"{key} ({type(callback).__name__}) would change what the configuration says: {why}")
     if task.loop == "steps":
         task.train_in_steps()
         return None

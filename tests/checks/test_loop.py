@@ -9,16 +9,17 @@ from lightning.pytorch import callbacks
 from omegaconf import open_dict
 
 from src.build import build
-from src.checks.loop import ELSEWHERE, IN_BLOCKS, IN_STEPS, is_content
+from src.checks.loop import ELSEWHERE, IN_BLOCKS, IN_STEPS, REFUSED, is_content
 from src.config.errors import ConfigError
 from src.tasks.base import Task
 from tests.tasks.runs import small
 
 # What each of Lightning's callbacks gets, or why it is no callback that one adds.
 BLOCKS = {"ModelSummary", "RichModelSummary"}
+NONE = {"BatchSizeFinder", "LearningRateFinder"}
 STEPS = {
-    *("BackboneFinetuning", "BaseFinetuning", "BatchSizeFinder", "DeviceStatsMonitor", "EarlyStopping"),
-    *("GradientAccumulationScheduler", "LambdaCallback", "LearningRateFinder", "LearningRateMonitor"),
+    *("BackboneFinetuning", "BaseFinetuning", "DeviceStatsMonitor", "EarlyStopping"),
+    *("GradientAccumulationScheduler", "LambdaCallback", "LearningRateMonitor"),
     *("ModelCheckpoint", "ModelPruning", "OnExceptionCheckpoint", "RichProgressBar", "StochasticWeightAveraging"),
     *("SpikeDetection", "ThroughputMonitor", "Timer", "TQDMProgressBar", "EMAWeightAveraging", "WeightAveraging"),
     *("BasePredictionWriter", "Callback", "Checkpoint", "ProgressBar"),
@@ -26,7 +27,8 @@ STEPS = {
 
 
 def test_every_callback_of_lightning_is_decided() -> None:
-    assert {*BLOCKS, *STEPS} == set(callbacks.__all__)
+    assert {*BLOCKS, *STEPS, *NONE} == set(callbacks.__all__)
+    assert {kind.__name__ for kind in REFUSED} == NONE
     made = [kind for name in callbacks.__all__ if (kind := getattr(callbacks, name))]
     content = {kind.__name__ for kind in made if is_content(object.__new__(kind))}
     assert content == BLOCKS
@@ -100,3 +102,13 @@ def test_a_run_that_nothing_looks_at_trains_in_blocks(tmp_path: Path, caplog: py
 def test_steps_can_be_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert not built(tmp_path, "task.loop=steps").trains_in_blocks
     assert "training in steps" not in caplog.text
+
+
+@pytest.mark.parametrize("name", sorted(NONE))
+def test_what_would_change_the_configuration_is_refused_with_what_does_it(name: str, tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    cfg.callbacks = {"finder": {"_target_": f"lightning.pytorch.callbacks.{name}"}}
+    with pytest.raises(
+        ConfigError, match=rf"^callbacks\.finder \({name}\) would change .*: (data\.batch_size|optimizer\.lr) is"
+    ):
+        build(cfg)

@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import lightning.pytorch as pl
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from omegaconf import open_dict
 from torch import Tensor
 
+from src.build import build
+from src.callbacks.checkpoint import go_on_from
+from src.compat.lightning import interruptible
+from src.run.directory import RunDir
 from src.run.metrics import read_metrics
 from src.tasks.checkpoint import load_checkpoint
 from src.train import train
@@ -103,3 +109,49 @@ def test_a_run_that_ends_within_an_epoch_ends_at_the_same_weights(tmp_path: Path
     tables = [read_metrics(tmp_path / loop / "metrics.csv") for loop in ("steps", "blocks")]
     assert [table["step"][-1] for table in tables] == [17, 17]
     assert tables[0]["train/loss"][-1] == pytest.approx(tables[1]["train/loss"][-1])
+
+
+@pytest.mark.parametrize(
+    "own", [(), ("scheduler=plateau", "scheduler.patience=0"), ("scheduler=cosine", "optimizer=adam")]
+)
+@pytest.mark.parametrize("batches", ["null", "150"])
+def test_steps_that_were_interrupted_go_on_to_the_same_result(
+    batches: str, own: tuple[str, ...], tmp_path: Path
+) -> None:
+    common = (*KEEPS, *own, "task.loop=steps", "trainer.max_epochs=11", f"data.batch_size={batches}")
+    more = ("task.log_every_n_epochs=2", "callbacks.checkpoint.every_s=0")
+    train(small(*common, *more, run_dir=tmp_path / "whole"))
+    for epoch in (3, 6):
+        cfg = small(*common, *more, run_dir=tmp_path / "parts")
+        run = RunDir(tmp_path / "parts")
+        claim = run.claim(cfg, overrides=[], hydra_cfg=None)
+        built = build(cfg)
+        built.trainer.callbacks.append(Interrupts(epoch))  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            built.fit(checkpoint=go_on_from(run, is_first=True) if claim == "resume" else None)
+    train(small(*common, *more, run_dir=tmp_path / "parts"))
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+class Interrupts(Callback):
+    """Ends a run as Ctrl-C does, where an epoch begins."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("evaluate", ["best", "last"])
+def test_averaged_weights_are_those_that_are_kept_and_measured(evaluate: str, tmp_path: Path) -> None:
+    cfg = small(*KEEPS, "trainer.max_epochs=12", "optimizer.lr=1", f"evaluate={evaluate}", run_dir=tmp_path)
+    with open_dict(cfg):
+        cfg.callbacks.ema = {"_target_": "lightning.pytorch.callbacks.EMAWeightAveraging", "decay": 0.8}
+    value = train(cfg)
+    rows = read_metrics(tmp_path / "metrics.csv")["val/loss"]
+    assert value == pytest.approx(min(rows) if evaluate == "best" else rows[-1], rel=1e-6)
+    net = build(cfg).task
+    net.load_state_dict(weights_of(tmp_path, evaluate))
+    assert net.measure("val", build(cfg).datamodule.val_dataloader())["val/loss"] == pytest.approx(value)
