@@ -8,6 +8,7 @@ The seed is set straight before the network draws its weights, so that it gives 
 Nothing else that is made here, nor the data or the order of batches, takes anything from the global generators.
 """
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
@@ -25,8 +26,9 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from src.callbacks.leaving import LeavesWhenAsked
+from src.callbacks.first import ComesFirst
 from src.checks.device import check_accelerator, check_precision
+from src.checks.loop import check_flags, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
 from src.compat.quiet import quiet_lightning
 from src.config import interrupts
@@ -35,7 +37,9 @@ from src.config.metrics import better, mode_of
 from src.config.signature import typed_parameters
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
-from src.tasks.base import OptimizerFactory, SchedulerFactory
+from src.tasks.base import OptimizerFactory, SchedulerFactory, Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Built:
         """Train, from a checkpoint on where one is given."""
         # several processes would not end at the same epoch
         heeded = interrupts.heeded() if self.trainer.world_size == 1 else nullcontext()
-        self.trainer.callbacks.insert(0, LeavesWhenAsked())  # type: ignore[attr-defined] # Lightning leaves it untyped
+        self.trainer.callbacks.insert(0, ComesFirst())  # type: ignore[attr-defined] # Lightning leaves it untyped
         with heeded, quiet_lightning():
             self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
 
@@ -68,17 +72,24 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     """
     datamodule = build_data(cfg)
     task = build_task(cfg, datamodule.spec)
-    check_trainer(cfg, task)
+    check_flags(cfg.trainer)
+    check_trainer(cfg)
     check_metric(cfg, task.metric_names())
     if not evaluate_only:
         check_monitors(cfg, task)
     loggers, callbacks = (
-        [] if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
+        {} if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
     )
+    if isinstance(task, Task) and not evaluate_only and (reason := choose_loop(cfg, task, datamodule, callbacks)):
+        log.info("training in steps, as Lightning documents them, for %s", reason)
     # a run of many processes is evaluated by one, and leaves no records
     alone = {"strategy": "auto", "devices": 1, "num_nodes": 1, "profiler": None, "plugins": None}
-    trainer = build_trainer(cfg, callbacks, loggers, **_limit(cfg, datamodule), **(alone if evaluate_only else {}))
-    return Built(datamodule, task, trainer, loggers)
+    flags = {**_limit(cfg, datamodule), **(alone if evaluate_only else {})}
+    if isinstance(task, Task) and "log_every_n_steps" not in cfg.trainer:
+        # a block of epochs is one step for Lightning, which warns of fewer batches than its 50 steps
+        flags["log_every_n_steps"] = 1 if task.trains_in_blocks else min(50, _n_batches(cfg, datamodule, flags))
+    trainer = build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags)
+    return Built(datamodule, task, trainer, list(loggers.values()))
 
 
 def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
@@ -156,8 +167,6 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
             enable_checkpointing=_has(callbacks, Checkpoint),
             enable_progress_bar=_has(callbacks, ProgressBar),
             enable_model_summary=_has(callbacks, ModelSummary),
-            # a block of epochs is one step for Lightning
-            log_every_n_steps=1,
             **changes,
         )
     check_precision(trainer.strategy.root_device, cfg.trainer.precision)
@@ -180,6 +189,14 @@ def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
     return limits
 
 
+def _n_batches(cfg: DictConfig, datamodule: InMemoryDataModule, limits: Mapping[str, Any]) -> int:
+    """Training batches of an epoch."""
+    limits = {**cfg.trainer, **limits}
+    n = len(datamodule.train_batches(datamodule.parts.train, seed=None))
+    given = (limits.get(f"{name}_batches") for name in ("limit_train", "overfit"))
+    return max(1, min(n, *(limit if isinstance(limit, int) and limit else n for limit in given)))
+
+
 def _has(callbacks: Iterable[Callback], kind: type) -> bool:
     return any(isinstance(callback, kind) for callback in callbacks)
 
@@ -188,10 +205,10 @@ def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
     return _try(key, node, lambda: instantiate(node, **kwargs))
 
 
-def _instantiate_all(group: str, nodes: DictConfig) -> list[Any]:
-    """A group of any number of objects; one that is set to null is left out."""
+def _instantiate_all(group: str, nodes: DictConfig) -> dict[str, Any]:
+    """A group of any number of objects by their keys; one that is set to null is left out."""
     found = [(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
-    return [_instantiate(key, node, **watched_end(key, node, warns=True)) for key, node in found]
+    return {key: _instantiate(key, node, **watched_end(key, node, warns=True)) for key, node in found}
 
 
 def watched_end(key: str, node: Mapping[str, Any], *, warns: bool = False) -> dict[str, str]:

@@ -16,6 +16,7 @@ from src.config.errors import ConfigError
 from src.config.metrics import mode_of
 from src.run.directory import RunDir
 from src.run.files import set_aside, write_atomically
+from src.tasks.base import is_at_row
 from src.tasks.checkpoint import (
     TO_GO_ON,
     DamagedCheckpointError,
@@ -46,6 +47,8 @@ class BestAndLast(Checkpoint):
         ConfigError: If ``mode`` is None, and the name tells nothing.
     """
 
+    content_with_blocks = True
+
     @checked("callbacks.checkpoint")
     def __init__(
         self, *, monitor: NotEmpty, mode: Annotated[str, OneOf("min", "max")] | None, every_s: NotNegative
@@ -67,7 +70,7 @@ class BestAndLast(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if they are the best so far, and write if it is time."""
         # without validation nothing tells which weights are the best, so there is no best.ckpt
-        if not self.monitor.startswith("val/") or trainer.limit_val_batches != 0:
+        if is_at_row(pl_module) and (not self.monitor.startswith("val/") or trainer.limit_val_batches != 0):
             self._keep_if_best(trainer, pl_module)
         due = interrupts.asked() or time.monotonic() - self._written_at >= self.every_s
         # saving waits for all processes, whose clocks differ: the first one decides
@@ -89,6 +92,10 @@ class BestAndLast(Checkpoint):
                 weights={name: tensor.clone() for name, tensor in pl_module.state_dict().items()},
                 optimizers=[copy.deepcopy(optimizer.state_dict()) for optimizer in trainer.optimizers],
             )
+            # averages of weights, for one, put themselves in the place of those that are trained
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning leaves it untyped
+                if not isinstance(callback, Checkpoint):
+                    callback.on_save_checkpoint(trainer, pl_module, self._best)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write both files."""

@@ -24,6 +24,11 @@ class EveryFewEpochs(Callback, ABC):
         ValueError: If ``every_n_epochs`` is negative.
     """
 
+    content_with_blocks = True
+
+    # Whether it shows gradients, which are gone once validation begins.
+    wants_gradients = False
+
     @checked("")
     def __init__(self, *, every_n_epochs: Annotated[int, Range(low=0)] | None) -> None:
         self.every_n_epochs = every_n_epochs
@@ -39,13 +44,23 @@ class EveryFewEpochs(Callback, ABC):
         pl_module: pl.LightningModule,
         outputs: Any,  # noqa: ARG002 - Lightning's signature
         batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
-        """Show if it is time; what Lightning calls a batch is a block of epochs, after which it drops the gradients."""
+        """Show if it is time; what Lightning calls a batch may be a block of epochs, after which gradients are gone."""
         assert isinstance(pl_module, Task)
-        is_last = pl_module.epoch + 1 == pl_module.schedule.max_epochs
-        if self.every_n_epochs != 0 and (is_last or pl_module.epoch % self._step(pl_module) == 0):
+        is_end = pl_module.trains_in_blocks or (self.wants_gradients and batch_idx + 1 == trainer.num_training_batches)
+        if is_end and self._is_time(pl_module):
             self._show(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show if it is time, with what validation has measured, where a batch is a step."""
+        assert isinstance(pl_module, Task)
+        if not pl_module.trains_in_blocks and not self.wants_gradients and self._is_time(pl_module):
+            self._show(trainer, pl_module)
+
+    def _is_time(self, task: Task) -> bool:
+        is_last = task.epoch + 1 == task.schedule.max_epochs
+        return self.every_n_epochs != 0 and (is_last or task.epoch % self._step(task) == 0)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the last epoch of a run that ends early; gradients are gone by then."""

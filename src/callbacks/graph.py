@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 class ModelGraph(Callback):
     """Which layers and functions a network consists of, in the Graphs tab."""
 
+    content_with_blocks = True
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write it once; a run that goes on from a checkpoint has it already."""
         assert isinstance(pl_module, Task)

@@ -12,7 +12,7 @@ from src.config.allowed import Positive
 from src.data.base import InMemoryDataModule
 from src.hints.facts import facts_of
 from src.hints.rules import Facts, Hint, hints
-from src.tasks.base import Task
+from src.tasks.base import Task, is_at_row
 
 
 class Hints(Callback):
@@ -24,6 +24,8 @@ class Hints(Callback):
     Attributes:
         found: What the run asks for; empty until training is over.
     """
+
+    content_with_blocks = True
 
     def __init__(self, *, suggested_lr: Positive) -> None:
         self.suggested_lr = suggested_lr
@@ -40,8 +42,10 @@ class Hints(Callback):
         if self._first_weights is None:
             self._first_weights = [p.detach().clone() for p in pl_module.net.parameters()]
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember the course of the loss."""
+        if not is_at_row(pl_module):
+            return
         self._metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         loss = self._metrics["train/loss"]
         if self._first_loss is None:

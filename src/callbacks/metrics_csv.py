@@ -13,21 +13,20 @@ from src.run.metrics import MetricsFile
 
 
 class MetricsCSV(Logger):
-    """Append a row per measured epoch to ``metrics.csv``.
+    """Append a row per measured epoch to ``metrics.csv``, and whatever else is logged to ``logged.csv``.
 
     Lightning's own CSV logger deletes what is there when a run is resumed; this one keeps the rows of the epochs before
-    the point from which the run goes on.
+    the point from which the run goes on. ``metrics.csv`` is the course of a run in epochs; what callbacks and modules
+    log while a run trains in steps has an axis of its own, Lightning's steps.
 
     Args:
         save_dir: Directory of the file.
     """
 
-    # Rows between two logged epochs cost nothing here, so all are kept.
-    keeps_every_row = True
-
     def __init__(self, save_dir: NotEmpty) -> None:
         super().__init__()
-        self._file = MetricsFile(Path(save_dir) / "metrics.csv")
+        self._file = MetricsFile(Path(save_dir) / "metrics.csv", key="epoch")
+        self._logged = MetricsFile(Path(save_dir) / "logged.csv", key="step")
 
     @property
     def name(self) -> str:
@@ -45,8 +44,13 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append a row whose first column, ``epoch``, is ``step``; a new name becomes a new column."""
-        self._file.append({"epoch": step, **metrics})
+        """Append a row to ``logged.csv``; a new name becomes a new column."""
+        self._logged.append({"step": step, **metrics})
+
+    @rank_zero_only
+    def log_row(self, row: Mapping[str, float]) -> None:
+        """Append a row to ``metrics.csv``, ``epoch`` among its names; rows between two logged epochs cost nothing."""
+        self._file.append(row)
 
     def log_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the whole table of a run at once, with ``epoch`` among the names."""

@@ -30,6 +30,8 @@ class FinalPictures(Callback):
         ConfigError: If there is no picture of a name.
     """
 
+    content_with_blocks = True
+
     def __init__(self, *, name: NotEmpty, draw: str | Sequence[str]) -> None:
         self.name, self.draw = name, check_names("callbacks.pictures.draw", draw)
 

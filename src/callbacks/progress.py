@@ -33,6 +33,8 @@ class EpochBar(ProgressBar):
     Lightning's bars count the batches of one epoch, and would start anew a hundred times a second here.
     """
 
+    content_with_blocks = True
+
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True

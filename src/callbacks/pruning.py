@@ -14,6 +14,7 @@ from src.compat.optuna import open_trial
 from src.config.errors import ConfigError
 from src.run.reading import UnreadableError
 from src.run.trial import PrunedError, TrialLink, make, open_storage
+from src.tasks.base import is_at_row
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -25,6 +26,8 @@ class Pruning(Callback):
     Does nothing in a run that no search with a pruner has begun. A run that goes on after a kill reports only what it
     has not reported yet.
     """
+
+    content_with_blocks = True
 
     def __init__(self) -> None:
         self._link: TrialLink | None = None
@@ -39,14 +42,14 @@ class Pruning(Callback):
             # what was reported before a kill was answered then
             self._reported = frozenset(_frozen(self._trial).intermediate_values)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report, and ask.
 
         Raises:
             PrunedError: If the pruner gives the run up.
             ConfigError: If the metric is not measured during training.
         """
-        if self._link is None:
+        if self._link is None or not is_at_row(pl_module):
             return
         monitor, metrics = self._link.monitor, trainer.callback_metrics
         if monitor not in metrics:

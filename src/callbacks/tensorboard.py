@@ -71,6 +71,8 @@ def write_hparams(
 class PrecisionRecallCurves(Callback):
     """For each class, precision and recall on the test part at every threshold of its probability."""
 
+    content_with_blocks = True
+
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw once the tested weights are those that stay."""
         assert isinstance(pl_module, Task)
@@ -96,6 +98,8 @@ class Histograms(EveryFewEpochs):
     Args:
         every_n_epochs: As in `EveryFewEpochs`.
     """
+
+    wants_gradients = True
 
     def show(self, trainer: pl.Trainer, task: Task) -> None:
         """Write those of this epoch; values that are not finite have no place on the axis, and are left out."""

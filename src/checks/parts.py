@@ -9,7 +9,6 @@ from torch import nn
 
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
-from src.config.keys import INSTEAD
 from src.data.check import spec_problems
 from src.data.spec import DataSpec
 from src.tasks.loop import names_of
@@ -94,33 +93,17 @@ def check_monitors(cfg: DictConfig, task: Any) -> None:
             raise ConfigError(f"{key} needs batches, trainer.limit_val_batches is 0")
 
 
-def check_trainer(cfg: DictConfig, task: Any) -> None:
-    """Refuse what a trainer can only do where it takes the steps; a task of `src.tasks` takes its own.
+def check_trainer(cfg: DictConfig) -> None:
+    """Refuse two answers to one question.
 
     Raises:
-        ConfigError: If gradients are to be clipped or added up, or its counts of batches are to mean something; the
-            message names the keys that do the same.
+        ConfigError: If task and trainer are both to clip gradients.
     """
-    if getattr(task, "automatic_optimization", True):
-        return
-    own = "belongs to a trainer that takes the steps, which this task does itself"
-    for name, off in (("gradient_clip_val", (None, 0)), ("gradient_clip_algorithm", (None,))):
-        value = cfg.trainer.get(name)
-        if value not in off:
-            raise ConfigError(
-                f"trainer.{name}={value} {own}: leave it out; "
-                f"task.gradient_clip_val={value if name == 'gradient_clip_val' else 1} clips gradients, by their norm"
-            )
-    for name in ("val_check_interval", "check_val_every_n_epoch", "log_every_n_steps", "min_epochs", "min_steps"):
-        value = cfg.trainer.get(name)
-        if value is not None:
-            raise ConfigError(f"trainer.{name}={value} {own}: leave it out; {INSTEAD[f'trainer.{name}']}")
-    n, size = cfg.trainer.get("accumulate_grad_batches"), cfg.data.get("batch_size")
-    if n not in (None, 1):
-        same = "data.batch_size=null takes all samples in one step already"
-        if size is not None:
-            same = f"data.batch_size={n * size if isinstance(n, int) else '...'} has the mean gradient of {n} batches"
-        raise ConfigError(f"trainer.accumulate_grad_batches={n} {own}: leave it out; {same}")
+    both = cfg.task.get("gradient_clip_val"), cfg.trainer.get("gradient_clip_val")
+    if None not in both:
+        raise ConfigError(
+            f"task.gradient_clip_val={both[0]} and trainer.gradient_clip_val={both[1]} both clip: leave one out"
+        )
 
 
 def _refuse_model(cfg: DictConfig, spec: DataSpec, why: str) -> None:

@@ -49,9 +49,16 @@ def until_asked(epochs: Iterable[int]) -> Iterator[int]:
     """Yield epochs up to the one during which the command is asked to end; at least one."""
     for epoch in epochs:
         yield epoch
-        if asked() and _state.is_heeded:
-            _set_alarm(0)
+        if now():
             return
+
+
+def now() -> bool:
+    """Whether whoever trains is to end here, between two epochs; there is time for a checkpoint then."""
+    if asked() and _state.is_heeded:
+        _set_alarm(0)
+        return True
+    return False
 
 
 @contextmanager

@@ -50,7 +50,7 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
 }
 
 # Keys that an earlier version did not store, and the value that says what it did.
-ADDED = {"data.drop_last": False}
+ADDED = {"data.drop_last": False, "task.loop": "auto"}
 
 # Keys of earlier versions, and what they are called now.
 RENAMED = {
@@ -82,20 +82,6 @@ INSTEAD = {
     "model.compile": "compile=true compiles the network",
     "model.optimizer": "optimizer=... chooses, optimizer.lr=... and so on change it",
     "model.scheduler": "scheduler=... chooses, scheduler.gamma=... and so on change it",
-    "trainer.check_val_every_n_epoch": "task.eval_every_n_epochs=... measures validation every so many epochs",
-    "trainer.log_every_n_steps": "task.log_every_n_epochs=... logs every so many epochs",
-    "trainer.min_epochs": (
-        "nothing ends a run before trainer.max_epochs but callbacks=early_stopping, which waits for "
-        "callbacks.early_stopping.patience=... logged epochs"
-    ),
-    "trainer.min_steps": (
-        "nothing ends a run before trainer.max_epochs but callbacks=early_stopping, which waits for "
-        "callbacks.early_stopping.patience=... logged epochs"
-    ),
-    "trainer.val_check_interval": "task.eval_every_n_epochs=... measures validation every so many epochs",
-    "trainer.gradient_clip_val": "task.gradient_clip_val=... clips gradients",
-    "trainer.gradient_clip_algorithm": "task.gradient_clip_val=... clips gradients, always by their norm",
-    "trainer.accumulate_grad_batches": "a larger data.batch_size=... has the same mean gradient",
 }
 
 

@@ -32,6 +32,14 @@ _Batches = NumberOfTimes | Share | None
 _Jobs = Annotated[int, Range(high=-1)] | Annotated[int, Range(low=1)]
 _Name = NotEmpty | None
 
+_EARLY_STOPPING: dict[str, Any] = {
+    "min_delta": NotNegative,
+    # null: the direction that the metric's name tells
+    "mode": Literal["min", "max"] | None,
+    "monitor": NotEmpty,
+    "patience": NumberOfTimes,
+}
+
 # By the beginning of the full name of a class or function: what its arguments take, where their annotation says less.
 _DECLARED: dict[str, dict[str, Any]] = {
     "torch.optim.": {
@@ -112,13 +120,8 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "reload_dataloaders_every_n_epochs": NumberOfTimes,
         "strategy": NotEmpty | Made,
     },
-    "lightning.pytorch.callbacks.early_stopping.EarlyStopping": {
-        "min_delta": NotNegative,
-        # null: the direction that the metric's name tells
-        "mode": Literal["min", "max"] | None,
-        "monitor": NotEmpty,
-        "patience": NumberOfTimes,
-    },
+    "lightning.pytorch.callbacks.early_stopping.EarlyStopping": _EARLY_STOPPING,
+    "src.callbacks.early_stopping.EarlyStopping": _EARLY_STOPPING,
     "lightning.pytorch.callbacks.rich_model_summary.RichModelSummary": {"max_depth": Literal[-1] | NumberOfTimes},
     "lightning.pytorch.loggers.": {"save_dir": _Name, "project": _Name, "experiment_name": _Name},
     "optuna.": {

@@ -184,7 +184,21 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         """Training batches, or the whole part for a task that cuts its own."""
         if self._hands_over_blocks():
             return Batches(self.parts.train, batch_size=None)
-        return self.train_batches(self.parts.train, seed=self.batch_seed)
+        if self.trainer is None:
+            return self.train_batches(self.parts.train, seed=self.batch_seed)
+        return self.batches_of_fit(self.parts.train)
+
+    def batches_of_fit(self, part: Part) -> Batches:
+        """The training part as the trainer's flags want it cut."""
+        assert self.trainer is not None
+        trainer = self.trainer
+        return self.train_batches(
+            part,
+            seed=None if getattr(trainer, "overfit_batches", 0) > 0 else self.batch_seed,
+            limit=trainer.limit_train_batches,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
 
     def train_batches(
         self,

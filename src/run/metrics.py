@@ -38,23 +38,24 @@ def read_metrics(path: Path) -> dict[str, list[float]]:
 
 
 class MetricsFile:
-    """Appends rows to the file of a run.
+    """Appends rows to a file of a run.
 
-    A run that goes on keeps the rows before the first epoch that it writes.
+    A run that goes on keeps the rows before the first one that it writes.
 
     Args:
         path: The file.
+        key: Name of the column that orders the rows.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, key: str = "epoch") -> None:
+        self.path, self._key = path, key
         # known from the first row on
         self._names: list[str] | None = None
 
     def append(self, row: Mapping[str, float | None]) -> None:
-        """Append a row, with ``epoch`` among its names; a new name becomes a new column."""
+        """Append a row, with its ``key`` among its names; a new name becomes a new column."""
         if self._names is None:
-            self._names, rows = self._before(row["epoch"])
+            self._names, rows = self._before(row[self._key])
             self._rewrite([*rows, row])
         elif set(row) <= set(self._names):
             with self.path.open("a", newline="") as file:
@@ -68,15 +69,15 @@ class MetricsFile:
         self._names = []
         self._rewrite(rows)
 
-    def _before(self, epoch: float | None) -> tuple[list[str], list[dict[str, str]]]:
-        """Columns and rows of the epochs before one, or of all; no columns where there is no such row."""
+    def _before(self, first: float | None) -> tuple[list[str], list[dict[str, str]]]:
+        """Columns and rows before one, or all; no columns where there is no such row."""
         names, cells = _read(self.path) if self.path.exists() else ([], [])
         rows = [dict(zip(names, row, strict=True)) for row in cells]
         try:
-            kept = [row for row in rows if epoch is None or not row["epoch"] or int(row["epoch"]) < epoch]
+            kept = [row for row in rows if first is None or not row[self._key] or int(row[self._key]) < first]
         except (KeyError, ValueError) as error:
             raise UnreadableError(
-                self.path, f"it has rows without a number of their epoch ({error})", _INSTEAD
+                self.path, f"it has rows without a number of their {self._key} ({error})", _INSTEAD
             ) from error
         return names if kept else [], kept
 

@@ -1,8 +1,10 @@
 """What every task is: a network with its loss and its metrics, as a LightningModule.
 
-Trainers cost a fixed time per call, which is more than a small network needs for an epoch. So one ``training_step``
-runs a block of epochs, from one logged epoch to the next, keeps their measurements on the device, and hands them over
-once. Epochs stay what everybody else sees: `trainer.current_epoch`, ``max_epochs``, metrics files, checkpoints.
+Trainers cost a fixed time per call, which is more than a small network needs for an epoch. So where nothing looks in
+between, one ``training_step`` runs a block of epochs, from one logged epoch to the next, keeps their measurements on
+the device, and hands them over once. Epochs stay what everybody else sees: `trainer.current_epoch`, ``max_epochs``,
+metrics files, checkpoints. Where something does look (`src.checks.loop` decides), a batch is a step, as Lightning
+documents.
 
 Axes: ``n`` samples, ``f`` features, ``o`` outputs, ``k`` classes, ``t`` targets; ``...`` stands for the axis of models
 where many are stacked, and for nothing where there is one.
@@ -11,7 +13,7 @@ where many are stacked, and for nothing where there is one.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
@@ -33,9 +35,19 @@ from src.tasks.loop import Measured, columns_of, train_block
 from src.tasks.meters import Meters
 from src.tasks.network import OneNetwork, steps_left
 from src.tasks.schedule import Schedule
+from src.tasks.steps import Steps, as_batch
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
+
+
+@runtime_checkable
+class KeepsRows(Protocol):
+    """A logger that gets every measured epoch, beside those that everybody is told of."""
+
+    def log_row(self, row: Mapping[str, float]) -> None:
+        """Keep a row, with ``epoch`` and ``step`` among its names."""
+        ...
 
 
 class Task(pl.LightningModule, ABC):
@@ -51,13 +63,12 @@ class Task(pl.LightningModule, ABC):
         log_every_n_epochs: Epochs from one logged epoch to the next; None for about a hundred rows a run.
         eval_every_n_epochs: Epochs from one measured epoch to the next; None for every logged one.
         gradient_clip_val: Largest norm of the gradient; None for no clipping.
+        loop: ``blocks`` of epochs in one call of Lightning's, ``steps`` as Lightning documents them, or ``auto`` for
+            blocks unless something wants steps. Weights and rows are the same.
 
     Raises:
         ValueError: If ``gradient_clip_val`` is not greater than 0, or the epochs do not fit together (`Schedule`).
     """
-
-    # Tells a data module to hand over whole parts: the task cuts its own batches.
-    trains_in_blocks = True
 
     # Attributes that training changes, and those that differ from run to run.
     OWN = frozenset(
@@ -75,8 +86,9 @@ class Task(pl.LightningModule, ABC):
                 "confusion",
                 "clip",
                 "which_weights",
+                "loop",
             ),
-            *("_make_optimizer", "_make_scheduler", "_log_every", "_eval_every", "_meters", "_last_finite"),
+            *("_make_optimizer", "_make_scheduler", "_log_every", "_eval_every", "_meters", "_last_finite", "_steps"),
             *("_train_batches", "_val_batches", "_hparams", "_hparams_initial", "_hparams_name"),
         }
     )
@@ -102,10 +114,14 @@ class Task(pl.LightningModule, ABC):
         log_every_n_epochs: Count | None,
         eval_every_n_epochs: Count | None,
         gradient_clip_val: Positive | None,
+        loop: Literal["auto", "blocks", "steps"] = "auto",
     ) -> None:
         super().__init__()
         Schedule.of(max_epochs=None, log_every=log_every_n_epochs, eval_every=eval_every_n_epochs)
         self.automatic_optimization = False
+        self.loop = loop
+        # Lightning's way; None for blocks
+        self._steps: Steps | None = None
         self.net, self.loss, self.spec = net, loss, spec
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self._log_every, self._eval_every, self.clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
@@ -147,6 +163,21 @@ class Task(pl.LightningModule, ABC):
 
     # Training
 
+    def train_in_steps(self) -> None:
+        """Train as Lightning documents, from now on."""
+        self.automatic_optimization = True
+        self._steps = Steps(self)
+
+    @property
+    def trains_in_blocks(self) -> bool:
+        """Whether a data module is to hand over whole parts, of which the task cuts its own batches."""
+        return self._steps is None
+
+    @property
+    def is_at_row(self) -> bool:
+        """Whether the epoch that has just ended is one at which checkpoints, hints and pictures look."""
+        return self._steps is None or self.schedule.is_logged(self.epoch) or steps_left(self.trainer) <= 0
+
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (n, o) of inputs (n, f)."""
         outputs: Tensor = self.net(x)
@@ -161,7 +192,28 @@ class Task(pl.LightningModule, ABC):
         optimizer = self._make_optimizer(self.trained_parameters())
         if self._make_scheduler is None:
             return {"optimizer": optimizer}
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._make_scheduler(optimizer)}}
+        scheduler = self._make_scheduler(optimizer)
+        if self._steps is not None and isinstance(scheduler, ReduceLROnPlateau):
+            # Lightning asks for a metric where it takes steps; `lr_scheduler_step` says who takes this one's
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler}}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a scheduler; one that waits for a metric has its step before checkpoints are written (`Steps`)."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as ``task.gradient_clip_val`` says, or as the trainer does."""
+        if self.clip is not None:
+            self.clip_gradients(optimizer, gradient_clip_val=self.clip, gradient_clip_algorithm="norm")
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_fit_start(self) -> None:
         """Lay out the epochs of the run and put its data into the form that training needs."""
@@ -174,15 +226,10 @@ class Task(pl.LightningModule, ABC):
             raise ConfigError("scheduler=plateau watches val/loss, which trainer.limit_val_batches=0 leaves unmeasured")
         max_epochs = None if trainer.max_epochs in (None, -1) else trainer.max_epochs
         self.schedule = self.make_schedule(max_epochs, every_epoch=needs_every_epoch)
+        if self._steps is not None:
+            return
         train, val = (self._ready(part) for part in datamodule.parts[:2])
-        overfit = getattr(trainer, "overfit_batches", 0) > 0
-        self._train_batches = datamodule.train_batches(
-            train,
-            seed=None if overfit else datamodule.batch_seed,
-            limit=trainer.limit_train_batches,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
+        self._train_batches = datamodule.batches_of_fit(train)
         self._val_batches = Batches(val, batch_size=datamodule.EVAL_BATCH_SIZE, limit=trainer.limit_val_batches)
 
     def make_schedule(self, max_epochs: int | None, *, every_epoch: bool) -> Schedule:
@@ -202,8 +249,32 @@ class Task(pl.LightningModule, ABC):
         names = ["loss", *(name for name in self.make_metrics() if name != "confusion")]
         return [*train, *(f"{split}/{name}" for split in ("val", "test") for name in names)]
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
-        """Train a block of epochs, then log their measurements."""
+    def on_train_epoch_start(self) -> None:
+        """Begin to measure."""
+        if self._steps is not None:
+            self._steps.start_epoch()
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        """Train a block of epochs, then log their measurements; or give Lightning the loss of a batch."""
+        if self._steps is not None:
+            return self._steps.training_step(batch, batch_idx)
+        self._train_block()
+        return None
+
+    def end_epoch(self) -> None:
+        """Log what an epoch of steps has measured, before anybody looks at its end."""
+        if self._steps is not None:
+            measured = self._steps.end_epoch()
+            if self.schedule.is_measured(self.epoch) or self.is_at_row:
+                self._log([measured])
+                self._steps.forget()
+
+    def end_training(self) -> None:
+        """Log an epoch of steps that has turned out to be the last one."""
+        if self._steps is not None and self._steps.measured is not None:
+            self._log([self._steps.measured], is_end=True)
+
+    def _train_block(self) -> None:
         if self.is_asked_to_end:
             # its checkpoint is written
             raise KeyboardInterrupt
@@ -231,9 +302,9 @@ class Task(pl.LightningModule, ABC):
         if measured:
             self._log(measured)
 
-    def _log(self, measured: Sequence[Measured]) -> None:
+    def _log(self, measured: Sequence[Measured], *, is_end: bool = False) -> None:
         """Bring a block's measurements to the host at once, and give each logger the rows that it wants."""
-        end = None if self.is_within_block else self.epoch
+        end = self.epoch if (is_end or self.is_at_row) and not self.is_within_block else None
         # each process holds its share of the training samples, and the same validation samples
         reduce_train = None
         if self.trainer.world_size > 1:
@@ -245,14 +316,19 @@ class Task(pl.LightningModule, ABC):
             self._check_finite(epoch, row["train/loss"])
             is_logged = self.schedule.is_logged(epoch) or epoch == end
             for logger in self.loggers:
-                if getattr(logger, "keeps_every_row", False):
-                    logger.log_metrics({"step": (epoch + 1) * len(self._train_batches), **row}, step=epoch)
+                if isinstance(logger, KeepsRows):
+                    logger.log_row({"epoch": epoch, "step": self._n_steps(epoch), **row})
                 elif is_logged:
                     logger.log_metrics(row, step=epoch)
         last = {name: column[-1] for name, column in columns.items()}
         self.fitted = {name: value.item() for name, value in last.items() if name.startswith("train/")}
         # What callbacks monitor. self.log would do the same, at about half a millisecond per name.
         self.trainer.callback_metrics.update(last)
+
+    def _n_steps(self, epoch: int) -> int:
+        """Steps that have been taken at the end of an epoch."""
+        done = self.trainer.global_step
+        return done if self._steps is not None else min(done, (epoch + 1) * len(self._train_batches))
 
     def _check_finite(self, epoch: int, loss: float) -> None:
         if math.isfinite(loss):
@@ -283,15 +359,20 @@ class Task(pl.LightningModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Add a batch to the metrics of validation."""
-        self._update("val", batch)
+        batch = as_batch(batch)
+        found = self._update("val", batch)
+        if self._steps is not None and found is not None and self.trainer.state.fn == "fit":
+            self._steps.validation_step(batch, *found)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """Add a batch to the metrics of test."""
-        self._update("test", batch)
+        self._update("test", as_batch(batch))
 
     def on_validation_epoch_start(self) -> None:
         """Begin with empty metrics."""
         self._reset("val")
+        if self._steps is not None:
+            self._steps.start_validation()
 
     def on_test_epoch_start(self) -> None:
         """Begin with empty metrics."""
@@ -299,7 +380,13 @@ class Task(pl.LightningModule, ABC):
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of validation."""
-        self.log_dict(self._compute("val"), logger=False, sync_dist=True)
+        values = self._compute("val")
+        if self._steps is not None and self.trainer.state.fn == "fit" and self.trainer.world_size == 1:
+            # to the last bit those of the row
+            means = self._steps.val
+            assert means is not None
+            values |= {"val/loss": means.loss, f"val/{self.score_name}": means.score}
+        self.log_dict(values, logger=False, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of test."""
@@ -320,13 +407,16 @@ class Task(pl.LightningModule, ABC):
             self._meters[split] = Meters(split, self.make_metrics())
         self._meters[split].reset(self.device)
 
-    def _update(self, split: str, batch: Batch) -> None:
+    def _update(self, split: str, batch: Batch) -> tuple[Tensor, Tensor] | None:
         if batch.share == 0:
             # a process without samples of its own
-            return
+            return None
         outputs = self.net(batch.x)
-        loss = self.loss(outputs, self.targets(batch.y))
+        targets = self.targets(batch.y)
+        # in double precision as in training
+        loss = self.loss(outputs, targets.to(outputs) if _is_double(outputs, targets) else targets)
         self._meters[split].update(loss, self.preds(outputs), batch.y)
+        return outputs, loss
 
     def _compute(self, split: str) -> dict[str, Tensor]:
         values = self._meters[split].compute()
@@ -346,6 +436,15 @@ class Task(pl.LightningModule, ABC):
         probs = self.probs(self.net.forward(x.to(parameter))).float().cpu()
         self.net.train(was_training)
         return probs
+
+
+def is_at_row(module: pl.LightningModule) -> bool:
+    """Whether what looks at rows is to look at the end of this epoch; at every epoch of a module that is no task."""
+    return not isinstance(module, Task) or module.is_at_row
+
+
+def _is_double(outputs: Tensor, targets: Tensor) -> bool:
+    return outputs.dtype == torch.float64 and targets.is_floating_point()
 
 
 def task_state(*, rng_state: Tensor, fitted: Mapping[str, float]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _train_epoch(learner: Learner, *, measure: bool) -> Means | None:
         outputs = learner.outputs(x)
         loss = learner.loss(outputs, y)
         if measure:
-            means = _add(means, Means(loss.detach(), learner.score(outputs.detach(), y)), share)
+            means = add(means, Means(loss.detach(), learner.score(outputs.detach(), y)), share)
         learner.step(loss, scale=scale)
     return means
 
@@ -118,11 +118,11 @@ def _evaluate(learner: Learner) -> Means | None:
     means: Means | None = None
     for x, y, share, _ in learner.val_batches():
         outputs = learner.outputs(x)
-        means = _add(means, Means(learner.loss(outputs, y), learner.score(outputs, y)), share)
+        means = add(means, Means(learner.loss(outputs, y), learner.score(outputs, y)), share)
     return means
 
 
-def _add(sums: Means | None, means: Means, share: float) -> Means:
+def add(sums: Means | None, means: Means, share: float) -> Means:
     """Add a batch's means to an epoch's, weighted by its share of the samples."""
     if share == 1:
         return means

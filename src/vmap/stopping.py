@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from hydra.utils import get_class
-from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from src.build import watched_end
+from src.callbacks.early_stopping import EarlyStopping
 from src.compat.lightning import would_stop
 
 # Numbers of the callback that may differ from model to model.

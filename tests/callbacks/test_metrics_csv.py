@@ -12,8 +12,16 @@ from src.run.metrics import read_metrics
 def test_each_call_is_a_row_with_the_epoch_first(tmp_path: Path) -> None:
     logger = MetricsCSV(str(tmp_path))
     for epoch in (0, 5):
-        logger.log_metrics({"loss": epoch / 10}, step=epoch)
+        logger.log_row({"epoch": epoch, "loss": epoch / 10})
     assert (tmp_path / "metrics.csv").read_text().splitlines() == ["epoch,loss", "0,0.0", "5,0.5"]
+
+
+def test_what_others_log_has_a_file_and_an_axis_of_its_own(tmp_path: Path) -> None:
+    logger = MetricsCSV(str(tmp_path))
+    logger.log_row({"epoch": 0, "loss": 0.5})
+    logger.log_metrics({"lr-SGD": 0.1}, step=49)
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == ["epoch,loss", "0,0.5"]
+    assert (tmp_path / "logged.csv").read_text().splitlines() == ["step,lr-SGD", "49,0.1"]
 
 
 def test_all_rows_can_be_written_at_once(tmp_path: Path) -> None:

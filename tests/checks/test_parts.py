@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, open_dict
 
-from src.build import build, build_data, build_task
-from src.checks.parts import check_trainer
+from src.build import build
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from tests.shipped import DATA_OF, TASK_OF, shipped, stored
@@ -125,62 +124,7 @@ def with_trainer(key: str, value: object, *overrides: str, run_dir: Path) -> Dic
     return cfg
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "data", "message"),
-    [
-        ("gradient_clip_val", 1, (), r"leave it out; task\.gradient_clip_val=1 clips gradients, by their norm$"),
-        ("gradient_clip_val", 0.5, (), r"leave it out; task\.gradient_clip_val=0\.5 clips gradients, by their norm$"),
-        (
-            "gradient_clip_algorithm",
-            "norm",
-            (),
-            r"leave it out; task\.gradient_clip_val=1 clips gradients, by their norm$",
-        ),
-        (
-            "gradient_clip_algorithm",
-            "value",
-            (),
-            r"leave it out; task\.gradient_clip_val=1 clips gradients, by their norm$",
-        ),
-        (
-            "accumulate_grad_batches",
-            3,
-            ("data.batch_size=16",),
-            r"leave it out; data\.batch_size=48 has the mean gradient of 3 batches$",
-        ),
-        (
-            "accumulate_grad_batches",
-            2,
-            (),
-            r"leave it out; data\.batch_size=null takes all samples in one step already$",
-        ),
-    ],
-)
-def test_what_only_a_trainer_that_steps_can_do_is_refused_with_what_does_the_same(
-    key: str, value: object, data: tuple[str, ...], message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match=rf"^trainer\.{key}={value} belongs to a trainer .* itself: {message}"):
-        build(with_trainer(key, value, *data, run_dir=tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("gradient_clip_val", None),
-        ("gradient_clip_val", 0),
-        ("gradient_clip_algorithm", None),
-        ("accumulate_grad_batches", 1),
-        ("accumulate_grad_batches", None),
-    ],
-)
-def test_what_changes_nothing_is_let_through(key: str, value: object, tmp_path: Path) -> None:
-    cfg = with_trainer(key, value, run_dir=tmp_path)
-    check_trainer(cfg, build_task(cfg, build_data(cfg).spec))
-
-
-@pytest.mark.parametrize("key", ["gradient_clip_val", "accumulate_grad_batches"])
-def test_a_task_of_ones_own_that_lets_the_trainer_step_may_ask_for_it(key: str, tmp_path: Path) -> None:
-    cfg = with_trainer(key, 2, run_dir=tmp_path)
-    task = build_task(cfg, build_data(cfg).spec)
-    task.automatic_optimization = True
-    check_trainer(cfg, task)
+def test_only_one_of_task_and_trainer_clips(tmp_path: Path) -> None:
+    message = r"task\.gradient_clip_val=1 and trainer\.gradient_clip_val=2 both clip: leave one out"
+    with pytest.raises(ConfigError, match=message):
+        build(with_trainer("gradient_clip_val", 2, "task.gradient_clip_val=1", run_dir=tmp_path))

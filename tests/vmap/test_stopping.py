@@ -7,7 +7,7 @@ import torch
 from src.vmap.stopping import Stopping, stopping_nodes
 
 NODE = {
-    "_target_": "lightning.pytorch.callbacks.early_stopping.EarlyStopping",
+    "_target_": "src.callbacks.early_stopping.EarlyStopping",
     "monitor": "val/loss",
     "mode": "min",
     "min_delta": 0.0,

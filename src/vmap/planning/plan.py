@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from hydra.utils import get_class, get_object
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping, RichModelSummary
+from lightning.pytorch.callbacks import RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim import lr_scheduler
 
 from src.build import watched_end
 from src.callbacks.checkpoint import BestAndLast
+from src.callbacks.early_stopping import EarlyStopping
 from src.callbacks.frames import Frames
 from src.callbacks.graph import ModelGraph
 from src.callbacks.hints import Hints
@@ -200,6 +201,8 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     _check_optimizer(cfg["optimizer"], factory.recipe(job).kind)
     if cfg["scheduler"]:
         _check_scheduler(cfg["scheduler"]["_target_"], lambda: factory.recipe(job))
+    if cfg["task"].get("loop") == "steps":
+        raise NotStackedError("task.loop=steps")
     _check_stopping(cfg)
     for key, known in (("callbacks", _CALLBACKS), ("logger", _LOGGERS)):
         for name, node in cfg[key].items():

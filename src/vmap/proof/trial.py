@@ -70,8 +70,6 @@ class Single:
 class _Rows(Logger):
     """Keeps every row in memory."""
 
-    keeps_every_row = True
-
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
@@ -90,8 +88,11 @@ class _Rows(Logger):
         """Nothing to keep."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Nothing to keep but rows."""
+
+    def log_row(self, row: Mapping[str, float]) -> None:
         """Keep a row."""
-        self.rows.append({"epoch": float(step or 0), **metrics})
+        self.rows.append(dict(row))
 
 
 @dataclass(frozen=True)
