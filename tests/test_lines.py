@@ -350,8 +350,7 @@ def test_all_options_are_tried() -> None:
         ("+ckpt_path=x", "unknown key; the same command with hydra.run.dir=DIR goes on from its last checkpoint"),
         ("+data.num_workers=2", "not a parameter of CirclesDataModule; the data lie in memory"),
         ("+callbacks.model_checkpoint.monitor=x", "callbacks.checkpoint.monitor=... decides which weights are kept"),
-        ("+trainer.val_check_interval=1", "leave it out; task.eval_every_n_epochs=... measures validation"),
-        ("+trainer.min_epochs=5", "leave it out; nothing ends a run before trainer.max_epochs but"),
+        ("+trainer.enable_progress_bar=false", "callbacks.progress=null shows no bar"),
     ],
 )
 def test_a_line_that_nobody_means_is_answered_with_what_is_meant(line: str, words: str, tmp_path: Path) -> None:
