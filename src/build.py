@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
@@ -27,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from src.callbacks.first import ComesFirst
+from src.callbacks.module_rows import ModuleRows
 from src.checks.device import check_accelerator, check_precision
 from src.checks.loop import check_flags, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
@@ -41,12 +42,17 @@ from src.tasks.base import OptimizerFactory, SchedulerFactory, Task
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+# A run of many processes is evaluated by one, and leaves no records.
+_ALONE = {"strategy": "auto", "devices": 1, "num_nodes": 1, "profiler": None, "plugins": None}
+
 
 @dataclass(frozen=True)
 class Built:
     """What a run is made of."""
 
-    datamodule: InMemoryDataModule
+    datamodule: Any
     task: Any
     trainer: pl.Trainer
     loggers: list[Logger] = field(default_factory=list)
@@ -56,6 +62,8 @@ class Built:
         # several processes would not end at the same epoch
         heeded = interrupts.heeded() if self.trainer.world_size == 1 else nullcontext()
         self.trainer.callbacks.insert(0, ComesFirst())  # type: ignore[attr-defined] # Lightning leaves it untyped
+        if not isinstance(self.task, Task):
+            self.trainer.callbacks.append(ModuleRows())  # type: ignore[attr-defined]
         with heeded, quiet_lightning():
             self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
 
@@ -70,9 +78,11 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     Raises:
         ConfigError: If a value is out of its range, or parts of the configuration do not fit together.
     """
+    check_flags(cfg.trainer)
+    if cfg.get("module") is not None:
+        return _build_module(cfg, evaluate_only=evaluate_only)
     datamodule = build_data(cfg)
     task = build_task(cfg, datamodule.spec)
-    check_flags(cfg.trainer)
     check_trainer(cfg)
     check_metric(cfg, task.metric_names())
     if not evaluate_only:
@@ -82,14 +92,45 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     )
     if isinstance(task, Task) and not evaluate_only and (reason := choose_loop(cfg, task, datamodule, callbacks)):
         log.info("training in steps, as Lightning documents them, for %s", reason)
-    # a run of many processes is evaluated by one, and leaves no records
-    alone = {"strategy": "auto", "devices": 1, "num_nodes": 1, "profiler": None, "plugins": None}
-    flags = {**_limit(cfg, datamodule), **(alone if evaluate_only else {})}
+    flags = {**_limit(cfg, datamodule), **(_ALONE if evaluate_only else {})}
     if isinstance(task, Task) and "log_every_n_steps" not in cfg.trainer:
         # a block of epochs is one step for Lightning, which warns of fewer batches than its 50 steps
         flags["log_every_n_steps"] = 1 if task.trains_in_blocks else min(50, _n_batches(cfg, datamodule, flags))
     trainer = build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags)
     return Built(datamodule, task, trainer, list(loggers.values()))
+
+
+def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
+    """A LightningModule of one's own, with any LightningDataModule.
+
+    The module is made straight after seeding. What needs a task of this project is left out, with a line each.
+    """
+    datamodule = _of_kind("data", cfg.data, pl.LightningDataModule)
+    seed_everything(cfg.seed)
+    # plain lists: a checkpoint may hold what a module is given
+    module = _of_kind("module", cfg.module, pl.LightningModule, _convert_="all")
+    if cfg.compile:
+        module.compile()
+    loggers = {} if evaluate_only else _instantiate_all("logger", cfg.logger)
+    nodes = {} if evaluate_only else {name: node for name, node in cfg.callbacks.items() if node is not None}
+    left_out = [name for name, node in nodes.items() if getattr(get_class(node._target_), "needs_task", False)]
+    for name in left_out:
+        log.info("callbacks.%s looks at a task of this project, and is left out: module=... trains by itself", name)
+    callbacks = _instantiate_all("callbacks", {name: nodes[name] for name in nodes if name not in left_out})
+    flags = _ALONE if evaluate_only else {}
+    return Built(
+        datamodule,
+        module,
+        build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags),
+        list(loggers.values()),
+    )
+
+
+def _of_kind(key: str, node: DictConfig, kind: type[T], **kwargs: Any) -> T:
+    made = _instantiate(key, node, **kwargs)
+    if not isinstance(made, kind):
+        raise ConfigError(f"{key}._target_={node._target_} makes a {type(made).__name__}; allowed: a {kind.__name__}")
+    return made
 
 
 def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
@@ -205,7 +246,7 @@ def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
     return _try(key, node, lambda: instantiate(node, **kwargs))
 
 
-def _instantiate_all(group: str, nodes: DictConfig) -> dict[str, Any]:
+def _instantiate_all(group: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
     """A group of any number of objects by their keys; one that is set to null is left out."""
     found = [(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
     return {key: _instantiate(key, node, **watched_end(key, node, warns=True)) for key, node in found}

@@ -1,6 +1,7 @@
 """What a run computes: build, fit, measure. Loads torch; `src.train` claims the directory before, and records after."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,9 +12,11 @@ from src.build import build
 from src.callbacks.checkpoint import BestAndLast, go_on_from
 from src.callbacks.final import tell_loggers
 from src.callbacks.hints import Hints, found_by
+from src.callbacks.module_rows import scalars
 from src.checks.device import describe_device
 from src.checks.forward import check_forward
 from src.compat.lightning import complete_epoch, interruptible
+from src.config.errors import ConfigError
 from src.console.results import print_config
 from src.measure import measure
 from src.record import Fitted
@@ -47,9 +50,13 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
     with interruptible():
         built.fit(checkpoint=last)
         _end(trainer, task)
+        trained = dict(trainer.callback_metrics)
         # the last weights are those that it has
         measured = measure(built, checkpoint=run.checkpoint("best") if run.tested(cfg) == "best" else None)
-    metrics = {**task.fitted, **measured.metrics}
+    metrics = {**getattr(task, "fitted", {}), **measured.metrics}
+    if not isinstance(task, Task):
+        metrics = {**scalars(trained), **metrics}
+        _check_logged(cfg, metrics)
     if trainer.is_global_zero:
         tell_loggers(cfg, built.loggers, metrics, step=trainer.current_epoch)
     # of several processes all come this far, or none: this raises where one of them has ended
@@ -59,9 +66,20 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         per_class=measured.per_class,
         hints=found_by(trainer),
         device=str(trainer.strategy.root_device),
-        n_parameters=sum(p.numel() for p in task.net.parameters()),
+        n_parameters=sum(p.numel() for p in (task.net if isinstance(task, Task) else task).parameters()),
         weights=measured.weights,
     )
+
+
+def _check_logged(cfg: DictConfig, metrics: Mapping[str, float]) -> None:
+    """Refuse an optimised metric that a module of one's own has not logged.
+
+    Raises:
+        ConfigError: Naming those that it has.
+    """
+    if cfg.optimized_metric not in metrics:
+        names = ", ".join(sorted(metrics)) or "nothing"
+        raise ConfigError(f"optimized_metric={cfg.optimized_metric} was not logged by module; logged: {names}")
 
 
 def _end(trainer: pl.Trainer, task: Any) -> None:

@@ -1,20 +1,25 @@
 """Validation and test of a network, for `src.train` and `src.eval` alike."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.core.hooks import DataHooks
 from omegaconf import DictConfig
 from torch import Tensor
 
 from src.build import Built, build
+from src.callbacks.module_rows import scalars
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.pictures.subject import Subject, title_of
 from src.run.directory import RunDir
 from src.tasks.checkpoint import LAST_EPOCH, load_checkpoint, weights_in
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,26 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
     built.task.which_weights = weights
     metrics: dict[str, float] = {}
     with quiet_lightning():
-        for run in (built.trainer.validate, built.trainer.test):
+        for run, stage in ((built.trainer.validate, "validation"), (built.trainer.test, "test")):
+            if missing := _missing(built, "val" if stage == "validation" else stage, f"{stage}_step"):
+                log.info("no %s: %s", stage, missing)
+                continue
             run(built.task, datamodule=built.datamodule, verbose=False, weights_only=True)
-            metrics.update({name: float(value) for name, value in built.trainer.callback_metrics.items()})
-    confusion = built.task.confusion.get("test")
+            metrics.update(scalars(built.trainer.callback_metrics))
+    confusion = getattr(built.task, "confusion", {}).get("test")
     per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
     return Evaluation(metrics, per_class, weights)
+
+
+def _missing(built: Built, part: str, step: str) -> str | None:
+    """What a module or data of one's own have not, so that a part cannot be measured."""
+    for owner, hook, base in (
+        (built.task, step, pl.LightningModule),
+        (built.datamodule, f"{part}_dataloader", DataHooks),
+    ):
+        if getattr(type(owner), hook) is getattr(base, hook):
+            return f"{type(owner).__name__} has no {hook}"
+    return None
 
 
 def rebuild(run: RunDir, cfg: DictConfig, *, checkpoint: str | None = None) -> Subject:
@@ -66,6 +85,8 @@ def rebuild(run: RunDir, cfg: DictConfig, *, checkpoint: str | None = None) -> S
     Raises:
         ConfigError: If the checkpoint cannot be read or belongs to another network.
     """
+    if cfg.get("module") is not None:
+        raise ConfigError(f"{run.path}: pictures show tasks of this project; module={cfg.module._target_} is none")
     built = build(cfg, evaluate_only=True)
     measured = measure(built, checkpoint=run.checkpoint(checkpoint or run.tested(cfg)))
     title = title_of(cfg.model.name, measured.metrics, measured.weights)

@@ -24,6 +24,7 @@ class EveryFewEpochs(Callback, ABC):
         ValueError: If ``every_n_epochs`` is negative.
     """
 
+    needs_task = True
     content_with_blocks = True
 
     # Whether it shows gradients, which are gone once validation begins.

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 class ModelGraph(Callback):
     """Which layers and functions a network consists of, in the Graphs tab."""
 
+    needs_task = True
     content_with_blocks = True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

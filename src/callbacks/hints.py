@@ -25,6 +25,7 @@ class Hints(Callback):
         found: What the run asks for; empty until training is over.
     """
 
+    needs_task = True
     content_with_blocks = True
 
     def __init__(self, *, suggested_lr: Positive) -> None:

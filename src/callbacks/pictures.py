@@ -30,6 +30,7 @@ class FinalPictures(Callback):
         ConfigError: If there is no picture of a name.
     """
 
+    needs_task = True
     content_with_blocks = True
 
     def __init__(self, *, name: NotEmpty, draw: str | Sequence[str]) -> None:

@@ -71,6 +71,7 @@ def write_hparams(
 class PrecisionRecallCurves(Callback):
     """For each class, precision and recall on the test part at every threshold of its probability."""
 
+    needs_task = True
     content_with_blocks = True
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

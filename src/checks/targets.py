@@ -33,6 +33,7 @@ _KINDS: Mapping[str, type] = {
     "optimizer": Optimizer,
     "scheduler": LRScheduler,
     "task": pl.LightningModule,
+    "module": pl.LightningModule,
     "trainer": pl.Trainer,
     "callbacks": Callback,
     "logger": Logger,
@@ -42,6 +43,7 @@ _KINDS: Mapping[str, type] = {
 _PARTS: Mapping[str, tuple[type, ...]] = {
     "data": (nn.Module,),
     "task": (nn.Module,),
+    "module": (nn.Module,),
     "trainer": (Accelerator, CheckpointIO, ClusterEnvironment, LayerSync, Precision, Profiler, Strategy),
     "callbacks": (nn.Module,),
 }

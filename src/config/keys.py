@@ -50,7 +50,7 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
 }
 
 # Keys that an earlier version did not store, and the value that says what it did.
-ADDED = {"data.drop_last": False, "task.loop": "auto"}
+ADDED = {"data.drop_last": False, "task.loop": "auto", "module": None}
 
 # Keys of earlier versions, and what they are called now.
 RENAMED = {

@@ -76,7 +76,40 @@ class Root:
     optimized_metric: MetricName
     run_dir: Directory
     sweep: Sweep
+    module: None = None
 
+
+@dataclass(frozen=True)
+class ModuleRoot:
+    """Keys of the root where a LightningModule stands for model, task, loss, optimizer and scheduler."""
+
+    module: Node
+    data: Node
+    suggested: Suggested
+    trainer: Node
+    callbacks: dict[str, Node | None]
+    logger: dict[str, Node | None]
+    seed: Seed
+    compile: bool
+    evaluate: Literal["best", "last"]
+    # whatever it logs
+    optimized_metric: NotEmpty
+    run_dir: Directory
+    sweep: Sweep
+    task: None = None
+    loss: None = None
+    model: None = None
+    optimizer: None = None
+    scheduler: None = None
+
+
+def root_of(tree: Mapping[str, Any]) -> type:
+    """What the root of a configuration holds."""
+    return Root if tree.get("module") is None else ModuleRoot
+
+
+# What a module stands for.
+_OF_MODULE = ("model", "task", "loss", "optimizer", "scheduler")
 
 _NODES: tuple[Any, ...] = (Node, Node | None, dict[str, Node | None])
 
@@ -119,8 +152,20 @@ def problems(cfg: DictConfig, *, choices: Mapping[str, Any], conf_dir: Path) -> 
     """What `check` finds, by key."""
     tree: Any = OmegaConf.to_container(cfg)
     found: dict[str, str] = {}
-    walked = _walk(tree, Root, "", choices, conf_dir)
-    for key, text in (*walked, *_references(tree, tree), *wrong(cfg, tree, _leaves(tree, Root, ""))):
+    root = root_of(tree)
+    if root is ModuleRoot:
+        own = [name for name in _OF_MODULE if tree.get(name)]
+        found |= {name: f"the module brings its own; give {name}=none, or leave module out" for name in own}
+        found |= {
+            f"callbacks.{name}": f"it looks at a model of this project, which module has not; callbacks.{name}=null "
+            "leaves it out, callbacks=module all of its kind"
+            for name, node in (tree.get("callbacks") or {}).items()
+            if any("${model." in str(value) for value in (node or {}).values())
+        }
+        callbacks = {name: node for name, node in tree["callbacks"].items() if f"callbacks.{name}" not in found}
+        tree = {**{name: value for name, value in tree.items() if name not in _OF_MODULE}, "callbacks": callbacks}
+    walked = _walk(tree, root, "", choices, conf_dir)
+    for key, text in (*walked, *_references(tree, tree), *wrong(cfg, tree, _leaves(tree, root, ""))):
         found.setdefault(key, text)
     return found
 
@@ -163,7 +208,7 @@ def check_hydra(
 def wrong_below(cfg: DictConfig, keys: Sequence[str]) -> dict[str, str]:
     """What is wrong with the values of some keys, and with those below them; unknown keys are left alone."""
     tree: Any = OmegaConf.to_container(cfg)
-    found = dict(wrong(cfg, tree, _leaves(tree, Root, "")))
+    found = dict(wrong(cfg, tree, _leaves(tree, root_of(tree), "")))
     return {at: text for at, text in found.items() if any(at == key or at.startswith(f"{key}.") for key in keys)}
 
 
@@ -200,7 +245,7 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
         hints = get_type_hints(hint)
         prefix = f"{key}." if key else ""
         for name, of in hints.items():
-            if name not in value and of is not Node:
+            if name not in value and of is not Node and of is not type(None):
                 yield f"{prefix}{name}", f"no value; give +{prefix}{name}=..."
         nodes = {name: None for name, of in hints.items() if of is Node}
         for name, child in {**nodes, **value}.items():

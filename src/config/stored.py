@@ -33,8 +33,10 @@ _CALL = re.compile(r"\$\{([A-Za-z_][\w.]*):")
 # Values that references may lead to in all, containers in each other, and characters of a text with references.
 _MOST, _DEEPEST, _LONGEST, _MOST_TEXT = 100_000, 50, 1_000, 50_000
 
-_GROUPS = ("task", "loss", "data", "model.net", "optimizer", "scheduler", "trainer")
-_OPTIONAL = ("scheduler",)
+_GROUPS = ("task", "loss", "data", "model.net", "optimizer", "scheduler", "trainer", "module")
+_OPTIONAL = ("scheduler", "module")
+# What a module stands for.
+_OF_MODULE = ("task", "loss", "model.net", "optimizer", "scheduler")
 _MANY = ("callbacks", "logger")
 
 
@@ -174,7 +176,7 @@ def missing(tree: Mapping[str, Any]) -> Iterator[str]:
         node: Any = tree
         for name in key.split("."):
             node = node.get(name) if isinstance(node, dict) else None
-        if not node and key in _OPTIONAL:
+        if not node and key in (_OPTIONAL if tree.get("module") is None else _OF_MODULE):
             continue
         if not isinstance(node, dict) or "_target_" not in node:
             yield f"{key}: it names no class by _target_"

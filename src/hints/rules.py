@@ -130,6 +130,8 @@ def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
         error: What the run raised.
         cfg: Its configuration.
     """
+    if cfg.get("module") is not None:
+        return []
     if "Expected more than 1 value per channel" in str(error):
         return [_single_sample(cfg)]
     if not isinstance(error, NonFiniteLossError):

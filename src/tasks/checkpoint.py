@@ -75,6 +75,10 @@ def checkpoint_of(trainer: pl.Trainer) -> dict[str, Any]:
         callbacks=states,
         loops=loops_of(trainer),
     )
+    datamodule = getattr(trainer, "datamodule", None)
+    if datamodule is not None and (state := datamodule.state_dict()):
+        # where Lightning looks for it
+        checkpoint[type(datamodule).__qualname__] = state
     if precision := trainer.precision_plugin.state_dict():
         # such as the scale of half precision; where Lightning looks for it
         checkpoint[type(trainer.precision_plugin).__qualname__] = precision

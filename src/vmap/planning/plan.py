@@ -170,6 +170,8 @@ class _Key(NamedTuple):
 def _place(job: Job, factory: ModelFactory) -> tuple[_Key | None, str]:
     """The key of a job's stack, or None and the reason why it has none."""
     try:
+        if factory.config(job).get("module") is not None:
+            raise NotStackedError("module=... trains by itself")
         _check(factory.config(job), job, factory)
         return _key(job, factory), ""
     # a mistake in its configuration is told when it runs as a single run, as in any sweep
