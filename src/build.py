@@ -93,9 +93,6 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     if isinstance(task, Task) and not evaluate_only and (reason := choose_loop(cfg, task, datamodule, callbacks)):
         log.info("training in steps, as Lightning documents them, for %s", reason)
     flags = {**_limit(cfg, datamodule), **(_ALONE if evaluate_only else {})}
-    if isinstance(task, Task) and "log_every_n_steps" not in cfg.trainer:
-        # a block of epochs is one step for Lightning, which warns of fewer batches than its 50 steps
-        flags["log_every_n_steps"] = 1 if task.trains_in_blocks else min(50, _n_batches(cfg, datamodule, flags))
     trainer = build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags)
     return Built(datamodule, task, trainer, list(loggers.values()))
 
@@ -228,14 +225,6 @@ def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
                 n_batches = len(Batches(part, batch_size=datamodule.EVAL_BATCH_SIZE))
             limits[f"{name}_batches"] = max(1, int(n_batches * share))
     return limits
-
-
-def _n_batches(cfg: DictConfig, datamodule: InMemoryDataModule, limits: Mapping[str, Any]) -> int:
-    """Training batches of an epoch."""
-    limits = {**cfg.trainer, **limits}
-    n = len(datamodule.train_batches(datamodule.parts.train, seed=None))
-    given = (limits.get(f"{name}_batches") for name in ("limit_train", "overfit"))
-    return max(1, min(n, *(limit if isinstance(limit, int) and limit else n for limit in given)))
 
 
 def _has(callbacks: Iterable[Callback], kind: type) -> bool:

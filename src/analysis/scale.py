@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from src.config.metrics import LOWER_IS_BETTER, SHARES, words_of
+from src.config.metrics import LOWER_IS_BETTER, SHARES, split_of, words_of
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -31,7 +31,7 @@ class Scale:
     @property
     def words(self) -> str:
         """Give the metric's name as one says it: test accuracy."""
-        split, _, name = self.metric.rpartition("/")
+        split, name = split_of(self.metric)
         return f"{_SPLITS.get(split, split)} {name}".strip()
 
     @property

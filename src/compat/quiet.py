@@ -9,6 +9,8 @@ from contextlib import contextmanager
 _NEEDLESS = (
     # a task that trains in blocks measures validation itself, and hands Lightning an empty list of loaders for it
     "Total length of `list` across ranks is zero",
+    # every few steps is what somebody asks for who logs steps; epochs are logged anyway
+    r"The number of training batches \(\d+\) is smaller than the logging interval",
     # on a cluster's front end; what runs there is wanted there
     "The `srun` command is available on your system but is not used",
     # Lightning 2.6 calls what PyTorch 2.13 has renamed

@@ -16,6 +16,15 @@ SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
 HIGHER_IS_BETTER = SHARES | {"r2"}
 
 
+def split_of(metric: str) -> tuple[str, str]:
+    """Split and name of a metric: of ``val/loss`` as of ``val_loss``; no split of a name without one."""
+    found = re.fullmatch(r"(train|val|test)_(.+)", metric)
+    if "/" not in metric and found:
+        return found[1], found[2]
+    split, _, name = metric.rpartition("/")
+    return split, name
+
+
 def words_of(metric: str) -> set[str]:
     """Words of a metric's name, without its split."""
     return set(re.split(r"\W|_", metric.rpartition("/")[2].lower()))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from src.config.metrics import split_of
 from src.console.terminal import number, open_terminal
 from src.run.result import Result
 
@@ -73,14 +74,15 @@ def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
 
 
 def _metrics_table(metrics: Mapping[str, float], weights: str | None) -> Table:
-    splits = list(dict.fromkeys(name.split("/")[0] for name in metrics))
+    places = {split_of(name): value for name, value in metrics.items()}
+    splits = list(dict.fromkeys(split for split, _ in places))
     table = Table("metric", title="results")
     for split in splits:
         # what training measures is of its last epoch, whichever weights are measured afterwards
         which = None if weights is None else "last epoch" if split == "train" else weights
-        table.add_column(Text("\n".join([split, *([which] if which else [])])), justify="right")
-    for name in dict.fromkeys(name.split("/", 1)[1] for name in metrics):
-        values = (metrics.get(f"{split}/{name}") for split in splits)
+        table.add_column(Text("\n".join([split or "value", *([which] if which else [])])), justify="right")
+    for name in dict.fromkeys(name for _, name in places):
+        values = (places.get((split, name)) for split in splits)
         table.add_row(name, *("" if value is None else number(value) for value in values))
     return table
 

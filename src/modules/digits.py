@@ -64,7 +64,7 @@ class DigitsCNN(pl.LightningModule):
         lr: Learning rate of Adam.
     """
 
-    def __init__(self, *, channels: int, dropout: float, lr: float) -> None:
+    def __init__(self, *, channels: int, dropout: float, lr: float) -> None:  # noqa: ARG002 - read from hparams
         super().__init__()
         self.save_hyperparameters()
         self.net = nn.Sequential(

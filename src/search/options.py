@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from src.config.errors import ConfigError, suggest
+from src.config.metrics import split_of
 from src.config.signature import parameters
 from src.run.trial import storage_url
 from src.search.direction import Direction, direction
@@ -135,7 +136,7 @@ def _check_one_objective(options: SearchOptions) -> None:
             raise ConfigError(
                 f"hydra/sweeper/pruner: pruning needs one objective; hydra.sweeper.objectives has {names}"
             )
-        if name.split("/")[0] not in ("train", "val"):
+        if split_of(name)[0] not in ("train", "val"):
             raise ConfigError(
                 f"hydra/sweeper/pruner: pruning needs an objective that is measured during training, such as val/loss; "
                 f"got {name}"

@@ -130,7 +130,7 @@ def _train_chunk(
     checkpoint = None
     if options.folder is not None and (node := _checkpoint_callback(cfg)) is not None:
         checkpoint = ChunkCheckpoint(options.folder, every_s=node.every_s, chunk=chunk, factory=factory)
-    trainer = build_trainer(cfg, [] if checkpoint is None else [checkpoint], [], log_every_n_steps=1)
+    trainer = build_trainer(cfg, [] if checkpoint is None else [checkpoint], [])
     module = StackedModule(
         [factory.model(job) for job in chunk.jobs],
         batch_size=factory.batch_size(chunk.jobs[0]),

@@ -16,6 +16,7 @@ from src.analysis.page.series import Chart, Series, axis, chart_layout, metric_a
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.config.errors import ConfigError
+from src.config.metrics import split_of
 from src.run.directory import RunDir
 from src.run.metrics import read_metrics
 
@@ -89,8 +90,9 @@ def _read_group(jobs: Sequence[JobRecord]) -> list[Mapping[str, _Curve]]:
 
 def _metrics(found: set[str]) -> list[str]:
     """Training beside validation, the loss first."""
-    kinds = sorted({name.partition("/")[2] for name in found}, key=lambda kind: (kind != "loss", kind))[:_N_METRICS]
-    return [name for kind in kinds for split in ("train", "val") if (name := f"{split}/{kind}") in found]
+    kinds = sorted({split_of(name)[1] for name in found}, key=lambda kind: (kind != "loss", kind))[:_N_METRICS]
+    places = {split_of(name): name for name in sorted(found)}
+    return [places[split, kind] for kind in kinds for split in ("train", "val", "") if (split, kind) in places]
 
 
 def _band(name: str, curves: Sequence[Mapping[str, _Curve]]) -> Band | None:
@@ -99,7 +101,7 @@ def _band(name: str, curves: Sequence[Mapping[str, _Curve]]) -> Band | None:
 
 def _axis(name: str, bands: Mapping[str, _Bands]) -> dict[str, Any]:
     """The same vertical axis for training and validation."""
-    alike = [other for other in bands if other.partition("/")[2] == name.partition("/")[2]]
+    alike = [other for other in bands if split_of(other)[1] == split_of(name)[1]]
     found = [each for other in alike for _, each in bands[other] if each is not None]
     look = metric_axis(name, [float(value) for each in found for value in each.mean])
     low, high = min(float(each.low.min()) for each in found), max(float(each.high.max()) for each in found)
