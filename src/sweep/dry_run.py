@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 from rich.table import Table
 from rich.text import Text
@@ -10,10 +12,14 @@ from rich.text import Text
 from src.build import build
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
+from src.config.explain import Source
 from src.config.schema import check
 from src.console.terminal import open_terminal
+from src.launch.job import JobSpec
 from src.run.directory import RunDir
-from src.sweep.jobs import Job, as_its_run
+from src.sweep.jobs import Job, as_its_run, compose_jobs
+
+AnyJob = TypeVar("AnyJob", Job, JobSpec)
 
 # Rows of the table; what is wrong is shown in full.
 _SHOWN = 40
@@ -30,25 +36,31 @@ def dry_run(jobs: Iterable[Job]) -> int:
     return _dry_run(jobs, _check, what="job")
 
 
-def dry_run_of_sample(jobs: Iterable[Job], check: Callable[[DictConfig], None]) -> int:
+def dry_run_of_sample(config: DictConfig, sample: Sequence[Sequence[str]], check: Callable[[DictConfig], None]) -> int:
     """The same of jobs that a search may come to: their numbers, and so their directories, are not known yet.
 
     Args:
-        jobs: All choices, and some draws.
+        config: What the command line of the sweep composes to, with the `hydra` node.
+        sample: Overrides of each.
         check: Refuses the configuration of one.
     """
 
-    def can_run(job: Job) -> str:
+    def can_run(drawn: JobSpec) -> str:
+        try:
+            (job,) = compose_jobs(config, [drawn.overrides], [drawn.number])
+        # values that do not go together fail their own trial
+        except HydraException as error:
+            raise ConfigError(Source("train", CONF_DIR).explain(error, drawn.overrides) or str(error)) from error
         _check_parts(job)
         check(job.cfg)
         return "can run"
 
-    return _dry_run(jobs, can_run, what="sampled job")
+    return _dry_run([JobSpec(i, tuple(row)) for i, row in enumerate(sample)], can_run, what="sampled job")
 
 
-def _dry_run(jobs: Iterable[Job], check: Callable[[Job], str], *, what: str) -> int:
-    states: list[tuple[Job, str]] = []
-    problems: list[tuple[Job, str]] = []
+def _dry_run(jobs: Iterable[AnyJob], check: Callable[[AnyJob], str], *, what: str) -> int:
+    states: list[tuple[Job | JobSpec, str]] = []
+    problems: list[tuple[Job | JobSpec, str]] = []
     for job in jobs:
         state, problem = _state(job, check)
         states.append((job, state))
@@ -58,7 +70,7 @@ def _dry_run(jobs: Iterable[Job], check: Callable[[Job], str], *, what: str) -> 
     return 1 if problems else 0
 
 
-def _state(job: Job, check: Callable[[Job], str]) -> tuple[str, str | None]:
+def _state(job: AnyJob, check: Callable[[AnyJob], str]) -> tuple[str, str | None]:
     try:
         return check(job), None
     except ConfigError as error:
@@ -91,7 +103,7 @@ def _shown(overrides: Sequence[str]) -> str:
     return " ".join(line for line in overrides if not line.startswith("sweep.dry_run="))
 
 
-def _print(states: list[tuple[Job, str]], problems: list[tuple[Job, str]], what: str) -> None:
+def _print(states: list[tuple[Job | JobSpec, str]], problems: list[tuple[Job | JobSpec, str]], what: str) -> None:
     table = Table("job", "state", "overrides", title="dry run")
     for job, state in states[:_SHOWN]:
         table.add_row(str(job.number), state, Text(_shown(job.overrides)))

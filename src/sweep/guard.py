@@ -72,7 +72,7 @@ def _dry_run(config: DictConfig, check: Callable[[DictConfig], None]) -> int:
     jobs = expand(config)
     if jobs is not None:
         return dry_run(compose_jobs(config, jobs))
-    return dry_run_of_sample(compose_jobs(config, sampled_values(config, _DRAWN)), check)
+    return dry_run_of_sample(config, sampled_values(config, _DRAWN), check)
 
 
 def _show(config: DictConfig, sweep_dir: Path, *, is_over: bool, is_interrupted: bool = False) -> bool:
