@@ -28,6 +28,15 @@ class GridSweeper(BasicSweeper):
         with guarded(self.config):
             return super().sweep(arguments)
 
+    def split_arguments(  # type: ignore[override] # a static method, which Hydra calls on its instance
+        self, overrides: list[Any], max_batch_size: int | None
+    ) -> list[list[list[str]]]:
+        """Split with one order of what is shuffled, the one in which the jobs were looked at before."""
+        from src.sweep.jobs import shuffled_once
+
+        assert self.config is not None
+        return BasicSweeper.split_arguments(shuffled_once(overrides, self.config), max_batch_size)
+
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose one job for each choice of options."""
         from src.sweep.jobs import representatives

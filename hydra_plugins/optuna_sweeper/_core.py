@@ -21,7 +21,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     """Run a search with the launcher that Hydra has been asked for."""
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
-    from src.search.check import check_job
+    from src.search.check import check_job, refuse_other_places
     from src.search.findings import report
     from src.search.options import SearchOptions
     from src.search.search import search
@@ -32,6 +32,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     assert config is not None
     assert context is not None
     assert launcher is not None
+    refuse_other_places(config)
     sweep_dir = Path(config.hydra.sweep.dir).resolve()
     options = SearchOptions.of(
         sweeper.options,
@@ -54,7 +55,10 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         keep_command()
         return launcher.launch(batch, initial_job_idx=first)
 
-    with guarded(config):
+    def check(cfg: DictConfig) -> None:
+        check_job(cfg, options)
+
+    with guarded(config, check=check):
         return search(
             options,
             space,
@@ -62,7 +66,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
             settings=flatten(settings),
             compose=compose,
             launch=launch,
-            check=lambda cfg: check_job(cfg, options),
+            check=check,
             report=report,
         )
 

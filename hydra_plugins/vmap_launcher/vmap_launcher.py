@@ -76,6 +76,7 @@ class VmapLauncher(Launcher):
         if len(job_overrides) <= 20:
             sweep.announce(job_overrides, first=initial_job_idx)
         with without_scipy_signal():
+            from src.vmap.job_callbacks import JobCallbacks
             from src.vmap.remote import train_remotely
             from src.vmap.run import run_stacked
             from src.vmap.train import StackOptions
@@ -88,17 +89,22 @@ class VmapLauncher(Launcher):
             pictures=self.pictures == "all",
             folder=folder,
         )
-        remotely: Callable[[Sequence[Stack]], dict[int, JobReturn]] | None = None
+        callbacks = JobCallbacks(self.hydra_context, self.task_function)
+        remotely: Callable[[Sequence[Stack], StackOptions], dict[int, JobReturn]] | None = None
         if self.executor != _LOCAL:
             executor, size = self.engines[self.executor], self.models_per_process
-            remotely = functools.partial(train_remotely, sweep, executor=executor, size=size, options=options)
+
+            def remotely(stacks: Sequence[Stack], options: StackOptions) -> dict[int, JobReturn]:
+                return train_remotely(sweep, stacks, executor=executor, size=size, options=options)
+
         returns = run_stacked(
             self.config,
             job_overrides,
             first=initial_job_idx,
             options=options,
-            run_single=functools.partial(self._run_single, sweep),
+            run_single=functools.partial(self._run_single, sweep, callbacks.context),
             train_remotely=remotely,
+            callbacks=callbacks,
         )
         # where no chunk was lost, those that are left were cut in another way
         if all(one.status == JobStatus.COMPLETED for one in returns):
@@ -127,8 +133,8 @@ class VmapLauncher(Launcher):
             if value is not None and not value > 0:
                 raise ConfigError(f"hydra.launcher.{key}: got {value}; allowed: a number greater than 0")
 
-    def _run_single(self, sweep: Sweep, jobs: Sequence[Job]) -> dict[int, JobReturn]:
-        """Run jobs as the engine does, or as Hydra's own launcher."""
+    def _run_single(self, sweep: Sweep, context: HydraContext, jobs: Sequence[Job]) -> dict[int, JobReturn]:
+        """Run jobs as the engine does, or as Hydra's own launcher with a context for this process."""
         from src.compat.hydra import BasicLauncher
         from src.launch.job import JobSpec
 
@@ -137,5 +143,5 @@ class VmapLauncher(Launcher):
             done = self.engines[self.executor].run(sweep, launched) if launched else []
             return {job.number: one for job, one in zip(jobs, done, strict=True)}
         launcher = BasicLauncher()
-        launcher.setup(hydra_context=self.hydra_context, task_function=self.task_function, config=self.config)
+        launcher.setup(hydra_context=context, task_function=self.task_function, config=self.config)
         return {job.number: launcher.launch([list(job.overrides)], job.number)[0] for job in jobs}

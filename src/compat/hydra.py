@@ -46,8 +46,13 @@ def __getattr__(name: str) -> Any:
 
 def overrides_of(argv: Sequence[str]) -> list[str]:
     """The overrides among the words of a command line, without the program's name."""
-    # those behind a flag too, which Hydra takes from 1.4 on
-    return list(get_args_parser().parse_known_intermixed_args(list(argv))[0].overrides)
+    return list(arguments_of(argv).overrides)
+
+
+def arguments_of(argv: Sequence[str]) -> Any:
+    """What Hydra's parser reads of a command line, an attribute for each flag."""
+    # overrides behind a flag too, which Hydra takes from 1.4 on
+    return get_args_parser().parse_known_intermixed_args(list(argv))[0]
 
 
 def grid(overrides: list[Override]) -> list[list[str]]:

@@ -18,6 +18,7 @@ from src.config import interrupts
 from src.config.compose import CONF_DIR, given_overrides
 from src.config.errors import ConfigError
 from src.config.explain import FULL_ERROR, Source
+from src.config.flags import refuse_flags
 from src.config.origins import VERSION_BASE
 from src.config.paths import with_paths
 from src.config.resolvers import register_resolvers
@@ -62,6 +63,7 @@ def entry(
             if cfg is not None:
                 return function(cfg)
             try:
+                refuse_flags(sys.argv[1:], name=config_name, conf_dir=conf_dir)
                 argv = with_paths(sys.argv[1:], is_sweep=_is_sweep(sys.argv[1:]))
             except ConfigError as error:
                 _fail(str(error))

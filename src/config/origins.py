@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,12 +15,15 @@ VERSION_BASE = "1.3"
 
 @contextmanager
 def hydra_at(conf_dir: Path) -> Iterator[None]:
-    """Initialise Hydra for a folder of YAML files, and put back what was initialised before."""
+    """Initialise Hydra for a folder of YAML files, and put back what was initialised before, the version too."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.utils import JobRuntime
+    from hydra.version import VersionBase
 
     register_resolvers()
+    base = VersionBase.instance()
+    version: Any = base.getbase()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     name = JobRuntime.instance().get("name")
@@ -28,6 +32,9 @@ def hydra_at(conf_dir: Path) -> Iterator[None]:
             yield
     finally:
         GlobalHydra.instance().hydra = before
+        # a plain object where nobody has asked for one
+        if type(version) is not object and version is not None:
+            base.setbase(version)
 
 
 class Origins:

@@ -26,6 +26,9 @@ SQLITE, JOURNAL = "sqlite:///", "journal://"
 _INSTEAD = "remove it, and the run reports to no search; the command of its search writes it again"
 
 
+# Packages of database drivers that are not called as what is imported.
+_PACKAGES = {"MySQLdb": "mysqlclient", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
+
 # Bytes of a database that is looked through before it is used.
 _SMALL = 50_000_000
 
@@ -168,7 +171,20 @@ def open_storage(url: str, *, is_new: bool = True) -> "BaseStorage":
         return _retried(lambda: RDBStorage(url, engine_kwargs=wait))
     # whatever SQLAlchemy and the drivers of many databases raise: no such driver, no such host, no such password
     except Exception as error:
+        if driver := _missing_driver(error):
+            raise ConfigError(
+                f"hydra.sweeper.storage={url} needs the package {_PACKAGES.get(driver, driver)}: "
+                f"pip install '{_PACKAGES.get(driver, driver)}'"
+            ) from error
         raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {_said(error)}") from error
+
+
+def _missing_driver(error: Exception) -> str | None:
+    """The module of a database's driver that is not installed; None if that is not what is wrong."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ModuleNotFoundError):
+        cause = cause.__cause__ or cause.__context__
+    return None if cause is None or cause.name is None else cause.name.partition(".")[0]
 
 
 def _said(error: Exception) -> str:

@@ -1,12 +1,41 @@
-"""Does a job of a search measure and report what the search needs?"""
+"""Does a job of a search measure and report what the search needs, in the place where it looks?"""
 
-from omegaconf import DictConfig
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
 from src.search.options import SearchOptions
 from src.search.study import RECORDED
 
 _PRUNING = "src.callbacks.pruning.Pruning"
+
+
+# How a job's directory may be called that is its number, and where a run leaves its files by default.
+_NUMBER = ("${hydra.job.num}", "${hydra:job.num}")
+_THERE = ("${hydra:runtime.output_dir}", "${hydra.runtime.output_dir}")
+
+
+def refuse_other_places(config: DictConfig) -> None:
+    """Refuse directories of one's own: a search finds what a trial has measured under the trial's number.
+
+    Args:
+        config: What the command line of the search composes to, with the `hydra` node.
+
+    Raises:
+        ConfigError: If a key asks for one.
+    """
+    tree: Any = OmegaConf.to_container(config, resolve=False)
+    asked = {
+        "hydra.sweep.subdir": (tree["hydra"]["sweep"]["subdir"], _NUMBER),
+        "run_dir": (tree.get("run_dir"), (None, *_THERE)),
+    }
+    for key, (given, allowed) in asked.items():
+        if given not in allowed:
+            raise ConfigError(
+                f"{key}: got {given}; each trial of a search has its number as its directory, below "
+                f"hydra.sweep.dir=...; leave {key} out"
+            )
 
 
 def check_job(cfg: DictConfig, options: SearchOptions) -> None:

@@ -1,12 +1,14 @@
 """The search space: sweeps of Hydra's grammar as distributions of Optuna.
 
-`range` leaves out its end, as in every other sweep. An interval holds all numbers between its ends, and with
-``int(interval(1,64))`` the whole ones; ``tag(log,interval(0.001,1))`` draws all orders of magnitude alike.
+`range` leaves out its end, as in every other sweep; `shuffle` changes nothing: a search has no order. An interval
+holds all numbers between its ends, and with ``int(interval(1,64))`` the whole ones; ``tag(log,interval(0.001,1))``
+draws all orders of magnitude alike.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -18,6 +20,7 @@ from optuna.trial import Trial
 
 from src.config.errors import ConfigError
 from src.config.explain import parse
+from src.sweep.jobs import in_order
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
             return _range(value)
         if isinstance(value, IntervalSweep):
             return _interval(value)
-        choices = list(override.sweep_string_iterator())
+        choices = list(in_order(override).sweep_string_iterator())
         if not choices:
             raise ValueError("no option fits")
         return CategoricalDistribution(choices)
@@ -119,13 +122,16 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
 
 
 def _range(sweep: RangeSweep) -> BaseDistribution:
-    points = sorted(sweep.range())
+    points = list(sweep.range())
     if not points:
         raise ValueError("the range is empty")
     log, step = "log" in sweep.tags, abs(sweep.step)
     if all(isinstance(point, int) for point in points):
-        return IntDistribution(int(points[0]), int(points[-1]), log=log, step=int(step))
-    return FloatDistribution(float(points[0]), float(points[-1]), log=log, step=float(step))
+        return IntDistribution(int(min(points)), int(max(points)), log=log, step=int(step))
+    # in decimals, as it was typed: 3 * 0.3 is less than 0.9 in binary, and Optuna would leave out the last value
+    first = Decimal(str(sweep.start))
+    low, high = sorted((first, first + (len(points) - 1) * Decimal(str(sweep.step))))
+    return FloatDistribution(float(low), float(high), log=log, step=float(step))
 
 
 def _interval(sweep: IntervalSweep) -> BaseDistribution:
@@ -144,5 +150,6 @@ def _points(key: str, distribution: BaseDistribution, text: str) -> list[Any]:
         return list(range(distribution.low, distribution.high + 1, distribution.step))
     if isinstance(distribution, FloatDistribution) and distribution.step is not None:
         n = round((distribution.high - distribution.low) / distribution.step)
-        return [distribution.low + i * distribution.step for i in range(n + 1)]
+        low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
+        return [float(low + i * step) for i in range(n + 1)]
     raise ConfigError(f"{key}: {text} has no list of values for a grid; give choices or range(start,stop,step)")

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.compose import given_overrides
 from src.config.errors import ConfigError
 from src.run.directory import OtherRunError, RunDir
 from src.sweep.jobs import Job, compose_jobs, expand
@@ -20,7 +21,7 @@ def refuse_shared_directories(config: DictConfig) -> None:
         ConfigError: If two of them would; names both.
     """
     sweep: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-    named = any(str(line).startswith("run_dir=") for line in config.hydra.overrides.task)
+    named = any(line.startswith("run_dir=") for line in given_overrides(config.hydra))
     jobs = expand(config)
     if jobs is None or ("hydra.job.num" in str(sweep["subdir"]) and not named):
         # a search numbers its directories itself

@@ -7,7 +7,7 @@ none where a multirun ends by an exception or by Ctrl-C. Nor would the entry poi
 import logging
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,18 +22,22 @@ from src.config.errors import ConfigError
 from src.run.files import named, remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
-from src.sweep.jobs import compose_jobs, expand, first_values
+from src.sweep.jobs import compose_jobs, expand, sampled_values
 from src.sweep.mistakes import refuse_hopeless
 
 log = logging.getLogger(__name__)
 
+# Draws of a search that its dry run looks at.
+_DRAWN = 10
+
 
 @contextmanager
-def guarded(config: DictConfig) -> Iterator[None]:
+def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda _: None) -> Iterator[None]:
     """Refuse a sweep that cannot run, lock its directory while it does, and show at its end what it has come to.
 
     Args:
         config: What the command line of the sweep composes to, with the `hydra` node.
+        check: Refuses the configuration of a job of a search, in a dry run.
 
     Raises:
         ConfigError: If jobs would share a directory, or none of them can run, or a directory holds a run of other
@@ -43,7 +47,7 @@ def guarded(config: DictConfig) -> Iterator[None]:
     refuse_shared_directories(config)
     # a typo is found by the check of each job
     if OmegaConf.select(config, "sweep.dry_run") is True:
-        raise SystemExit(_dry_run(config))
+        raise SystemExit(_dry_run(config, check))
     refuse_hopeless(config)
     refuse_other_runs(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
@@ -61,12 +65,14 @@ def guarded(config: DictConfig) -> Iterator[None]:
             raise SystemExit(1)
 
 
-def _dry_run(config: DictConfig) -> int:
-    """Of all jobs; of a search, which decides as it goes, one with the first value of everything."""
-    from src.sweep.dry_run import dry_run  # and with it torch
+def _dry_run(config: DictConfig, check: Callable[[DictConfig], None]) -> int:
+    """Of all jobs; of a search, which decides as it goes, a sample."""
+    from src.sweep.dry_run import dry_run, dry_run_of_sample  # and with it torch
 
     jobs = expand(config)
-    return dry_run(compose_jobs(config, [first_values(config)] if jobs is None else jobs))
+    if jobs is not None:
+        return dry_run(compose_jobs(config, jobs))
+    return dry_run_of_sample(config, sampled_values(config, _DRAWN), check)
 
 
 def _show(config: DictConfig, sweep_dir: Path, *, is_over: bool, is_interrupted: bool = False) -> bool:

@@ -6,10 +6,13 @@ values only: their tree is composed once, and the values are put into copies of 
 
 import functools
 import itertools
+import math
+import os
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +20,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.compat.hydra import BASIC_SWEEPER, apply_overrides, grid, is_group, set_override_dirname
@@ -107,7 +110,37 @@ def expand(config: DictConfig) -> list[list[str]] | None:
             )
         if each.is_sweep_override() and next(each.sweep_string_iterator(), None) is None:
             raise ConfigError(f"{each.input_line}: no value at all, so no job; give at least one")
-    return grid(parsed)
+    return grid(shuffled_once(parsed, config))
+
+
+def shuffled_once(parsed: Sequence[Override], config: DictConfig) -> list[Override]:
+    """Let `shuffle(...)` mean one order for a sweep directory: Hydra draws another one each time that it is asked.
+
+    Args:
+        parsed: Overrides of the command line and of the files.
+        config: What the command line of the sweep composes to, with the `hydra` node.
+    """
+    return [in_order(each, f"{config.hydra.sweep.dir} {each.input_line}") for each in parsed]
+
+
+def in_order(override: Override, drawn_from: str | None = None) -> Override:
+    """An override whose values have one order whenever they are asked for.
+
+    Args:
+        override: Any; one without `shuffle` is returned as it is.
+        drawn_from: Decides the order; None for the order in which they were given.
+    """
+    swept: Any = override.value()
+    if not getattr(swept, "shuffle", False):
+        return override
+    values = list(swept.range() if isinstance(swept, RangeSweep) else swept.list)
+    if drawn_from is not None:
+        random.Random(drawn_from).shuffle(values)
+    elif isinstance(swept, RangeSweep):
+        # a range is more than its values
+        return replace(override, _value=replace(swept, shuffle=False))
+    plain = ChoiceSweep(tags=swept.tags, list=values)
+    return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=plain)
 
 
 def _parsed(config: DictConfig) -> list[Override]:
@@ -136,6 +169,51 @@ def first_values(config: DictConfig) -> list[str]:
             text = each.get_value_element_as_str()
         first.append(f"{each.get_key_element()}={text}")
     return first
+
+
+def sampled_values(config: DictConfig, n: int) -> list[list[str]]:
+    """Overrides of jobs that a search may come to: all choices and both ends of all numbers, then some draws.
+
+    Args:
+        config: What the command line of the sweep composes to, with the `hydra` node.
+        n: How many are drawn; the same for every call.
+    """
+    rng = random.Random(0)
+    columns: list[tuple[str, list[str], Callable[[], str]]] = []
+    for each in _parsed(config):
+        value: Any = each.value()
+        if each.is_discrete_sweep():
+            texts = list(in_order(each).sweep_string_iterator())
+            ends = [texts[0], texts[-1]] if each.is_range_sweep() else texts
+            columns.append((each.get_key_element(), ends, functools.partial(rng.choice, texts)))
+        elif each.is_sweep_override():
+            draw = functools.partial(_drawn, value, rng)
+            columns.append((each.get_key_element(), [_number(value, value.start), _number(value, value.end)], draw))
+        else:
+            text = each.get_value_element_as_str()
+            columns.append((each.get_key_element(), [text], functools.partial(str, text)))
+    # what stands on the command line replaces what stands in the files
+    last = {key: (known, draw) for key, known, draw in columns}
+    longest = max((len(known) for known, _ in last.values()), default=0)
+    rows = [[f"{key}={known[i % len(known)]}" for key, (known, _) in last.items()] for i in range(longest)]
+    rows += [[f"{key}={draw()}" for key, (_, draw) in last.items()] for _ in range(n)]
+    return [list(row) for row in dict.fromkeys(map(tuple, rows))]
+
+
+def _drawn(interval: IntervalSweep, rng: random.Random) -> str:
+    """A number of an interval."""
+    low, high = interval.start, interval.end
+    assert low is not None
+    assert high is not None
+    if "log" in interval.tags and low > 0:
+        return _number(interval, math.exp(rng.uniform(math.log(low), math.log(high))))
+    return _number(interval, rng.uniform(low, high))
+
+
+def _number(interval: IntervalSweep, value: float) -> str:
+    """A number as a search would draw it from an interval."""
+    whole = "int" in interval.tags or (isinstance(interval.start, int) and isinstance(interval.end, int))
+    return str(round(value) if whole else float(value))
 
 
 def compose_jobs(
@@ -169,6 +247,36 @@ def hydra_config(cfg: DictConfig) -> Iterator[None]:
         yield
     finally:
         instance.cfg = before
+
+
+def environment_of(job: Job) -> dict[str, str]:
+    """Environment variables that a job has set, ``hydra.job.env_set``."""
+    with hydra_config(job.hydra_cfg):
+        node = OmegaConf.select(job.hydra_cfg, "hydra.job.env_set")
+        given: Any = {} if node is None else OmegaConf.to_container(node, resolve=True)
+    return {str(name): str(value) for name, value in given.items()}
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and put back what was there before."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def as_its_run(job: Job) -> Iterator[None]:
+    """Hydra and the environment as a job finds them while it runs."""
+    with hydra_config(job.hydra_cfg), environment(environment_of(job)):
+        yield
 
 
 def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:

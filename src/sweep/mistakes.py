@@ -10,7 +10,7 @@ from src.config.origins import Origins
 from src.config.schema import problems
 from src.launch.ranks import be_alone, check_processes, wants_many
 from src.run.directory import RunDir
-from src.sweep.jobs import Job, compose_jobs, expand, first_values, hydra_config, swept_keys
+from src.sweep.jobs import Job, as_its_run, compose_jobs, expand, first_values, swept_keys
 
 
 def refuse_hopeless(config: DictConfig) -> None:
@@ -61,7 +61,7 @@ def _found_by_building(job: Job) -> str | None:
     with without_scipy_signal():
         from src.build import build  # and with it torch
     try:
-        with hydra_config(job.hydra_cfg):
+        with as_its_run(job):
             build(job.cfg)
     except ConfigError as error:
         return str(error)

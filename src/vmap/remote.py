@@ -9,10 +9,11 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from src.launch.job import JobSpec, Sweep
 from src.sweep.jobs import compose_jobs
+from src.vmap.job_callbacks import JobCallbacks
 from src.vmap.limits import cut
 from src.vmap.planning.plan import Stack
-from src.vmap.run import Returns, job_return
-from src.vmap.train import StackOptions, train_stack
+from src.vmap.run import Returns, train_jobs
+from src.vmap.train import StackOptions
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,9 @@ class ChunkSweep(Sweep):
         """Train a chunk here; the value is what each of its models would have returned as a single run."""
         self.enter()
         numbers, overrides = zip(*self.chunks[job.number], strict=True)
-        outcomes = train_stack(list(compose_jobs(self.config, overrides, numbers)), self.options)
-        value = [job_return(outcome) for outcome in outcomes]
+        jobs = list(compose_jobs(self.config, overrides, numbers))
+        returns = train_jobs(jobs, self.options, JobCallbacks(self.hydra_context, self.task_function))
+        value = [returns[number] for number in numbers]
         return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=value)
 
 

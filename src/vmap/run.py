@@ -1,9 +1,13 @@
 """Run the jobs of a sweep: those that can be stacked in stacks, the others one by one."""
 
+import hashlib
 import itertools
+import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
@@ -12,11 +16,12 @@ from src.callbacks.pictures import FinalPictures
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
-from src.console.sweep import StackBar
+from src.console.sweep import NoProgress, StackBar
 from src.pictures.catalogue import check_names
 from src.run.directory import RunDir
-from src.sweep.jobs import Job, compose_jobs
+from src.sweep.jobs import Job, compose_jobs, environment, environment_of
 from src.vmap.errors import NotStackedError
+from src.vmap.job_callbacks import JobCallbacks
 from src.vmap.models import ModelFactory
 from src.vmap.planning.plan import Stack, plan
 from src.vmap.record import Outcome
@@ -36,7 +41,8 @@ def run_stacked(
     first: int,
     options: StackOptions,
     run_single: Callable[[Sequence[Job]], Returns],
-    train_remotely: Callable[[Sequence[Stack]], Returns] | None = None,
+    train_remotely: Callable[[Sequence[Stack], StackOptions], Returns] | None = None,
+    callbacks: JobCallbacks | None = None,
 ) -> list[JobReturn]:
     """Run a batch of jobs.
 
@@ -47,44 +53,92 @@ def run_stacked(
         options: How stacks are trained.
         run_single: Runs jobs one by one, each as a single run.
         train_remotely: Trains stacks in other processes; None for this one.
+        callbacks: Hear of each job that is trained here.
 
     Returns:
         How each job ended, in their order.
     """
     jobs = list(compose_jobs(config, overrides, itertools.count(first)))
+    alike: dict[frozenset[tuple[str, str]], list[Job]] = {}
+    for job in jobs:
+        alike.setdefault(frozenset(environment_of(job).items()), []).append(job)
+    if len(alike) > 1:
+        log.info("hydra.job.env_set has %d values: jobs with another one are stacked apart", len(alike))
+    returns: Returns = {}
+    for given, group in alike.items():
+        values = dict(given)
+        own = options
+        if values and options.folder is not None:
+            # what is unfinished is known by the configurations of its jobs, which do not tell their environment
+            name = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+            own = replace(options, folder=options.folder / name)
+        returns |= _run(group, values, own, run_single, train_remotely, callbacks)
+    return [returns[job.number] for job in jobs]
+
+
+def _run(
+    jobs: Sequence[Job],
+    values: Mapping[str, str],
+    options: StackOptions,
+    run_single: Callable[[Sequence[Job]], Returns],
+    train_remotely: Callable[[Sequence[Stack], StackOptions], Returns] | None,
+    callbacks: JobCallbacks | None,
+) -> Returns:
+    """Run jobs of one environment."""
     ended = {job.number for job in jobs if _has_ended(job)}
     if ended:
         log.info("%s: %s completed before", _count(jobs), "all" if len(ended) == len(jobs) else len(ended))
     if len(ended) == len(jobs):
-        return [job_return(outcome) for outcome in train_stack(jobs, options)]
-    mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
-    wrong = {job.number for job, _ in mistakes}
+        return train_jobs(jobs, options, callbacks)
     factory = ModelFactory()
     log.info("trying which of %s can be stacked", _count(jobs))
-    # also those that have ended: a chunk that is unfinished holds some of them
-    found = plan((job for job in jobs if job.number not in wrong), factory)
+    with environment(values):
+        mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
+        wrong = {job.number for job, _ in mistakes}
+        # also those that have ended: a chunk that is unfinished holds some of them
+        found = plan((job for job in jobs if job.number not in wrong), factory)
+        if options.folder is not None:
+            tidy(options.folder, [stack.jobs for stack in found.stacks], factory)
     unfinished = [stack for stack in found.stacks if any(job.number not in ended for job in stack.jobs)]
     for stack in unfinished:
         log.info(stack.description)
     single = [(job, reason) for job, reason in (*mistakes, *found.single) if job.number not in ended]
-    if options.folder is not None:
-        tidy(options.folder, [stack.jobs for stack in found.stacks], factory)
     if train_remotely is None:
-        returns, failed = _train(unfinished, options, factory)
+        returns, failed = _train(unfinished, options, factory, callbacks)
         single += [(job, reason) for job, reason in failed if job.number not in ended]
     else:
-        returns = train_remotely(unfinished)
+        returns = train_remotely(unfinished, options)
     others = [job for job in jobs if job.number in ended - returns.keys()]
-    returns |= {outcome.job.number: job_return(outcome) for outcome in (train_stack(others, options) if others else ())}
+    if others:
+        returns |= train_jobs(others, options, callbacks)
     for reason, numbers in _by_reason(single).items():
         how = "runs by itself" if len(numbers) == 1 else "run one by one"
         log.info("%d %s (job %s): %s", len(numbers), how, _short(numbers), reason)
-    returns |= run_single([job for job, _ in single])
-    return [returns[job.number] for job in jobs]
+    return returns | run_single([job for job, _ in single])
+
+
+def train_jobs(
+    jobs: Sequence[Job],
+    options: StackOptions,
+    callbacks: JobCallbacks | None,
+    *,
+    progress: NoProgress | None = None,
+    factory: ModelFactory | None = None,
+) -> Returns:
+    """Train jobs of one environment together, and let callbacks of Hydra hear of each."""
+    with environment(environment_of(jobs[0])):
+        if callbacks is not None:
+            callbacks.start(jobs)
+        outcomes = train_stack(jobs, options, progress=progress, factory=factory)
+    returns = {outcome.job.number: job_return(outcome) for outcome in outcomes}
+    if callbacks is not None:
+        for job in jobs:
+            callbacks.end(job, returns[job.number])
+    return returns
 
 
 def _train(
-    stacks: Sequence[Stack], options: StackOptions, factory: ModelFactory
+    stacks: Sequence[Stack], options: StackOptions, factory: ModelFactory, callbacks: JobCallbacks | None
 ) -> tuple[Returns, list[tuple[Job, str]]]:
     """Train in this process; also the jobs whose stack failed as a whole, with the reason."""
     returns: Returns = {}
@@ -93,7 +147,7 @@ def _train(
         for stack in stacks:
             bar.begin()
             try:
-                outcomes = train_stack(stack.jobs, options, progress=bar, factory=factory)
+                returns |= train_jobs(stack.jobs, options, callbacks, progress=bar, factory=factory)
             # and where the file system refuses what a stack writes, which is more than a single run does
             except (NotStackedError, OSError) as error:
                 failed += [(job, str(error)) for job in stack.jobs]
@@ -103,7 +157,6 @@ def _train(
                 log.exception("a stack failed")
                 failed += [(job, f"training as a stack failed: {error}") for job in stack.jobs]
                 continue
-            returns |= {outcome.job.number: job_return(outcome) for outcome in outcomes}
             bar.end()
     return returns, failed
 
@@ -155,7 +208,8 @@ def job_return(outcome: Outcome) -> JobReturn:
     is_lost = not outcome.is_recorded
     return JobReturn(
         overrides=list(job.overrides),
-        working_dir=str(job.run_dir),
+        # a job of its own stays where the command was started, too
+        working_dir=str(Path.cwd()),
         task_name=job.hydra_cfg.hydra.job.name,
         status=JobStatus.FAILED if is_lost else JobStatus.COMPLETED,
         _return_value=outcome.error if is_lost else math.nan if outcome.error is not None else outcome.value,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.version import getbase
 from omegaconf import OmegaConf
 
 from src.config.compose import CONF_DIR, compose_train
@@ -32,6 +33,9 @@ def test_compose_train_leaves_an_initialised_hydra_alone(conf: Path) -> None:
             compose_train(["+data.noize=1"])
         assert GlobalHydra.instance().is_initialized()
         assert compose("train").data._target_ == "thing.Thing"
+    with initialize_config_dir(str(conf), version_base="1.2"):
+        compose_train()
+        assert str(getbase()) == "1.2"
     assert not GlobalHydra.instance().is_initialized()
 
 

@@ -1,5 +1,7 @@
 """Storages by URL, and what a job knows of its search."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +100,24 @@ def test_samplers_and_pruners_are_made_from_their_nodes() -> None:
 def test_nothing_else_is_made(node: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make("sampler", node)
+
+
+@pytest.mark.parametrize(
+    ("driver", "module", "package"),
+    [
+        ("postgresql+psycopg2", "psycopg2", "psycopg2-binary"),
+        ("postgresql+psycopg", "psycopg", r"psycopg\[binary\]"),
+        ("mysql", "MySQLdb", "mysqlclient"),
+        ("mysql+pymysql", "pymysql", "pymysql"),
+    ],
+)
+def test_a_database_whose_driver_is_missing_is_answered_with_its_package(
+    driver: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as if it were not installed
+    monkeypatch.setitem(sys.modules, module, None)
+    url = f"{driver}://host/name"
+    with pytest.raises(
+        ConfigError, match=rf"storage={re.escape(url)} needs the package {package}: pip install '{package}'"
+    ):
+        open_storage(url)

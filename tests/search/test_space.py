@@ -23,6 +23,11 @@ from src.search.space import read_space
         ("range(0,10,3)", IntDistribution(0, 9, step=3)),
         ("range(10,0,-5)", IntDistribution(5, 10, step=5)),
         ("range(0,1,0.25)", FloatDistribution(0, 0.75, step=0.25)),
+        ("range(0,1,0.3)", FloatDistribution(0, 0.9, step=0.3)),
+        ("range(1,0,-0.3)", FloatDistribution(0.1, 1, step=0.3)),
+        ("sort(range(0,1,0.1),reverse=true)", FloatDistribution(0, 0.9, step=0.1)),
+        ("float(range(0,3))", FloatDistribution(0, 2, step=1)),
+        ("shuffle(range(0,5))", IntDistribution(0, 4)),
         ("tag(log,range(1,9))", IntDistribution(1, 8, log=True)),
         ("relu,tanh", CategoricalDistribution(["relu", "tanh"])),
         ("choice(8,16)", CategoricalDistribution(["8", "16"])),
@@ -32,6 +37,20 @@ from src.search.space import read_space
 )
 def test_sweeps_become_distributions(text: str, distribution: BaseDistribution) -> None:
     assert read_space({}, [f"key={text}"]).searched == {"key": distribution}
+
+
+@pytest.mark.parametrize("text", ["range(0,1,0.3)", "range(0,0.9,0.3)", "range(1,0,-0.3)", "range(0.1,0.75,0.05)"])
+def test_a_range_of_decimals_holds_as_many_values_as_in_hydras_own_sweeper(text: str) -> None:
+    (override,) = OverridesParser.create().parse_overrides([f"key={text}"])
+    points = read_space({}, [f"key={text}"]).grid()["key"]
+    assert points == pytest.approx(sorted(map(float, override.sweep_string_iterator())), abs=1e-12)
+    assert [str(point) for point in points] == [str(round(point, 6)) for point in points]
+
+
+def test_what_is_shuffled_is_searched_in_the_order_in_which_it_was_given() -> None:
+    choices = [str(i) for i in range(30)]
+    space = read_space({}, [f"key=shuffle({','.join(choices)})"])
+    assert space.searched == {"key": CategoricalDistribution(choices)}
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,31 @@ def test_a_dry_run_tells_what_is_left_and_what_is_wrong(tmp_path: Path, capsys: 
 
 
 @pytest.mark.slow
+def test_a_dry_run_of_a_search_checks_all_choices_whatever_its_directory_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"hydra.sweep.dir={tmp_path}/sweep"
+    complete(composed("seed=9", place), 0)
+    search = ("hydra/sweeper=optuna", "model=circle_v1", "model.net.activation=relu,tanh,rulu", place)
+    seen: list[float] = []
+
+    def check(cfg: DictConfig) -> None:
+        seen.append(cfg.optimizer.lr)
+        if cfg.optimizer.lr == 0.5:
+            raise ConfigError("half is refused")
+
+    config = composed(*search, "optimizer.lr=interval(0.1,0.5)", "sweep.dry_run=true")
+    with pytest.raises(SystemExit) as end, guarded(config, check=check):
+        pass
+    said = capsys.readouterr().out
+    assert end.value.code == 1
+    assert "model.net.activation=rulu): got 'rulu'" in said
+    assert "job 1: half is refused" in said
+    assert "13 sampled jobs: " in said
+    assert "stored" not in said
+    assert len(set(seen)) > 3
+
+
 def test_a_dry_run_of_many_jobs_shows_the_first_and_counts_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

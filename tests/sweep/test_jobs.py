@@ -1,10 +1,14 @@
 """The jobs that a sweep's command stands for."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,7 +16,7 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.config.origins import hydra_at
-from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives
+from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives, sampled_values
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +44,46 @@ def test_values_of_an_experiment_file_are_swept_and_those_of_the_command_line_wi
 def test_an_interval_needs_a_search() -> None:
     with pytest.raises(ConfigError, match=r"optimizer.lr=interval\(0.1,1\).*hydra/sweeper=optuna"):
         expand(composed("optimizer.lr=interval(0.1,1)"))
+
+
+def test_a_shuffled_sweep_has_one_order_for_its_directory(tmp_path: Path) -> None:
+    def order(name: str, values: str) -> list[str]:
+        jobs = expand(composed(f"seed=shuffle({values})", f"hydra.sweep.dir={tmp_path / name}"))
+        assert jobs is not None
+        return [line for (line,) in jobs]
+
+    given = [f"seed={i}" for i in range(12)]
+    for values in ("range(0,12)", ",".join(map(str, range(12)))):
+        assert sorted(order("one", values)) == sorted(given)
+        assert order("one", values) == order("one", values) != given
+        assert order("one", values) != order("other", values)
+
+
+def test_hydra_launches_a_shuffled_sweep_in_the_order_that_was_looked_at(tmp_path: Path) -> None:
+    config = composed("seed=shuffle(range(0,12))", f"hydra.sweep.dir={tmp_path}")
+    # not the class that is imported here: Hydra loads the modules of plugins anew
+    sweeper: Any = Plugins.instance()._instantiate(config.hydra.sweeper)
+    sweeper.config = config
+    batches = sweeper.split_arguments(OverridesParser.create().parse_overrides(["seed=shuffle(range(0,12))"]), 5)
+    assert [len(batch) for batch in batches] == [5, 5, 2]
+    assert [job for batch in batches for job in batch] == expand(config)
+
+
+def test_a_sample_of_a_search_holds_all_choices_both_ends_and_the_same_draws() -> None:
+    swept = ("optimizer.lr=tag(log,interval(0.001,1))", "seed=int(interval(1,9))", "data.noise=range(0,1,0.3)")
+    config = composed(*swept, "model=shuffle(mlp,circle_v0,circle_v1)", "trainer.max_epochs=3")
+    sample = sampled_values(config, 20)
+    assert sample == sampled_values(config, 20)
+    assert len(sample) == 23
+    assert [job[3] for job in sample[:3]] == ["model=mlp", "model=circle_v0", "model=circle_v1"]
+    assert [job[0] for job in sample[:2]] == ["optimizer.lr=0.001", "optimizer.lr=1.0"]
+    assert [job[2] for job in sample[:2]] == ["data.noise=0.0", "data.noise=0.8999999999999999"]
+    rates = [float(job[0].split("=")[1]) for job in sample[3:]]
+    assert all(0.001 <= rate <= 1 for rate in rates)
+    # of each order of magnitude some
+    assert {math.floor(math.log10(rate)) for rate in rates} == {-3, -2, -1}
+    assert {job[1] for job in sample} <= {f"seed={i}" for i in range(1, 10)}
+    assert {job[4] for job in sample} == {"trainer.max_epochs=3"}
 
 
 def test_first_values_take_the_lower_end_of_everything() -> None:

@@ -15,6 +15,7 @@ from hydra.utils import get_class, get_object
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import OmegaConf
 from torch.optim import lr_scheduler
 
 from src.build import watched_end
@@ -56,6 +57,9 @@ _TRAINER: dict[str, Collection[Any] | None] = {
     "precision": ["32-true", "32", 32, "64-true", "64", 64],
     "strategy": ["auto"],
 }
+
+# What Hydra does for one job at a time, before it begins.
+_ITS_OWN_PLACE = ("hydra.job.chdir", "hydra.output_subdir")
 
 # What a task or a data module of one's own may say for itself; all else of its base is the loop that is replaced here.
 _TASK = ("targets", "score", "probs", "preds", "make_metrics", "task_name", "score_name", "losses")
@@ -189,6 +193,9 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
         raise NotStackedError("it goes on from a checkpoint of its own")
     if TrialLink.read(job.run_dir) is not None:
         raise NotStackedError("its search may end it early")
+    for key in _ITS_OWN_PLACE:
+        if value := OmegaConf.select(job.hydra_cfg, key):
+            raise NotStackedError(f"{key}={value}")
     if cfg["compile"]:
         raise NotStackedError("compile=true")
     for key, value in cfg["trainer"].items():

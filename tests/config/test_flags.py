@@ -1,0 +1,57 @@
+"""Flags of Hydra that are answered with another command."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from src.config.compose import CONF_DIR
+from src.config.errors import ConfigError
+from src.config.flags import refuse_flags
+
+
+def refuse(*argv: str, name: str = "train") -> None:
+    refuse_flags(argv, name=name, conf_dir=CONF_DIR)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (pytest.fail, ("the pickle was read",))
+
+
+@pytest.mark.parametrize("flag", ["--experimental-rerun={}", "--exp={}"])
+def test_a_stored_job_is_not_unpickled_and_its_command_is_told(flag: str, tmp_path: Path) -> None:
+    file = tmp_path / ".hydra" / "config.pickle"
+    file.parent.mkdir()
+    file.write_bytes(pickle.dumps(Harmful()))
+    with pytest.raises(ConfigError, match=r"python -m src\.train with the overrides in \.hydra/overrides\.yaml"):
+        refuse(flag.format(file))
+    (file.parent / "overrides.yaml").write_text("- model=mlp\n- model.net.hidden=[8, 8]\n")
+    with pytest.raises(
+        ConfigError, match=r"same run is: python -m src\.train model=mlp 'model\.net\.hidden=\[8, 8\]'$"
+    ):
+        refuse(flag.format(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "command"),
+    [
+        ("train", ("--config-name", "draw", "run=x"), "python -m src.draw run=x"),
+        ("train", ("run=x", "-cn", "eval.yaml"), "python -m src.eval run=x"),
+        ("train", ("--config-name=report",), "python -m src.report"),
+        ("draw", ("-m", "--config-n=train", "seed=1,2"), "python -m src.train -m seed=1,2"),
+    ],
+)
+def test_the_file_of_another_command_is_answered_with_that_command(
+    name: str, argv: tuple[str, ...], command: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"--config-name=\w+: conf/\w+\.yaml belongs to another command") as refused:
+        refuse(*argv, name=name)
+    assert str(refused.value).endswith(f": {command}")
+
+
+@pytest.mark.parametrize(
+    "argv", [("--config-name", "train"), ("-cn=train.yaml",), ("--config-name=own",), ("--cfg", "job")]
+)
+def test_other_files_and_flags_are_left_to_hydra(argv: tuple[str, ...]) -> None:
+    refuse(*argv)
