@@ -106,7 +106,8 @@ def test_an_epoch_can_be_limited_to_some_batches(limit: str, n_batches: int, tmp
 
 def test_overfitting_takes_the_same_first_samples_every_epoch(tmp_path: Path) -> None:
     built = fit(small(*MINI, "trainer.overfit_batches=1", run_dir=tmp_path))
-    net, x, y = circle_v2(), *built.datamodule.parts.train
+    net = circle_v2()
+    x, y = built.datamodule.parts.train
     optimizer = SGD(net.parameters(), lr=0.1)
     for _ in range(8):
         optimizer.zero_grad()
