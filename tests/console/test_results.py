@@ -118,6 +118,14 @@ def test_results_of_a_diverging_run_fit_80_columns(capsys: pytest.CaptureFixture
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
+def test_small_numbers_are_printed_with_their_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"class": "a", "precision": 0.99998, "recall": 1.0, "f1": 2e-5, "support": 50_000}]
+    print_results({"metrics": {"test/loss": 1.2e-8, "test/r2": 0.99998}, "per_class": rows}, run_dir=Path("here"))
+    out = printed(capsys)
+    assert all(text in out for text in ("1.2e-08", "0.99998", "1.0000", "0.00002"))
+    assert "0.0000 " not in out
+
+
 def test_a_regression_has_no_table_per_class(capsys: pytest.CaptureFixture[str]) -> None:
     print_results({"metrics": METRICS, "per_class": []}, run_dir=Path("here"))
     assert "per class" not in printed(capsys)
