@@ -19,7 +19,6 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
@@ -30,6 +29,7 @@ from src.callbacks.first import ComesFirst
 from src.checks.device import check_accelerator, check_precision
 from src.checks.loop import check_flags, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
+from src.compat.hydra import instantiate
 from src.compat.quiet import quiet_lightning
 from src.config import interrupts
 from src.config.errors import ConfigError

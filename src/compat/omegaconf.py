@@ -26,7 +26,7 @@ def yaml_loader() -> type[Any]:
     """The loader of `OmegaConf.load`, a safe one, with libyaml's parser where PyYAML has it."""
     # moved in 2.4, which also counts what aliases expand to; whoever reads here has limits of his own
     home = importlib.import_module("omegaconf._yaml" if find_spec("omegaconf._yaml") else "omegaconf._utils")
-    limit = {name: None for name in inspect.signature(home.get_yaml_loader).parameters}
+    limit = dict.fromkeys(inspect.signature(home.get_yaml_loader).parameters)
     slow: type[Any] = home.get_yaml_loader(**limit)
     if not yaml.__with_libyaml__:
         return slow

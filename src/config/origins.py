@@ -9,8 +9,6 @@ import yaml
 
 from src.config.resolvers import register_resolvers
 
-VERSION_BASE = "1.3"
-
 
 @contextmanager
 def hydra_at(conf_dir: Path) -> Iterator[None]:
@@ -19,12 +17,14 @@ def hydra_at(conf_dir: Path) -> Iterator[None]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.utils import JobRuntime
 
+    from src.compat.hydra import version_base
+
     register_resolvers()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     name = JobRuntime.instance().get("name")
     try:
-        with initialize_config_dir(str(conf_dir), job_name=name, version_base=VERSION_BASE):
+        with initialize_config_dir(str(conf_dir), job_name=name, **version_base()):
             yield
     finally:
         GlobalHydra.instance().hydra = before

@@ -1,6 +1,7 @@
 """The functions that a configuration may call, beside Hydra's own, as in ``${unique:}``."""
 
 import secrets
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -12,4 +13,6 @@ def register_resolvers() -> None:
     seeded generator gives every run the same. Hydra hands the cache of a configuration to its copies and to the jobs of
     a sweep, so that all of them see the same characters.
     """
-    OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+    # its name from OmegaConf 2.4 on, and before
+    register: Any = getattr(OmegaConf, "register_resolver", OmegaConf.register_new_resolver)
+    register("unique", lambda: secrets.token_hex(3), use_cache=True, replace=True)
