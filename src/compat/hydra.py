@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 _CORE_PLUGINS = {"BasicLauncher": "basic_launcher", "BasicSweeper": "basic_sweeper"}
 
-# From 1.4 on, code may list the targets that a configuration may name, and Hydra warns where it does not. A command line
-# is its user's own, and of stored configurations `src.config.stored` has lists.
+# From 1.4 on, code may list the targets that a configuration may name, and Hydra warns where it does not. A command
+# line is its user's own, and of stored configurations `src.config.stored` has lists.
 _HAS_WHITELISTS = "execution_whitelist" in inspect.signature(hydra.main).parameters
 _NEEDLESS = (
     r"hydra\.utils\.instantiate\(\) resolved",
@@ -75,7 +75,7 @@ def quiet_hydra() -> Iterator[None]:
         yield
 
 
-def instantiate(node: DictConfig, **kwargs: Any) -> Any:
+def instantiate(node: Mapping[str, Any] | DictConfig, **kwargs: Any) -> Any:
     """The same as `hydra.utils.instantiate`, without the warning."""
     from hydra.utils import instantiate
 

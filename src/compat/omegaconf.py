@@ -1,4 +1,4 @@
-"""Private parts of OmegaConf: how it writes strings to YAML, and which words of YAML it takes for numbers.
+"""What OmegaConf moves: writing strings to YAML, which words of YAML it takes for numbers, registering resolvers.
 
 Before 2.4 the public `OmegaConf.to_yaml` writes by PyYAML's slow dumper, in four times the time that libyaml's takes,
 and `OmegaConf.load` reads by the slow loader, in ten times the time. Files have to stay the same, byte for byte,
@@ -8,11 +8,22 @@ whichever writes them: strings that look like numbers stand in quotes, and which
 import functools
 import importlib
 import inspect
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 from omegaconf._utils import get_omega_conf_dumper
+
+
+def register_resolver(name: str, function: Callable[[], Any]) -> None:
+    """Let configurations call a function as ``${name:}``, once for each of them."""
+    # deprecated from 2.4 on, for one of a name that meant another before
+    register: Any = OmegaConf.register_new_resolver
+    if "use_cache" in inspect.signature(OmegaConf.register_resolver).parameters:
+        register = OmegaConf.register_resolver
+    register(name, function, use_cache=True, replace=True)
 
 
 def yaml_dumper() -> type[Any]:

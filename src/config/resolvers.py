@@ -1,9 +1,8 @@
 """The functions that a configuration may call, beside Hydra's own, as in ``${unique:}``."""
 
 import secrets
-from typing import Any
 
-from omegaconf import OmegaConf
+from src.compat.omegaconf import register_resolver
 
 
 def register_resolvers() -> None:
@@ -13,6 +12,4 @@ def register_resolvers() -> None:
     seeded generator gives every run the same. Hydra hands the cache of a configuration to its copies and to the jobs of
     a sweep, so that all of them see the same characters.
     """
-    # its name from OmegaConf 2.4 on, and before
-    register: Any = getattr(OmegaConf, "register_resolver", OmegaConf.register_new_resolver)
-    register("unique", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+    register_resolver("unique", lambda: secrets.token_hex(3))
