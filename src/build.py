@@ -131,8 +131,7 @@ def build_loss(cfg: DictConfig) -> nn.Module:
 
 def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory | None]:
     """What makes the optimiser and the scheduler, both tried on a parameter that is never trained."""
-    # plain lists: checkpoints hold an optimiser's numbers, and are read without any classes
-    optimizer = _instantiate("optimizer", cfg.optimizer, _convert_="all")
+    optimizer = _instantiate("optimizer", cfg.optimizer)
     probe = _try("optimizer", cfg.optimizer, lambda: optimizer([nn.Parameter(torch.zeros(1))]))
     scheduler = _instantiate("scheduler", cfg.scheduler) if cfg.scheduler else None
     if scheduler is not None:

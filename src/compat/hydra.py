@@ -76,11 +76,25 @@ def quiet_hydra() -> Iterator[None]:
 
 
 def instantiate(node: Mapping[str, Any] | DictConfig, **kwargs: Any) -> Any:
-    """The same as `hydra.utils.instantiate`, without the warning."""
+    """Make what a node describes, of plain values and of objects, which stay what they are.
+
+    `hydra.utils.instantiate` puts arguments into the node first, where a dataclass becomes a part of a configuration,
+    and hands lists and mappings over as OmegaConf's. An optimiser would keep these, and its checkpoints.
+
+    Raises:
+        InstantiationException: If the class raises something; from Hydra 1.4 on that may come as it is.
+    """
+    from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     with quiet_hydra():
-        return instantiate(node, **kwargs)
+        if not kwargs:
+            return instantiate(node, _convert_="all")
+        make = instantiate(node, _convert_="all", _partial_=True)
+        try:
+            return make(**kwargs)
+        except Exception as error:
+            raise InstantiationException(f"Error in call to target '{node['_target_']}':\n{error!r}") from error
 
 
 def overrides_of(argv: Sequence[str]) -> list[str]:
