@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN ?=
 
-.PHONY: help setup train test test-all check format sweep notebooks bench tensorboard clean
+.PHONY: help setup train test test-all test-lowest check format sweep notebooks bench tensorboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 16
@@ -36,6 +36,16 @@ test-all: $(READY) ## run all tests, also whole sweeps, a browser, and as root c
 	  --cov --cov-report= --cov-fail-under=0 $(ARGS)
 	$(BIN)/python -m pytest -m 'browser or cluster' --cov --cov-append $(ARGS)
 
+test-lowest: .venv-lowest/ready ## run the tests of `make test` on the lowest versions that pyproject.toml allows
+	.venv-lowest/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not browser and not cluster' $(ARGS)
+
+.venv-lowest/ready: pyproject.toml constraints-lowest.txt
+	@echo "setting up .venv-lowest, which takes some minutes, and with torch for CUDA some gigabytes"
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
+	touch $@
+
 check: $(READY) ## format, lint, types, layers, and that notebooks and their Markdown agree
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,5 +68,5 @@ tensorboard: $(READY) ## look at everything under outputs/ in TensorBoard
 	$(BIN)/tensorboard --logdir outputs --samples_per_plugin images=100
 
 clean: ## remove .venv and caches; outputs/ stays
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
+	rm -rf .venv .venv-lowest build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
 	find src tests benchmarks conf -name __pycache__ -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
@@ -31,6 +31,7 @@ from src.callbacks.module_rows import ModuleRows
 from src.checks.device import check_accelerator, check_precision
 from src.checks.loop import check_flags, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
+from src.compat.hydra import instantiate
 from src.compat.quiet import quiet_lightning
 from src.config import interrupts
 from src.config.errors import ConfigError
@@ -93,6 +94,9 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     if isinstance(task, Task) and not evaluate_only and (reason := choose_loop(cfg, task, datamodule, callbacks)):
         log.info("training in steps, as Lightning documents them, for %s", reason)
     flags = {**_limit(cfg, datamodule), **(_ALONE if evaluate_only else {})}
+    if getattr(task, "trains_in_blocks", False):
+        # a block of epochs is one step for Lightning
+        flags["log_every_n_steps"] = 1
     trainer = build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags)
     return Built(datamodule, task, trainer, list(loggers.values()))
 
@@ -104,8 +108,7 @@ def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
     """
     datamodule = _of_kind("data", cfg.data, pl.LightningDataModule)
     seed_everything(cfg.seed)
-    # plain lists: a checkpoint may hold what a module is given
-    module = _of_kind("module", cfg.module, pl.LightningModule, _convert_="all")
+    module = _of_kind("module", cfg.module, pl.LightningModule)
     if cfg.compile:
         module.compile()
     loggers = {} if evaluate_only else _instantiate_all("logger", cfg.logger)
@@ -123,8 +126,8 @@ def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
     )
 
 
-def _of_kind(key: str, node: DictConfig, kind: type[T], **kwargs: Any) -> T:
-    made = _instantiate(key, node, **kwargs)
+def _of_kind(key: str, node: DictConfig, kind: type[T]) -> T:
+    made = _instantiate(key, node)
     if not isinstance(made, kind):
         raise ConfigError(f"{key}._target_={node._target_} makes a {type(made).__name__}; allowed: a {kind.__name__}")
     return made
@@ -169,8 +172,7 @@ def build_loss(cfg: DictConfig) -> nn.Module:
 
 def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory | None]:
     """What makes the optimiser and the scheduler, both tried on a parameter that is never trained."""
-    # plain lists: checkpoints hold an optimiser's numbers, and are read without any classes
-    optimizer = _instantiate("optimizer", cfg.optimizer, _convert_="all")
+    optimizer = _instantiate("optimizer", cfg.optimizer)
     probe = _try("optimizer", cfg.optimizer, lambda: optimizer([nn.Parameter(torch.zeros(1))]))
     scheduler = _instantiate("scheduler", cfg.scheduler) if cfg.scheduler else None
     if scheduler is not None:

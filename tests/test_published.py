@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from src.build import build_task
+from src.compat.hydra import instantiate
 from src.config.compose import compose_train
 from src.data.base import InMemoryDataModule, Part
 from src.train import train
@@ -104,7 +105,6 @@ def test_every_epoch_follows_a_plain_loop(name: str, tmp_path: Path) -> None:
 
 
 def data_of(name: str) -> InMemoryDataModule:
-    from hydra.utils import instantiate
 
     datamodule: InMemoryDataModule = instantiate(compose_train([f"experiment=notebook/{name}"]).data)
     return datamodule

@@ -15,9 +15,9 @@ import optuna
 import pytest
 import torch
 import yaml
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from src.compat.hydra import instantiate
 from src.compat.optuna import check_pickles
 from src.config.compose import compose_train
 from src.config.errors import ConfigError

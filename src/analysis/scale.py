@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from src.config.metrics import LOWER_IS_BETTER, SHARES, split_of, words_of
+from src.config.metrics import LOWER_IS_BETTER, SHARES, number, share, split_of, words_of
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -45,16 +45,19 @@ class Scale:
         The half-width keeps two digits, and the number as many decimals; a share one decimal, or two if the interval
         is narrower than 0.1 points.
         """
+        if not half_width:
+            written = _unsigned_zero(share(value) if self.is_share else number(value))
+            return written if half_width is None else f"{written} ± {'0.0' if self.is_share else '0.0000'}"
         factor = 100 if self.is_share else 1
-        value, half = value * factor, None if half_width is None else half_width * factor
-        size = max(abs(value), half or 0)
+        value, half = value * factor, half_width * factor
+        size = max(abs(value), half)
         if size >= 1e6 or (0 < size < 1e-4):
-            return f"{value:.3g}" if half is None else f"{value:.3g} ± {half:.2g}"
+            return f"{value:.3g} ± {half:.2g}"
+        decimals = min(max(1 - math.floor(math.log10(half)), 0), 6)
         if self.is_share:
-            decimals = 2 if half is not None and 0 < half < 0.095 else 1
-        else:
-            decimals = min(max(1 - math.floor(math.log10(half)), 0), 6) if half else 4
-        number = f"{value:.{decimals}f}"
-        # no minus before a zero
-        number = number.lstrip("-") if not number.strip("-0.") else number
-        return number if half is None else f"{number} ± {half:.{decimals}f}"
+            decimals = 2 if half < 0.095 else 1
+        return f"{_unsigned_zero(f'{value:.{decimals}f}')} ± {half:.{decimals}f}"
+
+
+def _unsigned_zero(text: str) -> str:
+    return text.lstrip("-") if not text.strip("-0.") else text

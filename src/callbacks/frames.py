@@ -13,6 +13,7 @@ from PIL import Image
 from src.callbacks.every_few_epochs import EveryFewEpochs
 from src.callbacks.tensorboard import add_png, writers
 from src.config.allowed import Range
+from src.config.metrics import number
 from src.pictures.subject import Subject
 from src.plots.frames import BoundaryFrames, PredictionFrames
 from src.run.directory import RunDir
@@ -82,4 +83,4 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
 
 def _title(epoch: int, metrics: dict[str, Any]) -> str:
     shown = "val/loss" if "val/loss" in metrics else "train/loss"
-    return f"epoch {epoch}: {shown} {float(metrics[shown]):.4f}"
+    return f"epoch {epoch}: {shown} {number(float(metrics[shown]))}"

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from src.console.terminal import number
+from src.config.metrics import number
 
 
 class _LiveProgress(Progress):

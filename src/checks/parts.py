@@ -126,7 +126,9 @@ def _fits(model: DictConfig, spec: DataSpec) -> bool:
 def _options(group: str) -> list[tuple[str, DictConfig]]:
     """All options of a group by name, as their files stand."""
     nodes = [(path.stem, OmegaConf.load(path)) for path in sorted((CONF_DIR / group).glob("*.yaml"))]
-    return [(name, node.get(group, node)) for name, node in nodes if isinstance(node, DictConfig)]
+    found = [(name, node.get(group, node)) for name, node in nodes if isinstance(node, DictConfig)]
+    # none is for a module that brings its own
+    return [(name, node) for name, node in found if node is not None]
 
 
 def _option(group: str, node: DictConfig) -> str:

@@ -9,12 +9,18 @@ they are, but for the singletons below. The rest is in `hydra._internal`:
 - Splitting swept overrides into jobs, setting overrides in a configuration, and knowing a group by its name: the parts
   of composing. The public way, ``load_sweep_config``, composes each job as a whole, which takes 50 times as long.
 - The parser of the command line, to tell overrides from flags as `hydra.main` does.
+
+Hydra 1.4 asks for what 1.3 does not know, and warns of what 1.3 asks for: `version_base` and `instantiate` suit both.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import hydra
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import get_args_parser
@@ -30,6 +36,14 @@ if TYPE_CHECKING:
 
 _CORE_PLUGINS = {"BasicLauncher": "basic_launcher", "BasicSweeper": "basic_sweeper"}
 
+# From 1.4 on, code may list the targets that a configuration may name, and Hydra warns where it does not. A command
+# line is its user's own, and of stored configurations `src.config.stored` has lists.
+_HAS_WHITELISTS = "execution_whitelist" in inspect.signature(hydra.main).parameters
+_NEEDLESS = (
+    r"hydra\.utils\.instantiate\(\) resolved",
+    "Hydra configured Python logging without an execution whitelist",
+)
+
 # What `hydra.sweeper._target_` is by default.
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -42,6 +56,45 @@ def __getattr__(name: str) -> Any:
     if name not in _CORE_PLUGINS:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     return getattr(importlib.import_module(f"hydra._internal.core_plugins.{_CORE_PLUGINS[name]}"), name)
+
+
+def version_base() -> dict[str, Any]:
+    """The argument ``version_base``, which 1.3 warns without, and 1.4 with."""
+    return {} if _HAS_WHITELISTS else {"version_base": "1.3"}
+
+
+@contextmanager
+def quiet_hydra() -> Iterator[None]:
+    """Call Hydra inside this, and it does not ask for lists of targets; it refuses those that it refuses."""
+    if not _HAS_WHITELISTS:
+        yield
+        return
+    with warnings.catch_warnings():
+        for message in _NEEDLESS:
+            warnings.filterwarnings("ignore", message=message)
+        yield
+
+
+def instantiate(node: Mapping[str, Any] | DictConfig, **kwargs: Any) -> Any:
+    """Make what a node describes, of plain values and of objects, which stay what they are.
+
+    `hydra.utils.instantiate` puts arguments into the node first, where a dataclass becomes a part of a configuration,
+    and hands lists and mappings over as OmegaConf's. An optimiser would keep these, and its checkpoints.
+
+    Raises:
+        InstantiationException: If the class raises something; from Hydra 1.4 on that may come as it is.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    with quiet_hydra():
+        if not kwargs:
+            return instantiate(node, _convert_="all")
+        make = instantiate(node, _convert_="all", _partial_=True)
+        try:
+            return make(**kwargs)
+        except Exception as error:
+            raise InstantiationException(f"Error in call to target '{node['_target_']}':\n{error!r}") from error
 
 
 def overrides_of(argv: Sequence[str]) -> list[str]:

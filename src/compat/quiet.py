@@ -15,6 +15,8 @@ _NEEDLESS = (
     "The `srun` command is available on your system but is not used",
     # Lightning 2.6 calls what PyTorch 2.13 has renamed
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    # `SequentialLR` of PyTorch 2.6 calls its parts by an argument that PyTorch warns of
+    r"The epoch parameter in `scheduler\.step\(\)` was not necessary",
     # a network of one's own in a stack: `torch.func.vmap` does an operation model by model
     "There is a performance drop because we have not yet implemented the batching rule",
 )

@@ -19,7 +19,6 @@ from src.config.compose import CONF_DIR, given_overrides
 from src.config.errors import ConfigError
 from src.config.explain import FULL_ERROR, Source
 from src.config.flags import refuse_flags
-from src.config.origins import VERSION_BASE
 from src.config.paths import with_paths
 from src.config.resolvers import register_resolvers
 
@@ -131,20 +130,24 @@ class _Job:
 def _start(job: _Job, argv: Sequence[str]) -> None:
     import hydra
 
+    from src.compat.hydra import version_base
+
     register_resolvers()
     source = job.source
-    decorate = hydra.main(version_base=VERSION_BASE, config_path=str(source.conf_dir), config_name=source.name)
+    decorate = hydra.main(config_path=str(source.conf_dir), config_name=source.name, **version_base())
     main = decorate(functools.update_wrapper(lambda cfg: job(cfg), job.function))
     with interrupts.handled():
         _call(job, main, argv)
 
 
 def _call(job: _Job, main: Callable[[], Any], argv: Sequence[str]) -> None:
+    from src.compat.hydra import quiet_hydra
+
     source = job.source
     shown, sys.argv = sys.argv, [sys.argv[0], *argv]
     try:
         # set, it makes Hydra raise what it would otherwise print
-        with _full_error("1"), interrupts.meant():
+        with _full_error("1"), interrupts.meant(), quiet_hydra():
             if {"--help", "-h"} & set(argv):
                 # Hydra's own parses the defaults anew for every group, and takes a second for it
                 sys.stdout.write(source.help(_arguments(argv)))

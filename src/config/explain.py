@@ -21,7 +21,7 @@ from src.config.schema import check, unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-    from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
+    from hydra.errors import MissingConfigException, OverrideParseException
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -82,7 +82,8 @@ class Source:
 
         if isinstance(error, ToldError):
             return str(error)
-        if isinstance(error, InstantiationException):
+        # from Hydra 1.4 on what a class raises comes as it is, with a note that names the key
+        if isinstance(error, InstantiationException) or any("full_key: " in note for note in _notes(error)):
             return _instantiation(error)
         if isinstance(error, MissingConfigException):
             return self._missing_option(error, overrides)
@@ -255,14 +256,23 @@ def _first(choice: "Override") -> str | None:
     return f"{choice.get_key_element()}={next(choice.sweep_string_iterator())}"
 
 
-def _instantiation(error: "InstantiationException") -> str:
+def _notes(error: BaseException) -> list[str]:
+    # of Python 3.11 and newer
+    notes: list[str] = getattr(error, "__notes__", [])
+    return notes
+
+
+def _instantiation(error: Exception) -> str:
     """Name the key and the innermost cause."""
+    from hydra.errors import InstantiationException
+
     causes: list[BaseException] = [error]
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
-    keys = [found[1] for cause in causes if (found := re.search(r"full_key: (\S+)", str(cause)))]
+    texts = ["\n".join([str(cause), *_notes(cause)]) for cause in causes]
+    keys = [found[1] for text in texts if (found := re.search(r"full_key: (\S+)", text))]
     cause = causes[-1]
-    kind = "" if isinstance(cause, ValueError | ConfigError) or cause is error else f"{type(cause).__name__}: "
+    kind = "" if isinstance(cause, ValueError | ConfigError | InstantiationException) else f"{type(cause).__name__}: "
     text = " ".join(line for line in str(cause).splitlines() if not line.startswith("full_key"))
     return f"{keys[-1] if keys else 'configuration'}: {kind}{text}\n{FULL_ERROR}=1 shows the whole traceback."
 
@@ -309,6 +319,6 @@ def _short(path: str) -> str:
 
 
 def _plain(error: Exception) -> str:
-    """Join an exception's message and that of its cause."""
-    parts = [str(error), str(error.__cause__ or "")]
+    """Join an exception's message and that of its cause, without the place in a list, which Hydra tells from 1.4 on."""
+    parts = [re.sub(r"\AError when parsing index: .*\n", "", str(error)), str(error.__cause__ or "")]
     return "\n".join(part.strip() for part in parts if part)

@@ -1,4 +1,4 @@
-"""What the name of a metric tells: which end of it is the better one."""
+"""What the name of a metric tells: which end of it is the better one; and how its values are written."""
 
 import logging
 import re
@@ -68,3 +68,32 @@ def mode_of(metric: str, mode: str | None, *, key: str, warns: bool = False) -> 
             "%s.mode=%s takes the worse end of %s for the better one; %s.mode=null is %s", key, mode, metric, key, told
         )
     return mode
+
+
+def number(value: float) -> str:
+    """A metric's value: four decimals, as long as these are digits of it and tell it from 0 and 1.
+
+    Smaller numbers than 0.01, and those of a diverging run, which would need too many columns, have four digits.
+    """
+    if not value:
+        return "0.0000"
+    if 0.99 < value < 1:
+        return share(value, decimals=4, of=1)
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def share(value: float, *, decimals: int = 1, of: int = 100) -> str:
+    """A share, in per cent or of another whole; with more decimals where it would be taken for nothing or for all.
+
+    Args:
+        value: The share of 1.
+        decimals: How many there are else.
+        of: The whole.
+    """
+    # nearer than that is what single precision leaves of 0 and 1
+    is_between = 1e-6 < abs(value) < 1 - 1e-6
+    while True:
+        text = f"{value * of:.{decimals}f}"
+        if not is_between or abs(float(text)) not in (0, of):
+            return text
+        decimals += 1

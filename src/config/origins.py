@@ -10,8 +10,6 @@ import yaml
 
 from src.config.resolvers import register_resolvers
 
-VERSION_BASE = "1.3"
-
 
 @contextmanager
 def hydra_at(conf_dir: Path) -> Iterator[None]:
@@ -21,6 +19,8 @@ def hydra_at(conf_dir: Path) -> Iterator[None]:
     from hydra.core.utils import JobRuntime
     from hydra.version import VersionBase
 
+    from src.compat.hydra import version_base
+
     register_resolvers()
     base = VersionBase.instance()
     version: Any = base.getbase()
@@ -28,7 +28,7 @@ def hydra_at(conf_dir: Path) -> Iterator[None]:
     GlobalHydra.instance().clear()
     name = JobRuntime.instance().get("name")
     try:
-        with initialize_config_dir(str(conf_dir), job_name=name, version_base=VERSION_BASE):
+        with initialize_config_dir(str(conf_dir), job_name=name, **version_base()):
             yield
     finally:
         GlobalHydra.instance().hydra = before

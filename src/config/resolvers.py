@@ -2,7 +2,7 @@
 
 import secrets
 
-from omegaconf import OmegaConf
+from src.compat.omegaconf import register_resolver
 
 
 def register_resolvers() -> None:
@@ -12,4 +12,4 @@ def register_resolvers() -> None:
     seeded generator gives every run the same. Hydra hands the cache of a configuration to its copies and to the jobs of
     a sweep, so that all of them see the same characters.
     """
-    OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+    register_resolver("unique", lambda: secrets.token_hex(3))

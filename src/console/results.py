@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from src.config.metrics import split_of
-from src.console.terminal import number, open_terminal
+from src.config.metrics import number, share, split_of
+from src.console.terminal import open_terminal
 from src.run.result import Result
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ def print_end(result: Result, *, run_dir: Path, is_job: bool) -> None:
 def end_line(result: Result, *, run_dir: Path) -> str:
     """What a job that has completed says of itself."""
     assert result.optimized_metric is not None
-    return f"{result.optimized_metric.name}={result.value:.4f} in {run_dir}"
+    assert result.value is not None
+    return f"{result.optimized_metric.name}={number(result.value)} in {run_dir}"
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
@@ -92,6 +93,6 @@ def _class_table(rows: list[dict[str, Any]]) -> Table:
     for name in ("precision", "recall", "f1", "support"):
         table.add_column(name, justify="right")
     for row in rows:
-        numbers = (f"{row[name]:.4f}" for name in ("precision", "recall", "f1"))
+        numbers = (share(row[name], decimals=4, of=1) for name in ("precision", "recall", "f1"))
         table.add_row(Text(row["class"]), *numbers, str(row["support"]))
     return table

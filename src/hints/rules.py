@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from omegaconf import DictConfig
 
+from src.config.metrics import share
 from src.tasks.finite import NonFiniteLossError
 
 # A quarter of the way from guessing to all right. The best line across two rings gets a fifth of the way, by cutting
@@ -184,9 +185,9 @@ def _linear(facts: Facts) -> Iterator[Hint]:
     near = facts.guessing + _NEAR_CHANCE * (1 - facts.guessing)
     if max(facts.train_score, facts.line_accuracy) < near:
         seen = (
-            f"the network is linear and gets {facts.train_score:.1%} of the training points right; guessing gets "
-            f"{facts.guessing:.1%}, and the best line by least squares {facts.line_accuracy:.1%}: no line separates "
-            "these classes, whatever the network's size"
+            f"the network is linear and gets {share(facts.train_score)}% of the training points right; guessing "
+            f"gets {share(facts.guessing)}%, and the best line by least squares {share(facts.line_accuracy)}%: no line "
+            "separates these classes, whatever the network's size"
         )
         relu = ("model.net.activation=relu",) if facts.activation_is_a_key else ("model=mlp",)
         yield Hint("linear_at_chance", seen, relu)
@@ -246,7 +247,8 @@ def _overfitting(facts: Facts) -> Iterator[Hint]:
     if facts.target_std is None:
         gap, unit = facts.train_score - facts.val_score, 1.0
         least = max(_GAP, _STANDARD_ERRORS * 0.5 / math.sqrt(facts.n_val))
-        seen = f"accuracy is {facts.train_score:.1%} on the training points and {facts.val_score:.1%} on validation"
+        seen = f"accuracy is {share(facts.train_score)}% on the training points and "
+        seen += f"{share(facts.val_score)}% on validation"
     else:
         gap, unit = facts.val_score - facts.train_score, facts.target_std
         least = _GAP

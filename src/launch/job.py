@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, filter_overrides, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from src.compat.hydra import failed, restore, state
+from src.compat.hydra import failed, quiet_hydra, restore, state
 from src.config.errors import ConfigError
 from src.config.resolvers import register_resolvers
 
@@ -96,10 +96,11 @@ class Sweep:
             config.hydra.job.id = job_id
             config.hydra.job.num = job.number
         HydraConfig.instance().set_config(config)
-        return run_job(
-            hydra_context=self.hydra_context,
-            task_function=self.task_function,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
+        with quiet_hydra():
+            return run_job(
+                hydra_context=self.hydra_context,
+                task_function=self.task_function,
+                config=config,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from src.config.metrics import number, share
 from src.data.base import InMemoryDataModule, Part
 from src.models.activations import FOLDING
 from src.plots.plane import Samples
@@ -70,8 +71,8 @@ def title_of(name: str, metrics: Mapping[str, Any], weights: str) -> str:
     """Name of the model, what the test part says of it, and of which weights, in words that stay on one line."""
     which = weights.replace(" ", "\N{NO-BREAK SPACE}")
     if "test/accuracy" in metrics:
-        return f"{name}: test accuracy {metrics['test/accuracy']:.1%} ({which})"
-    return f"{name}: test mean absolute error {metrics['test/mae']:.4f} ({which})"
+        return f"{name}: test accuracy {share(float(metrics['test/accuracy']))}% ({which})"
+    return f"{name}: test mean absolute error {number(float(metrics['test/mae']))} ({which})"
 
 
 def _arrays(part: Part) -> Samples:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from src.config.metrics import share
 from src.plots import style
 from src.plots.layout import panels
 from src.plots.plane import Background, Predict, Samples, View, check_samples, class_probs, look
@@ -82,7 +83,9 @@ def _describe(ax: Axes, name: str, wrong: NDArray[np.bool_]) -> None:
     if n_shown < n:
         count = f"{wrong.sum():,} wrong; {n_shown:,} of {n:,} shown"
     # A given y is not searched for, which would measure all labels of the panel once more.
-    ax.set_title(f"{name}: accuracy {1 - wrong.mean():.3f}\n{count}", size=11, color=style.INK, y=1.0)
+    ax.set_title(
+        f"{name}: accuracy {share(1 - wrong.mean(), decimals=3, of=1)}\n{count}", size=11, color=style.INK, y=1.0
+    )
 
 
 def _legend(class_names: Sequence[str]) -> list[Line2D]:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from src.config.metrics import share
 from src.plots import style
 from src.plots.layout import panels
 
@@ -60,7 +61,7 @@ def _draw(ax: Axes, name: str, history: Mapping[str, NDArray[np.float64]]) -> No
         x, y = history["epoch"][measured], values[measured]
         # A single row makes no line.
         ax.plot(x, y, lw=1.8, marker="o" if len(x) == 1 else "", **look)
-        ends.append(f"{split} {y[-1]:.3f}" if name == "accuracy" else f"{split} {y[-1]:.4g}")
+        ends.append(f"{split} {share(y[-1], decimals=3, of=1)}" if name == "accuracy" else f"{split} {y[-1]:.4g}")
     if name == "accuracy":
         ax.set_ylim(-0.02, 1.02)
     elif _falls_far([np.asarray(line.get_ydata()) for line in ax.lines]):

@@ -168,7 +168,7 @@ def to_yaml(cfg: Any) -> str:
 def _dumper() -> type[Any]:
     """Libyaml's dumper, where PyYAML has it, with OmegaConf's quotes around strings that look like numbers."""
     slow = yaml_dumper()
-    if not yaml.__with_libyaml__:
+    if not yaml.__with_libyaml__ or issubclass(slow, yaml.CDumper):
         return slow
 
     class Dumper(yaml.CDumper):

@@ -316,7 +316,7 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
     apply_overrides(cfg, given.values)
     with open_dict(cfg):
         hydra = cfg.hydra
-        hydra.job.id = hydra.job.num = number
+        hydra.job.id, hydra.job.num = str(number), number
         hydra.overrides.task = [
             line for line, each in zip(overrides, given.parsed, strict=True) if not each.is_hydra_override()
         ]

@@ -1,12 +1,14 @@
 """What accumulates over the batches of a validation or test."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 
 class Meters:
-    """Mean loss and metrics of one split, whatever the sizes of its batches.
+    """Mean loss and metrics of one split, whatever the sizes of its batches; in double precision.
 
     Args:
         split: Prefix of the names.
@@ -14,18 +16,54 @@ class Meters:
     """
 
     def __init__(self, split: str, metrics: MetricCollection) -> None:
-        self._loss_name, self._loss, self._metrics = f"{split}/loss", MeanMetric(), metrics.clone(prefix=f"{split}/")
+        self._loss_name, self._loss, self._metrics = f"{split}/loss", MeanLoss(), metrics.clone(prefix=f"{split}/")
+        for name, metric in self._metrics.items(keep_base=True, copy_state=False):
+            # counts stay counts
+            if name != "confusion":
+                metric.set_dtype(torch.float64)
+        self._device = torch.device("cpu")
 
     def reset(self, device: torch.device) -> None:
-        """Begin again, on a device."""
+        """Begin again, on a device; MPS has no double precision, so that its numbers are added up on the CPU."""
+        self._device = torch.device("cpu") if device.type == "mps" else device
         for meter in (self._loss, self._metrics):
-            meter.to(device).reset()
+            meter.to(self._device).reset()
 
     def update(self, loss: Tensor, preds: Tensor, y: Tensor) -> None:
         """Add a batch: its mean loss, predictions and targets (n, ...)."""
-        self._loss.update(loss, weight=len(y))
-        self._metrics.update(preds, y)
+        self._loss.update(self._exact(loss), len(y))
+        self._metrics.update(self._exact(preds), self._exact(y))
 
     def compute(self) -> dict[str, Tensor]:
         """Values so far, `split/name`."""
         return {self._loss_name: self._loss.compute(), **self._metrics.compute()}
+
+    def _exact(self, values: Tensor) -> Tensor:
+        there = values.to(self._device)
+        return there.double() if there.is_floating_point() else there
+
+
+class MeanLoss(Metric):
+    """Mean over samples of the mean losses of batches; a loss that is not finite stays in it."""
+
+    is_differentiable = True
+    higher_is_better = False
+    full_state_update = False
+
+    total: Tensor
+    n: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set_dtype(torch.float64)
+        for name in ("total", "n"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, n: int) -> None:
+        """Add a batch: its mean loss and its number of samples."""
+        self.total = self.total + loss.detach().double() * n
+        self.n = self.n + n
+
+    def compute(self) -> Tensor:
+        """The mean so far, float64."""
+        return self.total / self.n

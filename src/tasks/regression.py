@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
+from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
 from src.tasks.base import Task
+from src.tasks.r2 import R2
 
 
 class Regression(Task):
@@ -32,4 +33,5 @@ class Regression(Task):
 
     def make_metrics(self) -> MetricCollection:
         """Mean absolute and squared error, and the share of the variance that is explained."""
-        return MetricCollection({"mae": MeanAbsoluteError(), "mse": MeanSquaredError(), "r2": R2Score()})
+        r2 = R2(self.spec.n_outputs)
+        return MetricCollection({"mae": MeanAbsoluteError(), "mse": MeanSquaredError(), "r2": r2})

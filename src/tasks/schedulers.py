@@ -11,6 +11,7 @@ Each part is a partial, and gets the optimiser here::
         - {_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.99}
 """
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -41,7 +42,10 @@ def sequential(
     # torch would take any, and leave parts out
     if any(after <= before for before, after in pairwise([0, *given])):
         raise ValueError(f"scheduler.milestones must be epochs that rise from 1 on, got {given}")
-    return SequentialLR(optimizer, _parts(optimizer, schedulers), milestones=given)
+    with warnings.catch_warnings():
+        # PyTorch 2.6 begins the first part by an argument that PyTorch warns of
+        warnings.filterwarnings("ignore", message=r"The epoch parameter in `scheduler\.step\(\)`")
+        return SequentialLR(optimizer, _parts(optimizer, schedulers), milestones=given)
 
 
 def chained(optimizer: Optimizer, *, schedulers: Sequence[SchedulerFactory]) -> ChainedScheduler:

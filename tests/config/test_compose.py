@@ -8,6 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.version import getbase
 from omegaconf import OmegaConf
 
+from src.compat.hydra import version_base
 from src.config.compose import CONF_DIR, compose_train
 from src.config.errors import ConfigError
 
@@ -27,7 +28,7 @@ def test_compose_train_picks_a_new_directory_and_makes_none() -> None:
 
 
 def test_compose_train_leaves_an_initialised_hydra_alone(conf: Path) -> None:
-    with initialize_config_dir(str(conf), version_base="1.3"):
+    with initialize_config_dir(str(conf), **version_base()):
         compose_train()
         with pytest.raises(ConfigError, match=r"data.noize \(command line: \+data.noize=1\)"):
             compose_train(["+data.noize=1"])

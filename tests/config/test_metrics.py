@@ -1,12 +1,13 @@
-"""Which end of a metric is the better one."""
+"""Which end of a metric is the better one, and how its values are written."""
 
 import logging
+import math
 
 import pytest
 
 from src.config.errors import ConfigError
 from src.config.keys import differences
-from src.config.metrics import better, mode_of
+from src.config.metrics import better, mode_of, number, share
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,40 @@ def test_a_run_that_was_told_its_mode_is_that_which_reads_it_from_the_name() -> 
     assert differences(stored, {**stored, "callbacks.a.mode": None}) == ""
     assert differences(stored, {**stored, "callbacks.a.mode": "max"}) != ""
     assert differences(stored, {"callbacks.a.monitor": "val/accuracy", "callbacks.a.mode": None}) != ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.69314718, "0.6931"),
+        (0.0, "0.0000"),
+        (-0.0, "0.0000"),
+        (0.05, "0.0500"),
+        (0.0012346, "0.001235"),
+        (1.2e-8, "1.2e-08"),
+        (-3.45678e-5, "-3.457e-05"),
+        (0.99998, "0.99998"),
+        (1 - 6e-8, "1.0000"),
+        (1.0, "1.0000"),
+        (-33277.123, "-33277.1230"),
+        (-12345.67891, "-12345.6789"),
+        (1.76e34, "1.76e+34"),
+        (-2e6, "-2e+06"),
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+    ],
+)
+def test_numbers_have_the_digits_that_tell_them_apart_in_narrow_columns(value: float, expected: str) -> None:
+    assert number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.985, "98.5"), (1.0, "100.0"), (0.9996, "99.96"), (0.00004, "0.004"), (0.0, "0.0"), (1 - 6e-8, "100.0")],
+)
+def test_a_share_is_all_or_nothing_only_where_it_says_so(value: float, expected: str) -> None:
+    assert share(value) == expected
+
+
+def test_a_share_of_one_has_more_decimals_near_one() -> None:
+    assert [share(value, decimals=3, of=1) for value in (0.5, 0.9996, 1.0)] == ["0.500", "0.9996", "1.000"]

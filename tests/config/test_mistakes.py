@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from src.compat.hydra import instantiate
 from src.config.errors import ConfigError
 from src.tasks.finite import NonFiniteLossError
 from tests.config.tree import FILES, Run, message

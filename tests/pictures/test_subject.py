@@ -32,6 +32,7 @@ def test_only_layers_with_a_corner_fold() -> None:
 def test_titles_say_what_the_test_part_says() -> None:
     accuracy = title_of("blob", {"test/accuracy": torch.tensor(0.875), "test/f1": 0.5}, "best, epoch 834")
     assert accuracy == "blob: test accuracy 87.5% (best,\xa0epoch\xa0834)"
+    assert "mean absolute error 1.2e-08 (" in title_of("line", {"test/mae": 1.2e-8}, "last epoch")
     error = title_of("line", {"test/mae": 0.25}, "last epoch")
     assert error == "line: test mean absolute error 0.2500 (last\xa0epoch)"
 

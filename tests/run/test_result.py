@@ -70,7 +70,8 @@ def test_without_a_file_there_is_no_result(tmp_path: Path) -> None:
 def test_the_file_tells_its_format_and_what_code_has_run(tmp_path: Path) -> None:
     content = written(tmp_path, metrics={"val/loss": 0.5})
     assert (content["format"], content["status"], content["metrics"]) == (FORMAT, "completed", {"val/loss": 0.5})
-    assert content["versions"]["torch"] == torch.__version__
+    # what it is built for stands in one of them only
+    assert content["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert content.get("git") == git_state()
     assert not {"error", "epoch"} & content.keys()
 

@@ -100,8 +100,8 @@ def test_probes_hold_every_choice_once() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("key=interval(1,0)", r"key: cannot search interval\(1,0\): `low <= high`"),
-        ("key=tag(log,interval(0,1))", r"key: cannot search .*`low > 0` must hold"),
+        ("key=interval(1,0)", r"key: cannot search interval\(1,0\): .*`low( <= high|` value)"),
+        ("key=tag(log,interval(0,1))", r"key: cannot search .*`low( > 0` must hold|` value must be larger than 0)"),
         ("key=range(3,3)", r"key: cannot search range\(3,3\): the range is empty"),
         ("key=tag(log,range(1,9,2))", r"key: cannot search tag\(log,range\(1,9,2\)\)"),
         ("key=range(0,1,0)", r"key: cannot search|step"),

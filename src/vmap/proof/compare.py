@@ -22,7 +22,7 @@ def compare(singles: Sequence[Single], stacked: Sequence[Outcome], tolerance: fl
         if single.outcome is None:
             continue
         for what, one, other in _pairs(found, single.outcome):
-            # what torchmetrics computes is rounded to single precision, squared, and divided by
+            # what is rounded to single precision is squared, and divided by
             scalar = what in single.outcome.metrics
             if different := _difference(one, other, tolerance and (LOOSE if scalar else tolerance)):
                 where, got, expected = different
