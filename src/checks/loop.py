@@ -127,7 +127,7 @@ def check_flags(trainer: Mapping[str, Any]) -> None:
     """
     for name in trainer:
         if name in ELSEWHERE:
-            raise ConfigError(f"trainer.{name}={trainer[name]}: {ELSEWHERE[str(name)]}")
+            raise ConfigError(f"trainer.{name}={trainer[name]} belongs to another key: {ELSEWHERE[str(name)]}")
 
 
 def wants_steps(trainer: Mapping[str, Any], parts: Sequence[Any], callbacks: Mapping[str, Callback]) -> Sequence[str]:

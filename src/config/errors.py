@@ -20,7 +20,9 @@ def suggest(word: str, valid: Sequence[str], *, prefix: str = "") -> str:
         valid: What is allowed.
         prefix: Written before each word, e.g. ``data.``.
     """
-    near = difflib.get_close_matches(word, valid, n=1)
+    # letters that have changed places are nearer than a letter too many
+    swapped = [name for name in valid if sorted(name) == sorted(word)]
+    near = swapped or difflib.get_close_matches(word, valid, n=1)
     if near:
         return f"did you mean {prefix}{near[0]}?"
     return f"allowed: {', '.join(sorted(prefix + name for name in valid)) or 'none'}"

@@ -230,6 +230,7 @@ def test_learning_rates_are_logged_at_their_steps(tmp_path: Path) -> None:
     cfg = small("model=circle_v2", "logger=csv", *OWN, run_dir=tmp_path / "ours")
     with open_dict(cfg):
         cfg.callbacks = {"lr": {"_target_": "lightning.pytorch.callbacks.LearningRateMonitor"}}
+        cfg.trainer.log_every_n_steps = 3
     build(cfg).fit()
     logged = read_metrics(tmp_path / "ours" / "logged.csv")
     expected = [(step, row["lr-SGD"]) for step, row in logger.rows if "lr-SGD" in row]
