@@ -10,7 +10,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from src.config import interrupts
-from src.tasks.base import KeepsRows, task_state
+from src.tasks.base import task_state
+from src.tasks.rows import KeepsRows
 
 
 class ModuleRows(Checkpoint):

@@ -13,7 +13,7 @@ where many are stacked, and for nothing where there is one.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, TypeAlias
 
 import lightning.pytorch as pl
 import torch
@@ -23,31 +23,22 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from src.compat.lightning import skip_epochs, uncount_block
-from src.config import interrupts
 from src.config.allowed import Count, Positive, checked
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
+from src.tasks.blocks import Blocks
 from src.tasks.checkpoint import LAST_EPOCH
 from src.tasks.finite import NonFiniteLossError
-from src.tasks.loop import Measured, columns_of, train_block
+from src.tasks.loop import Measured
 from src.tasks.meters import Meters
 from src.tasks.network import OneNetwork, steps_left
+from src.tasks.rows import Rows
 from src.tasks.schedule import Schedule
 from src.tasks.steps import Steps, as_batch
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
-
-
-@runtime_checkable
-class KeepsRows(Protocol):
-    """A logger that gets every measured epoch, beside those that everybody is told of."""
-
-    def log_row(self, row: Mapping[str, float]) -> None:
-        """Keep a row, with ``epoch`` and ``step`` among its names."""
-        ...
 
 
 class Task(pl.LightningModule, ABC):
@@ -79,8 +70,6 @@ class Task(pl.LightningModule, ABC):
                 "loss",
                 "spec",
                 "epoch",
-                "is_asked_to_end",
-                "is_within_block",
                 "schedule",
                 "fitted",
                 "confusion",
@@ -88,8 +77,17 @@ class Task(pl.LightningModule, ABC):
                 "which_weights",
                 "loop",
             ),
-            *("_make_optimizer", "_make_scheduler", "_log_every", "_eval_every", "_meters", "_last_finite", "_steps"),
-            *("_train_batches", "_val_batches", "_hparams", "_hparams_initial", "_hparams_name"),
+            *(
+                "_make_optimizer",
+                "_make_scheduler",
+                "_log_every",
+                "_eval_every",
+                "_meters",
+                "_rows",
+                "_steps",
+                "_blocks",
+            ),
+            *("_hparams", "_hparams_initial", "_hparams_name"),
         }
     )
 
@@ -120,8 +118,9 @@ class Task(pl.LightningModule, ABC):
         Schedule.of(max_epochs=None, log_every=log_every_n_epochs, eval_every=eval_every_n_epochs)
         self.automatic_optimization = False
         self.loop = loop
-        # Lightning's way; None for blocks
+        # one of both once a run has begun: Lightning's way, or blocks
         self._steps: Steps | None = None
+        self._blocks: Blocks | None = None
         self.net, self.loss, self.spec = net, loss, spec
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self._log_every, self._eval_every, self.clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
@@ -131,9 +130,7 @@ class Task(pl.LightningModule, ABC):
         self.confusion: dict[str, Tensor | None] = {}
         # The epoch that is being trained, for a progress bar that looks in between two blocks.
         self.epoch = 0
-        # Whether a signal asks the run to end after this block, and whether it has cut the block short.
-        self.is_asked_to_end = self.is_within_block = False
-        self._last_finite: tuple[int, float] | None = None
+        self._rows = Rows(self.score_name)
         # Loss and score of the training part, as the last measured epoch found them.
         self.fitted: dict[str, float] = {}
         # Which weights the network has, in the words of tables and titles.
@@ -177,6 +174,11 @@ class Task(pl.LightningModule, ABC):
     def is_at_row(self) -> bool:
         """Whether the epoch that has just ended is one at which checkpoints, hints and pictures look."""
         return self._steps is None or self.schedule.is_logged(self.epoch) or steps_left(self.trainer) <= 0
+
+    @property
+    def is_within_block(self) -> bool:
+        """Whether a signal has ended a block in its middle, after which its run ends."""
+        return self._blocks is not None and self._blocks.is_cut_short
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (n, o) of inputs (n, f)."""
@@ -229,8 +231,8 @@ class Task(pl.LightningModule, ABC):
         if self._steps is not None:
             return
         train, val = (self._ready(part) for part in datamodule.parts[:2])
-        self._train_batches = datamodule.batches_of_fit(train)
-        self._val_batches = Batches(val, batch_size=datamodule.EVAL_BATCH_SIZE, limit=trainer.limit_val_batches)
+        val_batches = Batches(val, batch_size=datamodule.EVAL_BATCH_SIZE, limit=trainer.limit_val_batches)
+        self._blocks = Blocks(self, self.schedule, datamodule.batches_of_fit(train), val_batches, self._learner)
 
     def make_schedule(self, max_epochs: int | None, *, every_epoch: bool) -> Schedule:
         """Which epochs of a run are measured and logged; ``every_epoch`` measures all."""
@@ -258,7 +260,9 @@ class Task(pl.LightningModule, ABC):
         """Train a block of epochs, then log their measurements; or give Lightning the loss of a batch."""
         if self._steps is not None:
             return self._steps.training_step(batch, batch_idx)
-        self._train_block()
+        assert self._blocks is not None
+        if measured := self._blocks.train():
+            self._log(measured)
         return None
 
     def end_epoch(self) -> None:
@@ -274,67 +278,20 @@ class Task(pl.LightningModule, ABC):
         if self._steps is not None and self._steps.measured is not None:
             self._log([self._steps.measured], is_end=True)
 
-    def _train_block(self) -> None:
-        if self.is_asked_to_end:
-            # its checkpoint is written
-            raise KeyboardInterrupt
-        block = self.schedule.block(self.trainer.current_epoch)
-        # trainer.max_steps may come first
-        block = block[: math.ceil(min(steps_left(self.trainer) / len(self._train_batches), len(block)))]
-        is_end = block.start + len(block) < self.schedule.block(block.start).stop
-        measured = train_block(
-            OneNetwork(
-                self,
-                net=self.net,
-                loss=self.loss,
-                score=self.score,
-                clip=self.clip,
-                train=self._train_batches,
-                val=self._val_batches,
-            ),
-            interrupts.until_asked(block),
-            lambda epoch: self.schedule.is_measured(epoch) or (is_end and epoch == block[-1]),
-        )
-        self.is_asked_to_end, self.is_within_block = interrupts.asked(), self.epoch < block[-1]
-        skip_epochs(self.trainer, self.epoch - block.start)
-        if self.is_within_block:
-            uncount_block(self.trainer)
-        if measured:
-            self._log(measured)
+    def _learner(self, train: Batches, val: Batches) -> OneNetwork:
+        return OneNetwork(self, net=self.net, loss=self.loss, score=self.score, clip=self.clip, train=train, val=val)
 
     def _log(self, measured: Sequence[Measured], *, is_end: bool = False) -> None:
-        """Bring a block's measurements to the host at once, and give each logger the rows that it wants."""
         end = self.epoch if (is_end or self.is_at_row) and not self.is_within_block else None
-        # each process holds its share of the training samples, and the same validation samples
-        reduce_train = None
-        if self.trainer.world_size > 1:
-            reduce_train = lambda means: self.trainer.strategy.reduce(means, reduce_op="sum")  # noqa: E731
-        columns = columns_of(measured, self.score_name, reduce_train=reduce_train)
-        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        for (epoch, lr, _, _), values in zip(measured, rows, strict=True):
-            row = {**dict(zip(columns, values, strict=True)), "lr": lr}
-            self._check_finite(epoch, row["train/loss"])
-            is_logged = self.schedule.is_logged(epoch) or epoch == end
-            for logger in self.loggers:
-                if isinstance(logger, KeepsRows):
-                    logger.log_row({"epoch": epoch, "step": self._n_steps(epoch), **row})
-                elif is_logged:
-                    logger.log_metrics(row, step=epoch)
-        last = {name: column[-1] for name, column in columns.items()}
-        self.fitted = {name: value.item() for name, value in last.items() if name.startswith("train/")}
-        # What callbacks monitor. self.log would do the same, at about half a millisecond per name.
-        self.trainer.callback_metrics.update(last)
+        self.fitted = self._rows.log(
+            measured,
+            self.trainer,
+            n_steps=self._n_steps,
+            is_logged=lambda epoch: self.schedule.is_logged(epoch) or epoch == end,
+        )
 
     def _n_steps(self, epoch: int) -> int:
-        """Steps that have been taken at the end of an epoch."""
-        done = self.trainer.global_step
-        return done if self._steps is not None else min(done, (epoch + 1) * len(self._train_batches))
-
-    def _check_finite(self, epoch: int, loss: float) -> None:
-        if math.isfinite(loss):
-            self._last_finite = (epoch, loss)
-            return
-        raise NonFiniteLossError.at(epoch, loss, self._last_finite)
+        return self.trainer.global_step if self._blocks is None else self._blocks.n_steps(epoch)
 
     def on_train_end(self) -> None:
         """Refuse weights that the last step has lost: no train/loss follows that would tell.
@@ -344,7 +301,7 @@ class Task(pl.LightningModule, ABC):
         """
         loss = float(self.trainer.callback_metrics.get("val/loss", 0))
         if not math.isfinite(loss):
-            raise NonFiniteLossError.at(self.epoch, loss, self._last_finite, name="val/loss")
+            raise NonFiniteLossError.at(self.epoch, loss, self._rows.last_finite, name="val/loss")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the global generator, which a network with dropout draws from, and what is measured in training only."""
