@@ -96,7 +96,7 @@ ALLOWED = (
     r"allowed: |unknown key|not a parameter|leads nowhere|no value; |does not exist|no _target_|needs the package"
     r"|must |choose |use |needs |leave it out|is a single value|Choose |does not fit|not an option"
     r"|belongs to|no viable|mismatched|token recognition|extraneous|expected |should be |has to "
-    r"|is there already; write |quote it|\(given: |try "
+    r"|is there already; write |quote it|[a-z_]+=\S+ (?:shows|writes|adds|is|chooses|records|leaves) |\(given: |try "
 )
 
 
