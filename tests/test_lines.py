@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -298,33 +298,34 @@ def check_sweep(line: tuple[tuple[str, ...], list[str]]) -> None:
             assert all(RunDir(Path(folder) / "sweep" / name).result() for name in "01")
 
 
-def checked_with(strategy: st.SearchStrategy[Any], check: Callable[[Any], None], n: int) -> Callable[[], None]:
-    """A test of ``n`` lines, the same whenever it runs."""
+def check_lines(strategy: st.SearchStrategy[Any], check: Callable[[Any], None], n: int, *, block: int = 0) -> None:
+    """Check ``n`` lines, the same whenever a block of them is drawn."""
     many = settings(
         max_examples=n,
         deadline=None,
-        derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
         # the line that fails is short as it is
         phases=[Phase.generate],
     )
-    test: Callable[[], None] = many(drawn(strategy)(check))
-    return test
+    seed(block)(many(drawn(strategy)(check)))()
 
 
 def test_any_line_is_refused_in_words_or_runs() -> None:
-    checked_with(lines(), check_line, 3)()
+    check_lines(lines(), check_line, 3)
+
+
+# 2,000 lines in all, in blocks that processes share
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_any_of_98_lines_is_refused_in_words_or_runs(block: int) -> None:
+    check_lines(lines(), check_line, 98, block=block)
 
 
 @pytest.mark.slow
-def test_any_of_1900_lines_is_refused_in_words_or_runs() -> None:
-    checked_with(lines(), check_line, 1900)()
-
-
-@pytest.mark.slow
-def test_any_of_100_lines_of_a_sweep_is_refused_in_words_or_runs() -> None:
-    checked_with(sweeps(), check_sweep, 100)()
+@pytest.mark.parametrize("block", range(4))
+def test_any_of_10_lines_of_a_sweep_is_refused_in_words_or_runs(block: int) -> None:
+    check_lines(sweeps(), check_sweep, 10, block=block)
 
 
 def test_all_options_are_tried() -> None:
