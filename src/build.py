@@ -28,8 +28,9 @@ from torch import nn
 
 from src.callbacks.first import ComesFirst
 from src.checks.device import check_accelerator, check_precision
-from src.checks.loop import check_flags, choose_loop
+from src.checks.loop import check_flags, check_interval, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
+from src.compat.lightning import raised_by_lightning
 from src.compat.quiet import quiet_lightning
 from src.config import interrupts
 from src.config.errors import ConfigError
@@ -57,7 +58,14 @@ class Built:
         heeded = interrupts.heeded() if self.trainer.world_size == 1 else nullcontext()
         self.trainer.callbacks.insert(0, ComesFirst())  # type: ignore[attr-defined] # Lightning leaves it untyped
         with heeded, quiet_lightning():
-            self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
+            try:
+                self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
+            except (MisconfigurationException, ValueError, RuntimeError) as error:
+                if not raised_by_lightning(error):
+                    raise
+                raise ConfigError(
+                    f"Lightning refuses to train with this trainer and these callbacks: {error}"
+                ) from error
 
 
 def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
@@ -85,6 +93,8 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     # a run of many processes is evaluated by one, and leaves no records
     alone = {"strategy": "auto", "devices": 1, "num_nodes": 1, "profiler": None, "plugins": None}
     flags = {**_limit(cfg, datamodule), **(alone if evaluate_only else {})}
+    if isinstance(task, Task) and not evaluate_only and not task.trains_in_blocks:
+        check_interval(cfg.trainer, _n_batches(cfg, datamodule, flags))
     if isinstance(task, Task) and "log_every_n_steps" not in cfg.trainer:
         # a block of epochs is one step for Lightning, which warns of fewer batches than its 50 steps
         flags["log_every_n_steps"] = 1 if task.trains_in_blocks else min(50, _n_batches(cfg, datamodule, flags))
@@ -134,7 +144,7 @@ def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory
     # plain lists: checkpoints hold an optimiser's numbers, and are read without any classes
     optimizer = _instantiate("optimizer", cfg.optimizer, _convert_="all")
     probe = _try("optimizer", cfg.optimizer, lambda: optimizer([nn.Parameter(torch.zeros(1))]))
-    scheduler = _instantiate("scheduler", cfg.scheduler) if cfg.scheduler else None
+    scheduler = _instantiate("scheduler", cfg.scheduler, _convert_="all") if cfg.scheduler else None
     if scheduler is not None:
         _try("scheduler", cfg.scheduler, lambda: scheduler(probe))
     return optimizer, scheduler
@@ -161,6 +171,7 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
         trainer: pl.Trainer = _instantiate(
             "trainer",
             cfg.trainer,
+            _convert_="all",
             callbacks=callbacks,
             logger=loggers or False,
             default_root_dir=str(Path(cfg.run_dir)),
@@ -208,7 +219,8 @@ def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
 def _instantiate_all(group: str, nodes: DictConfig) -> dict[str, Any]:
     """A group of any number of objects by their keys; one that is set to null is left out."""
     found = [(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
-    return {key: _instantiate(key, node, **watched_end(key, node, warns=True)) for key, node in found}
+    # plain lists and mappings: others' classes ask for these, and checkpoints hold what they keep
+    return {key: _instantiate(key, node, _convert_="all", **watched_end(key, node, warns=True)) for key, node in found}
 
 
 def watched_end(key: str, node: Mapping[str, Any], *, warns: bool = False) -> dict[str, str]:
