@@ -29,9 +29,10 @@ from torch import nn
 from src.callbacks.first import ComesFirst
 from src.callbacks.module_rows import ModuleRows
 from src.checks.device import check_accelerator, check_precision
-from src.checks.loop import check_flags, choose_loop
+from src.checks.loop import check_flags, check_interval, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
 from src.compat.hydra import instantiate
+from src.compat.lightning import raised_by_lightning
 from src.compat.quiet import quiet_lightning
 from src.config import interrupts
 from src.config.errors import ConfigError
@@ -66,7 +67,14 @@ class Built:
         if not isinstance(self.task, Task):
             self.trainer.callbacks.append(ModuleRows())  # type: ignore[attr-defined]
         with heeded, quiet_lightning():
-            self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
+            try:
+                self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)
+            except (MisconfigurationException, ValueError, RuntimeError) as error:
+                if not raised_by_lightning(error):
+                    raise
+                raise ConfigError(
+                    f"Lightning refuses to train with this trainer and these callbacks: {error}"
+                ) from error
 
 
 def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
@@ -97,6 +105,8 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     if getattr(task, "trains_in_blocks", False):
         # a block of epochs is one step for Lightning
         flags["log_every_n_steps"] = 1
+    elif isinstance(task, Task) and not evaluate_only:
+        check_interval(cfg.trainer, _n_batches(cfg, datamodule, flags))
     trainer = build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags)
     return Built(datamodule, task, trainer, list(loggers.values()))
 
@@ -227,6 +237,14 @@ def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
                 n_batches = len(Batches(part, batch_size=datamodule.EVAL_BATCH_SIZE))
             limits[f"{name}_batches"] = max(1, int(n_batches * share))
     return limits
+
+
+def _n_batches(cfg: DictConfig, datamodule: InMemoryDataModule, limits: Mapping[str, Any]) -> int:
+    """Training batches of an epoch."""
+    limits = {**cfg.trainer, **limits}
+    n = len(datamodule.train_batches(datamodule.parts.train, seed=None))
+    given = (limits.get(f"{name}_batches") for name in ("limit_train", "overfit"))
+    return max(1, min(n, *(limit if isinstance(limit, int) and limit else n for limit in given)))
 
 
 def _has(callbacks: Iterable[Callback], kind: type) -> bool:

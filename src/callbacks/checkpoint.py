@@ -16,7 +16,7 @@ from src.config.errors import ConfigError
 from src.config.metrics import mode_of
 from src.run.directory import RunDir
 from src.run.files import set_aside, write_atomically
-from src.tasks.base import is_at_row
+from src.tasks.base import is_at_row, is_measured
 from src.tasks.checkpoint import (
     TO_GO_ON,
     DamagedCheckpointError,
@@ -70,7 +70,10 @@ class BestAndLast(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if they are the best so far, and write if it is time."""
         # without validation nothing tells which weights are the best, so there is no best.ckpt
-        if is_at_row(pl_module) and (not self.monitor.startswith("val/") or trainer.limit_val_batches != 0):
+        has_score = is_measured(pl_module, self.monitor)
+        if self.monitor.startswith("val/") and trainer.limit_val_batches == 0:
+            has_score = False
+        if has_score and is_at_row(pl_module):
             self._keep_if_best(trainer, pl_module)
         due = interrupts.asked() or time.monotonic() - self._written_at >= self.every_s
         # saving waits for all processes, whose clocks differ: the first one decides

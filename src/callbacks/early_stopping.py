@@ -3,7 +3,7 @@
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping as AtEveryEpoch
 
-from src.tasks.base import Task
+from src.tasks.base import is_at_row, is_measured
 
 
 class EarlyStopping(AtEveryEpoch):
@@ -16,11 +16,11 @@ class EarlyStopping(AtEveryEpoch):
     content_with_blocks = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look, if the epoch is logged."""
-        if not isinstance(pl_module, Task) or pl_module.is_at_row:
+        """Look, if the epoch is logged and has measured what is monitored."""
+        if is_at_row(pl_module) and is_measured(pl_module, self.monitor):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look, if asked to look here."""
-        if not isinstance(pl_module, Task) or pl_module.is_at_row:
+        if is_at_row(pl_module):
             super().on_validation_end(trainer, pl_module)

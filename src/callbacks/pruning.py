@@ -14,7 +14,7 @@ from src.compat.optuna import open_trial
 from src.config.errors import ConfigError
 from src.run.reading import UnreadableError
 from src.run.trial import PrunedError, TrialLink, make, open_storage
-from src.tasks.base import is_at_row
+from src.tasks.base import is_at_row, is_measured
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -49,7 +49,7 @@ class Pruning(Callback):
             PrunedError: If the pruner gives the run up.
             ConfigError: If the metric is not measured during training.
         """
-        if self._link is None or not is_at_row(pl_module):
+        if self._link is None or not is_at_row(pl_module) or not is_measured(pl_module, self._link.monitor):
             return
         monitor, metrics = self._link.monitor, trainer.callback_metrics
         if monitor not in metrics:

@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import (
+    BackboneFinetuning,
     BatchSizeFinder,
     Callback,
     LearningRateFinder,
@@ -107,6 +108,11 @@ def choose_loop(
     for key, callback in callbacks.items():
         if why := REFUSED.get(type(callback)):
             raise ConfigError(f"{key} ({type(callback).__name__}) would change what the configuration says: {why}")
+        if isinstance(callback, BackboneFinetuning) and not hasattr(task, "backbone"):
+            raise ConfigError(
+                f"{key} ({type(callback).__name__}) freezes the attribute `backbone` of a task, which "
+                f"{_name(task)} has not; allowed: with a task of one's own that has it"
+            )
     if task.loop == "steps":
         task.train_in_steps()
         return None
@@ -128,6 +134,24 @@ def check_flags(trainer: Mapping[str, Any]) -> None:
     for name in trainer:
         if name in ELSEWHERE:
             raise ConfigError(f"trainer.{name}={trainer[name]} belongs to another key: {ELSEWHERE[str(name)]}")
+
+
+def check_interval(trainer: Mapping[str, Any], n_batches: int) -> None:
+    """Refuse to validate after more batches than an epoch has.
+
+    Args:
+        trainer: Flags of the trainer.
+        n_batches: Training batches of an epoch.
+
+    Raises:
+        ConfigError: Unless batches are counted across epochs, ``check_val_every_n_epoch=null``.
+    """
+    every = trainer.get("val_check_interval")
+    if isinstance(every, int) and every > n_batches and trainer.get("check_val_every_n_epoch", 1) is not None:
+        raise ConfigError(
+            f"trainer.val_check_interval={every} is more than the {n_batches} training batches of an epoch; allowed: "
+            f"at most {n_batches}, or with +trainer.check_val_every_n_epoch=null any number of batches across epochs"
+        )
 
 
 def wants_steps(trainer: Mapping[str, Any], parts: Sequence[Any], callbacks: Mapping[str, Callback]) -> Sequence[str]:

@@ -91,6 +91,12 @@ def check_monitors(cfg: DictConfig, task: Any) -> None:
         keeps_last = str(node._target_).endswith(".BestAndLast")
         if monitor.startswith("val/") and cfg.trainer.get("limit_val_batches") == 0 and not keeps_last:
             raise ConfigError(f"{key} needs batches, trainer.limit_val_batches is 0")
+        every, n_epochs = cfg.trainer.get("check_val_every_n_epoch"), cfg.trainer.get("max_epochs")
+        if monitor.startswith("val/") and every is not None and 0 < (n_epochs or 0) < every:
+            raise ConfigError(
+                f"trainer.check_val_every_n_epoch={every} never validates in trainer.max_epochs={n_epochs}, and {key} "
+                f"needs it; allowed: at most {n_epochs}"
+            )
 
 
 def check_trainer(cfg: DictConfig) -> None:

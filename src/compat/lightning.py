@@ -10,6 +10,7 @@ Early stopping asks a trainer for metrics and stops it; here it gets something t
 import copy
 import signal
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -73,6 +74,14 @@ def completed(loops: Mapping[str, Any]) -> dict[str, Any]:
     for progress in after["fit_loop"]["epoch_progress"].values():
         progress["completed"] = progress["processed"]
     return after
+
+
+def raised_by_lightning(error: BaseException) -> bool:
+    """Whether an error is Lightning's own word on how it is used, and not that of something that it has called."""
+    name = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        name = str(frame.f_globals.get("__name__"))
+    return name.startswith("lightning.")
 
 
 def would_stop(callback: EarlyStopping, metrics: Mapping[str, Tensor], *, epoch: int) -> bool:

@@ -182,6 +182,7 @@ class RunDir:
             UnreadableError: If it cannot be told which run it holds, or how that has ended.
         """
         if not self._has_config:
+            self._refuse_unknown()
             return "fresh"
         self._refuse_other(cfg)
         result = self.result()
@@ -197,6 +198,16 @@ class RunDir:
             raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
+            )
+
+    def _refuse_unknown(self) -> None:
+        """What a run has left whose configuration is gone would pass for that of the new one, and be lost."""
+        result = self.result()
+        has_result = result is not None and result.status != "failed"
+        if has_result or any(self.checkpoints.glob("*.ckpt")):
+            raise OtherRunError(
+                f"run_dir={self.path} holds {'a result' if has_result else 'checkpoints'} without .hydra/config.yaml, "
+                "so that nothing tells which run left that. Choose another directory, or remove this one"
             )
 
     def _was_refused(self) -> bool:

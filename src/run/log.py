@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,10 @@ class Log(logging.FileHandler):
     """
 
     is_lost = False
+
+    def _open(self) -> Any:
+        # a pipe that nobody reads is an error at once, not something to wait for
+        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_not_waiting)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, if all before it could be written."""
@@ -45,3 +50,7 @@ class Log(logging.FileHandler):
             with contextlib.suppress(OSError):
                 stream.close()
         self.lost(error)
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)

@@ -172,8 +172,18 @@ class Task(pl.LightningModule, ABC):
 
     @property
     def is_at_row(self) -> bool:
-        """Whether the epoch that has just ended is one at which checkpoints, hints and pictures look."""
-        return self._steps is None or self.schedule.is_logged(self.epoch) or steps_left(self.trainer) <= 0
+        """Whether the epoch that has just ended is one at which checkpoints, hints and pictures look.
+
+        Where not every epoch is validated (``trainer.check_val_every_n_epoch``), those that are belong to them.
+        """
+        if self._steps is None or self.schedule.is_logged(self.epoch) or steps_left(self.trainer) <= 0:
+            return True
+        return self.trainer.check_val_every_n_epoch != 1 and self.is_validated
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether the epoch that has just ended has measured validation, which a trainer may do at some epochs only."""
+        return self._steps is None or self._steps.val is not None
 
     @property
     def is_within_block(self) -> bool:
@@ -398,6 +408,11 @@ class Task(pl.LightningModule, ABC):
 def is_at_row(module: pl.LightningModule) -> bool:
     """Whether what looks at rows is to look at the end of this epoch; at every epoch of a module that is no task."""
     return not isinstance(module, Task) or module.is_at_row
+
+
+def is_measured(module: pl.LightningModule, name: str) -> bool:
+    """Whether the epoch that has just ended has measured a metric; a trainer keeps those of epochs before as well."""
+    return not isinstance(module, Task) or not name.startswith("val/") or module.is_validated
 
 
 def _is_double(outputs: Tensor, targets: Tensor) -> bool:

@@ -112,3 +112,44 @@ def test_what_would_change_the_configuration_is_refused_with_what_does_it(name: 
         ConfigError, match=rf"^callbacks\.finder \({name}\) would change .*: (data\.batch_size|optimizer\.lr) is"
     ):
         build(cfg)
+
+
+IMPOSSIBLE = {
+    "val_check_interval": (9, r"trainer\.val_check_interval=9 .* 3 training batches .*at most 3"),
+    "check_val_every_n_epoch": (9, r"trainer\.check_val_every_n_epoch=9 never validates in trainer\.max_epochs=4"),
+}
+
+
+@pytest.mark.parametrize("flag", IMPOSSIBLE)
+def test_a_validation_that_cannot_come_is_refused_before_training(flag: str, tmp_path: Path) -> None:
+    value, words = IMPOSSIBLE[flag]
+    cfg = small("data.batch_size=300", "trainer.max_epochs=4", run_dir=tmp_path)
+    with open_dict(cfg):
+        cfg.trainer[flag] = value
+        cfg.callbacks = {
+            "stop": {"_target_": "src.callbacks.early_stopping.EarlyStopping", "monitor": "val/loss", "patience": 1}
+        }
+    with pytest.raises(ConfigError, match=words):
+        build(cfg)
+
+
+def test_a_callback_that_wants_a_part_that_no_task_has_is_refused(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    with open_dict(cfg):
+        cfg.callbacks = {"fine": {"_target_": "lightning.pytorch.callbacks.BackboneFinetuning"}}
+    with pytest.raises(ConfigError, match=r"callbacks\.fine \(BackboneFinetuning\) freezes the attribute `backbone`"):
+        build(cfg)
+
+
+def test_what_lightning_refuses_at_the_start_of_training_is_one_message(tmp_path: Path) -> None:
+    cfg = small(run_dir=tmp_path)
+    with open_dict(cfg):
+        cfg.callbacks = {
+            "average": {
+                "_target_": "lightning.pytorch.callbacks.GradientAccumulationScheduler",
+                "scheduling": {0: 2},
+            }
+        }
+        cfg.trainer.accumulate_grad_batches = 3
+    with pytest.raises(ConfigError, match="Lightning refuses to train"):
+        build(cfg).fit()

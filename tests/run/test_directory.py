@@ -69,6 +69,23 @@ def test_a_directory_with_a_last_checkpoint_is_resumed(tmp_path: Path) -> None:
     assert (run.checkpoints / "last.ckpt").read_bytes() == b"weights"
 
 
+@pytest.mark.parametrize("left", ["result", "checkpoint"])
+def test_what_a_run_without_its_configuration_has_left_is_neither_taken_over_nor_lost(
+    left: str, tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    if left == "result":
+        end(run, "completed")
+    else:
+        write_atomically(run.checkpoint("last"), b"weights")
+    run.config_file.unlink()
+    before = listing(tmp_path)
+    with pytest.raises(ConfigError, match=r"without \.hydra/config\.yaml.*Choose another directory"):
+        run.claim(config(seed=1))
+    assert listing(tmp_path) == before
+
+
 def test_a_completed_run_stays_as_it_is(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.claim(config(), overrides=["seed=42"])

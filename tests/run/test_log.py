@@ -1,6 +1,7 @@
 """A log that cannot be written is in nobody's way."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,8 @@ def test_a_line_that_cannot_be_put_together_is_shown(tmp_path: Path, capsys: pyt
     handler.close()
     assert "TypeError" in capsys.readouterr().err
     assert (tmp_path / "train.log").read_text() == "next\n"
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.log")
+    assert say(tmp_path / "train.log").n_lost == 1

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import binary_accuracy, binary_f1_score
 
 from src.build import Built, build
+from src.config.compose import compose_train
 from src.run.metrics import read_metrics
 from tests.tasks.runs import small
 
@@ -191,6 +192,8 @@ FLAGS: dict[str, dict[str, Any]] = {
     "no batches": {"limit_train_batches": 0},
     "no validation": {"limit_val_batches": 0},
     "validation within an epoch": {"val_check_interval": 1},
+    "validation at some epochs": {"check_val_every_n_epoch": 4},
+    "a mapping": {"max_time": {"hours": 1}},
 }
 
 
@@ -222,6 +225,27 @@ def test_checkpoints_are_written_where_lightning_documents_it(name: str, tmp_pat
     assert left[1]
     for file, weights in left[1].items():
         assert all(torch.equal(left[0][file][key], weights[key]) for key in weights)
+
+
+def test_the_best_weights_are_those_of_an_epoch_that_was_validated(tmp_path: Path) -> None:
+    files: dict[int, Path] = {}
+    for every in (1, 4):
+        cfg = small("model=circle_v2", "logger=csv", *OWN, run_dir=tmp_path / str(every))
+        with open_dict(cfg):
+            cfg.trainer.check_val_every_n_epoch = every
+            cfg.task.loop = "steps"
+            cfg.task.log_every_n_epochs = 1 if every == 1 else 5
+            cfg.callbacks = {"checkpoint": compose_train([], run_dir=tmp_path).callbacks.checkpoint}
+        build(cfg).fit()
+        files[every] = tmp_path / str(every)
+    full, sparse = (read_metrics(files[every] / "metrics.csv") for every in (1, 4))
+    validated = {int(e): loss for e, loss in zip(sparse["epoch"], sparse["val/loss"], strict=True) if loss == loss}
+    assert [*validated] == [3, 7, 11, 15, 19, 23]
+    # rows without validation stand at the logged epochs
+    assert [int(epoch) for epoch in sparse["epoch"]] == [0, 3, 5, 7, 10, 11, 15, 19, 20, 23]
+    assert all(full["val/loss"][epoch] == loss for epoch, loss in validated.items())
+    best = torch.load(files[4] / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["epoch"] == min(validated, key=lambda epoch: validated[epoch])
 
 
 def test_learning_rates_are_logged_at_their_steps(tmp_path: Path) -> None:
