@@ -4,8 +4,11 @@ The suites are taken as they are. What stands here tells their application where
 run at once.
 """
 
+from collections.abc import Iterator
+
 import pytest
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+from hydra.version import VersionBase, __compat_version__
 
 from src.config.compose import CONF_DIR
 from tests.launch import ray_cluster
@@ -33,6 +36,16 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Future Hydra versions will no longer change working"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def oldest_version() -> Iterator[None]:
+    """Hydra's behaviour as in a process that has asked for no version, whatever another test has asked for."""
+    base = VersionBase.instance()
+    before = base.version_base
+    base.setbase(__compat_version__)
+    yield
+    base.version_base = before
 
 
 @pytest.fixture(autouse=True)
