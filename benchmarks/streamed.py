@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.big_data import peak_bytes
 from benchmarks.timing import ROOT, scratch
@@ -64,7 +65,9 @@ def curve() -> list[dict[str, Any]]:
 def measure(n_rows: int) -> dict[str, Any]:
     """One epoch over a table of so many rows in this process."""
     warnings.simplefilter("ignore")
-    folder = Path(scratch())
+    # more threads would only wait for each other with tensors of this size
+    torch.set_num_threads(1)
+    folder = scratch()
     # everything is imported and has run once before memory is read
     built_for(write_table(folder / "small.csv", 20_000)).fit()
     file = write_table(folder / "table.csv", n_rows)
