@@ -103,3 +103,15 @@ def test_a_logger_of_ones_own_gets_the_logged_epochs(followed: Path) -> None:
     lines = (followed / "outputs" / "runs" / "line" / "metrics.jsonl").read_text().splitlines()
     assert {"step", "train/loss", "val/mae"} <= json.loads(lines[0]).keys()
     assert [json.loads(line)["step"] for line in lines] == sorted({json.loads(line)["step"] for line in lines})
+
+
+@pytest.mark.slow
+def test_launchers_take_the_lab_along(followed: Path) -> None:
+    sweeps = followed / "outputs" / "sweeps"
+    for name, n in (("stacked", 4), ("beside", 2)):
+        results = [RunDir(path.parent).result() for path in (sweeps / name).glob("*/result.json")]
+        assert [result.status for result in results if result is not None] == ["completed"] * n
+    assert "trains by itself" not in (followed / "said.txt").read_text()
+    # of stacked jobs those that the report shows
+    assert len(list((sweeps / "stacked").glob("*/plots/boundary.png"))) == 3
+    assert "cannot be drawn" not in (followed / "said.txt").read_text()

@@ -7,6 +7,7 @@ is there when an error is explained, so the flag becomes one.
 import difflib
 import importlib.util
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from src.config.paths import in_quotes
 KEY = "hydra.searchpath"
 
 _FLAGS = ("-cd", "--config-d", "--config-di", "--config-dir")
+
+_TARGET = re.compile(r"_target_['\"]?\s*:\s*['\"]?([A-Za-z]\w*)\.")
 
 # Of the configuration that was composed last, as in hydra.searchpath.
 _used: list[str] = []
@@ -111,6 +114,12 @@ def files(conf_dir: Path) -> Iterator[Path]:
 def find(conf_dir: Path, name: str) -> Path | None:
     """The file that Hydra takes for ``group/option``."""
     return next((file for folder in folders(conf_dir) if (file := folder / f"{name}.yaml").is_file()), None)
+
+
+def packages(conf_dir: Path) -> set[str]:
+    """Those that the files of the other folders in use name: its user's own, as the command line is."""
+    own = (file for folder in folders(conf_dir)[1:] for file in folder.rglob("*.yaml"))
+    return {name for file in own for name in _TARGET.findall(file.read_text("utf-8", errors="replace"))}
 
 
 def shown(file: Path, conf_dir: Path) -> str:

@@ -217,3 +217,12 @@ def test_a_process_that_is_started_for_a_job_is_told_of_the_lab(tmp_path: Path) 
     assert folders.folders(CONF_DIR) == [CONF_DIR, tmp_path]
     folders.use([])
     assert folders.with_search_path(["data=own"]) == ["data=own"]
+
+
+def test_packages_that_a_labs_files_name_are_its_users_own(lab: Path, conf: Path) -> None:
+    (lab / "data" / "inline.yaml").write_text("data: {_target_: 'elsewhere.Thing', size: 1}\n# not_this.one\n")
+    folders.use([])
+    assert folders.packages(conf) == set()
+    folders.use([f"hydra.searchpath=[file://{lab}]"])
+    assert folders.packages(conf) == {"thing", "my_lab", "my_leb", "elsewhere"}
+    folders.use([])
