@@ -116,14 +116,14 @@ def measure(n: int) -> dict[str, Any]:
     # everything is imported and has run once before memory is read
     small = built_for(1000, epochs=1)
     small.fit()
-    base = _peak_bytes()
+    base = peak_bytes()
     epochs = max(2, 100_000 // n)
     built = built_for(n, epochs=epochs)
     tensors = sum(t.nbytes for part in built.datamodule.parts for t in part)
     start = time.perf_counter()
     built.fit()
     seconds = (time.perf_counter() - start) / epochs
-    peak = _peak_bytes()
+    peak = peak_bytes()
     return {
         "n": n,
         "epoch_s": seconds,
@@ -135,7 +135,7 @@ def measure(n: int) -> dict[str, Any]:
     }
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Most memory that this process has held resident; getrusage would count its parent's as well on Linux."""
     status = Path("/proc/self/status")
     if not status.exists():

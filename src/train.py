@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src.compat.torchmetrics import without_scipy_signal
-from src.config import interrupts
+from src.config import folders, interrupts
 from src.config.compose import given_overrides, hydra_overrides, quoted
 from src.config.entry import entry
 from src.config.errors import ConfigError
@@ -106,7 +106,8 @@ def main(cfg: DictConfig) -> float | None:
     ranks.check_processes(cfg, hydra_cfg)
     ranks.be_alone(cfg)
     if ranks.is_own_command(cfg, hydra_cfg):
-        return ranks.run_as_command("src.train", overrides, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))
+        own = [*folders.with_search_path([]), *overrides]
+        return ranks.run_as_command("src.train", own, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))
     try:
         return train(cfg, overrides=overrides, hydra_cfg=hydra_cfg)
     except KeyboardInterrupt:

@@ -94,7 +94,7 @@ def test_digits_are_learnt_by_a_network_as_tutorials_have_it(tmp_path: Path) -> 
     assert result is not None
     assert (result.metrics["test/accuracy"] or 0) > 0.9
     assert [row["epoch"] for row in rows_of(tmp_path)] == [str(epoch) for epoch in range(10)]
-    evaluated = evaluate(OmegaConf.create({"run": str(tmp_path), "checkpoint": None, "overrides": []}))
+    evaluated = evaluate(OmegaConf.create({"run": str(tmp_path), "checkpoint": "best", "overrides": []}))
     assert evaluated.metrics == pytest.approx({k: v for k, v in result.metrics.items() if not k.startswith("train")})
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import yaml
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from src.config import folders
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.data.check import spec_problems
@@ -34,7 +36,7 @@ def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
     allowed = getattr(task_class, "losses", None)
     loss_class = get_class(cfg.loss._target_)
     if allowed and loss_class.__module__ == "torch.nn.modules.loss" and loss_class not in allowed:
-        options = [f"loss={name}" for name, node in _options("loss") if get_class(node._target_) in allowed]
+        options = [f"loss={name}" for name, node in _options("loss") if _is_one_of(node, allowed)]
         raise ConfigError(
             f"loss={_option('loss', cfg.loss)} does not fit data={_option('data', cfg.data)}, which is a {spec.task} "
             f"task; use {' or '.join(options)}"
@@ -121,9 +123,10 @@ def _refuse_model(cfg: DictConfig, spec: DataSpec, why: str) -> None:
 
 
 def _fits(model: DictConfig, spec: DataSpec) -> bool:
-    net = model.net
+    net = model.get("net") or {}
     return (
-        model.task in (None, spec.task)
+        bool(net)
+        and model.get("task") in (None, spec.task)
         and net.get("in_features") in (None, spec.n_features)
         and net.get("out_features") in (None, spec.n_outputs)
     )
@@ -131,10 +134,23 @@ def _fits(model: DictConfig, spec: DataSpec) -> bool:
 
 def _options(group: str) -> list[tuple[str, DictConfig]]:
     """All options of a group by name, as their files stand."""
-    nodes = [(path.stem, OmegaConf.load(path)) for path in sorted((CONF_DIR / group).glob("*.yaml"))]
-    found = [(name, node.get(group, node)) for name, node in nodes if isinstance(node, DictConfig)]
-    # none is for a module that brings its own
-    return [(name, node) for name, node in found if node is not None]
+    found = []
+    for name, path in folders.options(CONF_DIR, group).items():
+        try:
+            node = OmegaConf.load(path)
+        except (yaml.YAMLError, OSError):
+            # of a file that nobody has chosen
+            continue
+        node = node.get(group, node) if isinstance(node, DictConfig) else node
+        if isinstance(node, DictConfig):
+            found.append((name, node))
+    return found
+
+
+def _is_one_of(loss: DictConfig, allowed: Sequence[type[nn.Module]]) -> bool:
+    """Whether an option is one of PyTorch's losses; nothing else is imported for it."""
+    target = str(loss.get("_target_"))
+    return target.startswith("torch.nn.modules.loss.") and get_class(target) in allowed
 
 
 def _option(group: str, node: DictConfig) -> str:

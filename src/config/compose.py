@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from src.config import folders
 from src.config.allowed import fits
 from src.config.errors import ConfigError
 from src.config.explain import Source, parse
@@ -27,6 +28,8 @@ def compose_train(overrides: Sequence[str] = (), *, run_dir: Path | str | None =
         ConfigError: If the overrides or the YAML files are wrong.
     """
     source = Source("train", CONF_DIR)
+    overrides = folders.as_override(overrides, conf_dir=CONF_DIR)
+    folders.use(overrides)
     try:
         cfg = source.compose(overrides)
         directory = Path(run_dir or cfg.hydra.run.dir).expanduser().resolve()

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import interrupts
-from src.config.compose import CONF_DIR, given_overrides
+from src.config import folders, interrupts
+from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError
 from src.config.explain import FULL_ERROR, Source
 from src.config.flags import refuse_flags
@@ -64,8 +64,10 @@ def entry(
             try:
                 refuse_flags(sys.argv[1:], name=config_name, conf_dir=conf_dir)
                 argv = with_paths(sys.argv[1:], is_sweep=_is_sweep(sys.argv[1:]))
+                argv = folders.as_override(argv, conf_dir=conf_dir)
             except ConfigError as error:
                 _fail(str(error))
+            folders.use(argv)
             if rest is not None:
                 own = OmegaConf.load(conf_dir / f"{config_name}.yaml")
                 argv = split_argv(argv, [str(key) for key in own], rest=rest)
@@ -112,6 +114,8 @@ class _Job:
 
         hydra: Any = HydraConfig.get()
         overrides = given_overrides(hydra)
+        # in the process of a launcher too
+        folders.use(hydra_overrides(hydra))
         with _full_error(self.full_error), _quiet_threads(self):
             try:
                 with interrupts.meant():

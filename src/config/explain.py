@@ -13,11 +13,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
+from src.config import folders
 from src.config.allowed import NotEmpty, refusal
 from src.config.errors import ConfigError, ToldError, suggest
 from src.config.keys import flatten
 from src.config.origins import hydra_at
-from src.config.schema import check, unknown
+from src.config.schema import GLOBAL, check, unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -59,7 +60,7 @@ class Source:
         from hydra import compose
 
         with hydra_at(self.conf_dir):
-            return compose(self.name, list(overrides), return_hydra_config=True)
+            return compose(self.name, folders.with_search_path(overrides), return_hydra_config=True)
 
     def check(self, cfg: DictConfig, *, choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Check what is known about this root file: the schema of `train`, missing values of any other."""
@@ -121,15 +122,15 @@ class Source:
         return "\n\n".join("\n".join(part) for part in parts if part)
 
     def _options(self, group: str) -> list[str]:
-        folder = self.conf_dir / group
-        return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml"))
+        return list(folders.options(self.conf_dir, group))
 
     def _groups(self) -> list[str]:
-        return sorted(folder.name for folder in self.conf_dir.iterdir() if folder.is_dir())
+        below = (each for folder in folders.folders(self.conf_dir) for each in folder.iterdir())
+        return sorted({each.name for each in below if each.is_dir()})
 
     def _is_choice(self, parsed: "Override") -> bool:
         """Tell whether an override chooses options of a group."""
-        is_group = "/" in parsed.key_or_group or (self.conf_dir / parsed.key_or_group).is_dir()
+        is_group = "/" in parsed.key_or_group or folders.is_group(self.conf_dir, parsed.key_or_group)
         return is_group and not isinstance(parsed.value(), dict)
 
     def _missing_option(self, error: "MissingConfigException", overrides: Sequence[str]) -> str:
@@ -141,18 +142,18 @@ class Source:
         name, word = re.escape(group), rf"(?<!\w){re.escape(option)}(?!\w)"
         lines = [f"command line: {line}" for line in overrides if re.match(rf"\+?{name}(?!\w).*{word}", line)]
         entry = re.compile(rf"(?<!\w){name}(?!\w).*:.*{word}")
-        files = sorted(self.conf_dir.rglob("*.yaml"))
-        lines += [
-            str(file.relative_to(self.conf_dir.parent)) for file in files if entry.search(file.read_text("utf-8"))
-        ]
+        files = list(folders.files(self.conf_dir))
+        lines += [folders.shown(file, self.conf_dir) for file in files if entry.search(file.read_text("utf-8"))]
         where = f" ({lines[0]})" if lines else ""
-        if not (options or (self.conf_dir / group).is_dir()):
+        if not (options or folders.is_group(self.conf_dir, group)):
             return f"{group}={option}{where}: unknown group; {suggest(group, self._groups())}"
         near = difflib.get_close_matches(option, options, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         several = "; several: logger=[wandb,mlflow]" if group == "logger" else ""
         known = f"options of {group}: {', '.join(options) or 'none'}"
-        return f"{group}={option}{where}: no such option; {hint}{known}{several}"
+        elsewhere = [folders.shown(file, self.conf_dir) for file in files if file.stem == option.rsplit("/", 1)[-1]]
+        moved = f"; {elsewhere[0]} lies in another folder than {group}/" if elsewhere and not near else ""
+        return f"{group}={option}{where}: no such option; {hint}{known}{several}{moved}"
 
     def _not_an_option(self, overrides: Sequence[str]) -> str | None:
         for parsed in parse(overrides):
@@ -179,7 +180,11 @@ class Source:
         found = re.match(r"In '(.+)': Could not override '([^'@]+)", str(error))
         if found is None:
             return None
-        file = f"{self.conf_dir.name}/{found[1]}.yaml"
+        at = folders.find(self.conf_dir, found[1])
+        file = folders.shown(at, self.conf_dir) if at else f"{self.conf_dir.name}/{found[1]}.yaml"
+        if found[2] in self._groups():
+            # below a key of its own
+            return f"override {found[2]} ({file}): it chooses for the whole run; {GLOBAL}"
         return f"override {found[2]} ({file}): unknown group; {suggest(found[2], self._groups())}"
 
     def _unknown_keys(self, overrides: Sequence[str]) -> str | None:
@@ -187,9 +192,7 @@ class Source:
         parsed = parse(overrides)
         choices = [each for each in parsed if self._is_choice(each)]
         try:
-            # with the folders in which options may lie
-            paths = [str(each.input_line) for each in parsed if each.key_or_group == "hydra.searchpath"]
-            cfg = self.compose([*paths, *(line for each in choices if (line := _first(each)))])
+            cfg = self.compose([line for each in choices if (line := _first(each))])
         except Exception:  # its own mistake comes first
             return None
         lines = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from src.config import folders
 from src.config.resolvers import register_resolvers
 
 
@@ -55,14 +56,21 @@ class Origins:
         """Give the place in brackets, or nothing if it is unknown."""
         places = [f"command line: {line}" for line in self._overrides if self._sets(line, key)]
         if not places:
-            places = [place for file, package in self._files if (place := self._place(file, package, key))]
+            places = self._in_files(key)
+        if not places:
+            # what is missing belongs where its neighbours stand
+            above = (key.rsplit(".", n)[0] for n in range(1, key.count(".") + 1))
+            places = next((found for each in above if (found := self._in_files(each))), [])
         # the last one wins where several set the same key
         return f" ({places[-1]})" if places else ""
+
+    def _in_files(self, key: str) -> list[str]:
+        return [place for file, package in self._files if (place := self._place(file, package, key))]
 
     def _sets(self, line: str, key: str) -> bool:
         """Tell whether an override gives `key` a value, itself, by a mapping around it, or by a key below it."""
         name, _, value = line.lstrip("+~").partition("=")
-        if (self._conf_dir / name).is_dir() and not value.startswith("{"):
+        if folders.is_group(self._conf_dir, name) and not value.startswith("{"):
             return False
         around = key.startswith(f"{name}.") and key.removeprefix(f"{name}.").split(".")[0] in value
         return key == name or around or name.startswith(f"{key}.")
@@ -77,16 +85,17 @@ class Origins:
         try:
             with hydra_at(self._conf_dir):
                 loader = GlobalHydra.instance().config_loader()
-                found = loader.compute_defaults_list(self._config_name, list(self._overrides), RunMode.RUN).defaults
+                overrides = folders.with_search_path(self._overrides)
+                found = loader.compute_defaults_list(self._config_name, overrides, RunMode.RUN).defaults
         # also where a group is given what is no option, which Hydra answers with a ValueError
         except (HydraException, ValueError):
             return []
-        files = [(self._conf_dir / f"{default.config_path}.yaml", default.package or "") for default in found]
-        return [(file, package) for file, package in files if file.is_file()]
+        files = [(folders.find(self._conf_dir, str(default.config_path)), default.package or "") for default in found]
+        return [(file, package) for file, package in files if file is not None]
 
     def _place(self, file: Path, package: str, key: str) -> str | None:
         if package == key:
-            return str(file.relative_to(self._conf_dir.parent))
+            return folders.shown(file, self._conf_dir)
         if package and not key.startswith(f"{package}."):
             return None
         node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -97,4 +106,4 @@ class Origins:
             if match is None:
                 return None
             line, node = match[0].start_mark.line + 1, match[1]
-        return f"{file.relative_to(self._conf_dir.parent)}, line {line}"
+        return f"{folders.shown(file, self._conf_dir)}, line {line}"

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NewType, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config import folders
 from src.config.allowed import NotEmpty, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
@@ -108,6 +109,9 @@ def root_of(tree: Mapping[str, Any]) -> type:
     return Root if tree.get("module") is None else ModuleRoot
 
 
+# For what chooses options of other groups, or sets keys of the whole run.
+GLOBAL = "its file should begin with `# @package _global_`"
+
 # What a module stands for.
 _OF_MODULE = ("model", "task", "loss", "optimizer", "scheduler")
 
@@ -196,7 +200,7 @@ def check_hydra(
         for path, node in _nodes(hydra[part], f"hydra.{part}"):
             # who makes what lies below a sweeper knows more, such as the search space of a sampler
             is_whole = not path.startswith("hydra.sweeper.")
-            found |= dict(_check_node(node, path, hydra["runtime"]["choices"], is_whole=is_whole))
+            found |= dict(_check_node(node, path, hydra["runtime"]["choices"], conf_dir, is_whole=is_whole))
             leaves += leaves_of(node, path)
     for key, text in wrong(config, tree, leaves):
         found.setdefault(key, text)
@@ -246,13 +250,15 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
         prefix = f"{key}." if key else ""
         for name, of in hints.items():
             if name not in value and of is not Node and of is not type(None):
-                yield f"{prefix}{name}", f"no value; give +{prefix}{name}=..."
+                is_chosen = not key and bool(choices.get(name))
+                how = _misplaced(conf_dir, name, choices[name]) if is_chosen else f"give +{prefix}{name}=..."
+                yield f"{prefix}{name}", f"no value; {how}"
         nodes = {name: None for name, of in hints.items() if of is Node}
         for name, child in {**nodes, **value}.items():
             if name in hints:
                 yield from _walk(child, hints[name], prefix + name, choices, conf_dir)
-            elif not key and (conf_dir / str(name)).is_dir():
-                yield name, "not a key but a group; its file should begin with `# @package _global_`"
+            elif not key and folders.is_group(conf_dir, str(name)):
+                yield name, f"not a key but a group; {GLOBAL}"
             else:
                 hint = _instead(f"{prefix}{name}") or suggest(str(name), list(hints), prefix=prefix)
                 yield f"{prefix}{name}", f"unknown key; {hint}"
@@ -275,7 +281,13 @@ def _walk_node(
     is_reference = isinstance(value, str) and "${" in value
     if not is_chosen and (value or value is False or value == 0 or not optional) and not is_reference:
         given = f"{key}={choices[key]}" if key in choices else key
-        options = sorted(file.stem for file in (conf_dir / key).glob("*.yaml"))
+        options = list(folders.options(conf_dir, key))
+        if isinstance(value, dict) and isinstance(value.get(key), dict):
+            yield key, f"{given} has no _target_ but a key {key}; {GLOBAL}"
+            return
+        if isinstance(value, dict) and "net" in value and key != "model":
+            yield key, f"{given} has no _target_ but a key net; its file belongs to the group model"
+            return
         if isinstance(value, dict) or value is None:
             text = f"{given} has no _target_"
         else:
@@ -289,7 +301,7 @@ def _walk_node(
             given = f"got {value['_partial_']}; allowed: true" if "_partial_" in value else "no value"
             yield f"{key}._partial_", f"{given}; give {'' if '_partial_' in value else '+'}{key}._partial_=true"
     for path, node in _nodes(value, key):
-        yield from _check_node(node, path, choices)
+        yield from _check_node(node, path, choices, conf_dir)
 
 
 def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -305,7 +317,7 @@ def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_node(
-    node: dict[str, Any], key: str, choices: Mapping[str, Any], *, is_whole: bool = True
+    node: dict[str, Any], key: str, choices: Mapping[str, Any], conf_dir: Path, *, is_whole: bool = True
 ) -> Iterator[tuple[str, str]]:
     for name in OF_HYDRA.keys() & node.keys():
         if refused := refusal(f"{key}.{name}", node[name], OF_HYDRA[name]):
@@ -322,7 +334,9 @@ def _check_node(
     try:
         valid = parameters(target)
         if valid is None and not _is_installed(target):
-            raise ConfigError(f"got {target!r}; allowed: the full dotted path of a class or function that is installed")
+            hint = folders.package_hint(target, conf_dir) if "." in target else None
+            text = f"got {target!r}; allowed: the full dotted path of a class or function that is installed"
+            raise ConfigError(text + (f"; {hint}" if hint else ""))
     except ConfigError as error:
         yield f"{key}._target_", str(error)
         return
@@ -339,6 +353,13 @@ def _check_node(
                 text = f"unknown key, not a parameter of {target.rsplit('.', 1)[-1]}"
                 hint = _instead(f"{key}.{name}") or suggest(str(name), valid, prefix=f"{key}.")
                 yield f"{key}.{name}", f"{text}; {hint}"
+
+
+def _misplaced(conf_dir: Path, group: str, option: str) -> str:
+    """Where the file of an option stands that sets no key of its group."""
+    file = folders.find(conf_dir, f"{group}/{option}")
+    what = folders.shown(file, conf_dir) if file is not None else "its file"
+    return f"{group}={option} gives none: {what} may belong to another group"
 
 
 def _is_installed(target: str) -> bool:

@@ -17,8 +17,10 @@ from src.analysis.finish import finish_sweep
 from src.analysis.summary import Summary
 from src.analysis.tables import End
 from src.compat.torchmetrics import without_scipy_signal
-from src.config.compose import quoted
+from src.config import folders
+from src.config.compose import CONF_DIR, quoted
 from src.config.errors import ConfigError
+from src.config.stored import trusted_modules
 from src.run.files import named, remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
@@ -99,7 +101,8 @@ def _draw(summary: Summary) -> None:
     with without_scipy_signal():
         from src.sweep.pictures import draw_for_report  # and with it torch
 
-    draw_for_report(summary)
+    # a package that the user's own files name is trusted in what their jobs have stored
+    draw_for_report(summary, trusted=trusted_modules(sorted(folders.packages(CONF_DIR))))
 
 
 @contextmanager

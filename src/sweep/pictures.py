@@ -1,7 +1,7 @@
 """The pictures that report.html shows, drawn of jobs that have drawn none: stacked ones."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from src.analysis.page.series import all_series
 from src.analysis.records import JobRecord
 from src.analysis.summary import Summary
 from src.callbacks.pictures import FinalPictures
+from src.checks.targets import check_targets
 from src.measure import rebuild
 from src.pictures.catalogue import PICTURES
 from src.plots.style import save
@@ -20,11 +21,15 @@ log = logging.getLogger(__name__)
 _TARGET = f"{FinalPictures.__module__}.{FinalPictures.__qualname__}"
 
 
-def draw_for_report(summary: Summary) -> None:
+def draw_for_report(summary: Summary, *, trusted: Sequence[str] = ()) -> None:
     """Draw the pictures that the page shows, from the checkpoints of the jobs that it shows them of.
 
     A job has only those that its ``callbacks.pictures.draw`` names and that fit its data. One that cannot be drawn is a
     warning, since the answer stands without it.
+
+    Args:
+        summary: Of the jobs.
+        trusted: Packages of the user's own, which the jobs may name.
     """
     series, refused, n_drawn = all_series(summary), set[Any](), 0
 
@@ -40,7 +45,7 @@ def draw_for_report(summary: Summary) -> None:
             if not can_have(job, file):
                 continue
             try:
-                if _draw(RunDir(job.path), file):
+                if _draw(RunDir(job.path), file, trusted):
                     n_drawn += 1
                 else:
                     refused.add((_kind(job), file))
@@ -66,9 +71,10 @@ def _kind(job: JobRecord) -> tuple[str, ...]:
     return tuple(f"{k}={v}" for k, v in leaves.items() if not isinstance(v, float) and not k.endswith("seed"))
 
 
-def _draw(run: RunDir, file: str) -> bool:
+def _draw(run: RunDir, file: str, trusted: Sequence[str]) -> bool:
     """Draw a picture, if it fits."""
-    cfg = run.config()
+    cfg = run.config(trusted=trusted)
+    check_targets(cfg, trusted=trusted)
     # trained elsewhere, maybe on a device that is not here
     cfg.trainer.accelerator = "cpu"
     subject, picture = rebuild(run, cfg), PICTURES[Path(file).stem]
