@@ -216,5 +216,5 @@ def test_too_few_rows_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_file_says_which_keys_are_missing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.features \(conf/data/table\.yaml, line 8\): no value"):
+    with pytest.raises(ConfigError, match=r"data\.features \(conf/data/table_stream\.yaml, line 8\): no value"):
         build(compose_train(["module=table_mlp"], run_dir=tmp_path))

@@ -40,7 +40,7 @@ def numbers(seed: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, NDArray[Any]
     rng = np.random.default_rng(seed)
     n, t = int(rng.integers(2, 300)), int(rng.integers(1, 4))
     scale = 10.0 ** rng.uniform(-15, 15, size=t)
-    y = scale * (rng.normal(size=(n, t)) + rng.choice([0, 1, -1], size=t) * 10.0 ** rng.uniform(0, 5, size=t))
+    y = scale * (rng.normal(size=(n, t)) + rng.choice([0, 1, -1], size=t) * 10.0 ** (5 * rng.uniform(size=t)))
     preds = y + scale * 10.0 ** rng.uniform(-4, 3) * rng.normal(size=(n, t))
     given_preds, given_y = torch.tensor(preds).to(dtype), torch.tensor(y).to(dtype)
     return given_preds, given_y, given_preds.double().numpy(), given_y.double().numpy()
@@ -73,7 +73,7 @@ def labels(seed: int, k: int) -> tuple[Tensor, Tensor]:
     outputs = rng.normal(size=(n, k))
     outputs[:, np.setdiff1d(np.arange(k), predicted)] -= 100
     y = rng.choice(occur, size=n)
-    outputs[np.arange(n), y] += rng.uniform(0, 3)
+    outputs[np.arange(n), y] += 3 * rng.uniform()
     outputs *= 10.0 ** rng.uniform(-15, 15)
     return torch.tensor(outputs[:, 1:] - outputs[:, :1] if k == 2 else outputs, dtype=torch.float32), torch.tensor(y)
 
