@@ -57,46 +57,42 @@ class Sweep:
     dry_run: bool
 
 
-@dataclass(frozen=True)
-class Root:
-    """Keys of the root of `conf/train.yaml`."""
+@dataclass(frozen=True, kw_only=True)
+class _AnyRoot:
+    """Keys of the root of `conf/train.yaml` that every run has."""
+
+    data: Node
+    suggested: Suggested
+    trainer: Node
+    callbacks: dict[str, Node | None]
+    logger: dict[str, Node | None]
+    seed: Seed
+    compile: bool
+    evaluate: Literal["best", "last"]
+    run_dir: Directory
+    sweep: Sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Root(_AnyRoot):
+    """Keys of the root where a run is put together of parts."""
 
     task: Node
     loss: Node
-    data: Node
-    suggested: Suggested
     model: Model
     optimizer: Node
     scheduler: Node | None
-    trainer: Node
-    callbacks: dict[str, Node | None]
-    logger: dict[str, Node | None]
-    seed: Seed
-    compile: bool
-    evaluate: Literal["best", "last"]
     optimized_metric: MetricName
-    run_dir: Directory
-    sweep: Sweep
     module: None = None
 
 
-@dataclass(frozen=True)
-class ModuleRoot:
-    """Keys of the root where a LightningModule stands for model, task, loss, optimizer and scheduler."""
+@dataclass(frozen=True, kw_only=True)
+class ModuleRoot(_AnyRoot):
+    """Keys of the root where a LightningModule stands for these parts."""
 
     module: Node
-    data: Node
-    suggested: Suggested
-    trainer: Node
-    callbacks: dict[str, Node | None]
-    logger: dict[str, Node | None]
-    seed: Seed
-    compile: bool
-    evaluate: Literal["best", "last"]
     # whatever it logs
     optimized_metric: NotEmpty
-    run_dir: Directory
-    sweep: Sweep
     task: None = None
     loss: None = None
     model: None = None
