@@ -5,6 +5,7 @@ a flag of the trainer or a hook of a task by standing in the lists below. All el
 """
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from omegaconf import DictConfig
 from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
 from src.tasks.base import Task
+
+log = logging.getLogger(__name__)
 
 # Flags of the trainer that blocks honour.
 IN_BLOCKS = frozenset(
@@ -137,7 +140,7 @@ def check_flags(trainer: Mapping[str, Any]) -> None:
 
 
 def check_interval(trainer: Mapping[str, Any], n_batches: int) -> None:
-    """Refuse to validate after more batches than an epoch has.
+    """Refuse to validate after more batches than an epoch has, and tell where no validation ends an epoch.
 
     Args:
         trainer: Flags of the trainer.
@@ -151,6 +154,13 @@ def check_interval(trainer: Mapping[str, Any], n_batches: int) -> None:
         raise ConfigError(
             f"trainer.val_check_interval={every} is more than the {n_batches} training batches of an epoch; allowed: "
             f"at most {n_batches}, or with +trainer.check_val_every_n_epoch=null any number of batches across epochs"
+        )
+    if every is not None and n_batches % (every if isinstance(every, int) else max(1, int(n_batches * every))):
+        log.warning(
+            "trainer.val_check_interval=%s measures in the middle of epochs, and the best weights are kept at their "
+            "ends: a number that divides the %d batches of an epoch measures those",
+            every,
+            n_batches,
         )
 
 

@@ -153,3 +153,20 @@ def test_what_lightning_refuses_at_the_start_of_training_is_one_message(tmp_path
         cfg.trainer.accumulate_grad_batches = 3
     with pytest.raises(ConfigError, match="Lightning refuses to train"):
         build(cfg).fit()
+
+
+@pytest.mark.parametrize("every", [0.5, 0.7, 1, 4])
+def test_a_validation_that_ends_every_epoch_goes_without_a_word(
+    every: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # four batches, of which a share is rounded down
+    built(tmp_path, "data.batch_size=200", val_check_interval=every)
+    assert "in the middle of epochs" not in caplog.text
+
+
+@pytest.mark.parametrize("every", [0.9, 3])
+def test_a_validation_in_the_middle_of_epochs_is_told(
+    every: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    built(tmp_path, "data.batch_size=200", val_check_interval=every)
+    assert f"trainer.val_check_interval={every} measures in the middle of epochs" in caplog.text
