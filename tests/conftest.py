@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,11 @@ from tests.waiting import kill_what_is_left
 # Tests run side by side, one per core: threads that wait for each other would take longer than the arithmetic. Set
 # before torch is imported, and inherited by the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# Some tests send signals, which whoever started this may ignore, as nohup does; processes that tests start inherit that.
+for _each, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_each) is signal.SIG_IGN:
+        signal.signal(_each, _handler)
 
 _skipped: set[str] = set()
 

@@ -17,7 +17,9 @@ def n_test_samples(n: int, test_size: float) -> int:
         raise ValueError(f"data.test_size must be between 0 and 1, exclusive, got {test_size!r}")
     n_test = int(np.ceil(n * test_size))
     if not 0 < n_test < n:
-        raise ValueError(f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on, not at least 1")
+        raise ValueError(
+            f"data.test_size={test_size} of {n} samples leaves {n - n_test} to train on; allowed: what leaves 1 or more"
+        )
     return n_test
 
 
