@@ -12,7 +12,7 @@ from tests.waiting import kill_what_is_left
 # before torch is imported, and inherited by the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# Some tests send signals, which whoever started this may ignore, as nohup does; processes that tests start inherit that.
+# Some tests send signals, which whoever started this may ignore, as nohup does; processes that tests start inherit it.
 for _each, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_each) is signal.SIG_IGN:
         signal.signal(_each, _handler)
