@@ -329,10 +329,10 @@ def test_any_of_10_lines_of_a_sweep_is_refused_in_words_or_runs(block: int) -> N
 
 
 def test_all_options_are_tried() -> None:
-    """But for those that need a package or a device of their own, or only gather values of the others."""
+    """But for those that need a package or a device of their own, only gather values of the others, or train alone."""
     tried = {choice for choices in CHOICES for choice in choices}
     for group, options in groups().items():
-        if group not in ("experiment", "variant"):
+        if group not in ("experiment", "variant", "module"):
             untried = {option for option in options if f"{group}={option}" not in tried}
             assert untried <= {"wandb", "mlflow", "gpu", "mps", "default"}, group
 
