@@ -60,7 +60,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
     # a message may list all options that fit: without those that a user has added
     for option in (copy / "conf" / "model").glob("*.yaml"):
-        if option.stem not in shipped("model"):
+        if option.stem not in (*shipped("model"), "none"):
             option.unlink()
     return copy
 
