@@ -34,7 +34,7 @@ from src.checks.parts import check_kinds, check_metric, check_monitors, check_si
 from src.compat.hydra import instantiate
 from src.compat.lightning import raised_by_lightning
 from src.compat.quiet import quiet_lightning
-from src.config import interrupts
+from src.config.command import interrupts
 from src.config.errors import ConfigError
 from src.config.metrics import better, mode_of
 from src.config.signature import typed_parameters

@@ -17,8 +17,8 @@ if __name__ == "__main__":  # in the place of the current folder, which may be t
 from omegaconf import DictConfig
 
 from src.compat.torchmetrics import without_scipy_signal
+from src.config.command.entry import entry
 from src.config.compose import override
-from src.config.entry import entry
 from src.config.stored import import_from_here, trusted_modules
 from src.console.results import print_results
 from src.run.directory import RunDir

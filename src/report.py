@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig
 from src.analysis.finish import publish
 from src.analysis.records import find_runs, is_run, read_jobs
 from src.analysis.summary import Summary
-from src.config.entry import entry
+from src.config.command.entry import entry
 from src.config.errors import ConfigError
 
 

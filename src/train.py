@@ -23,9 +23,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src.compat.torchmetrics import without_scipy_signal
-from src.config import folders, interrupts
+from src.config import folders
+from src.config.command import interrupts
+from src.config.command.entry import entry
 from src.config.compose import given_overrides, hydra_overrides, quoted
-from src.config.entry import entry
 from src.config.errors import ConfigError
 from src.console.results import print_end, print_hints
 from src.hints.rules import command

@@ -26,9 +26,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from src.build import build
 from src.compat.hydra import apply_overrides
 from src.compat.quiet import quiet_lightning
+from src.config.command.explain import Source, parse
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
-from src.config.explain import Source, parse
 from src.config.keys import flatten
 from src.config.schema import problems
 from src.launch.ranks import wants_many

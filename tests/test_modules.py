@@ -7,14 +7,11 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from src.build import build
-from src.callbacks.checkpoint import go_on_from
-from src.compat.lightning import interruptible
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.eval import evaluate
@@ -23,6 +20,7 @@ from src.sweep.jobs import Job
 from src.tasks.checkpoint import load_checkpoint
 from src.train import train
 from src.vmap.planning.plan import plan
+from tests.tasks.runs import interrupted
 
 QUIET = ("trainer=cpu", "logger=csv", "callbacks.summary=null", "callbacks.progress=null", "trainer.max_epochs=4")
 
@@ -109,27 +107,11 @@ def test_what_a_module_logs_is_what_a_run_leaves(tmp_path: Path, caplog: pytest.
     assert "no test: Slope has no test_step" in caplog.text
 
 
-class Interrupts(Callback):
-    """Ends a run as Ctrl-C does, where an epoch begins."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        if trainer.current_epoch == self.epoch:
-            raise KeyboardInterrupt
-
-
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     more = ("trainer.max_epochs=8", "callbacks.checkpoint.every_s=0")
     train(own(tmp_path / "whole", *more))
     for epoch in (3, 5):
-        cfg, run = own(tmp_path / "parts", *more), RunDir(tmp_path / "parts")
-        claim = run.claim(cfg, overrides=[], hydra_cfg=None)
-        built = build(cfg)
-        built.trainer.callbacks.append(Interrupts(epoch))  # type: ignore[attr-defined]
-        with pytest.raises(KeyboardInterrupt), interruptible():
-            built.fit(checkpoint=go_on_from(run, is_first=True) if claim == "resume" else None)
+        interrupted(own(tmp_path / "parts", *more), epoch=epoch)
     train(own(tmp_path / "parts", *more))
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
     for name in ("best", "last"):

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
-from src.config import interrupts
 from src.config.allowed import NotEmpty, NotNegative, OneOf, checked
+from src.config.command import interrupts
 from src.config.errors import ConfigError
 from src.config.metrics import mode_of
 from src.run.directory import RunDir

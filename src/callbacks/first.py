@@ -4,7 +4,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from src.callbacks.checkpoint import BestAndLast
-from src.config import interrupts
+from src.config.command import interrupts
 from src.tasks.base import Task
 
 

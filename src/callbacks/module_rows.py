@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from src.config import interrupts
+from src.config.command import interrupts
 from src.tasks.base import task_state
 from src.tasks.rows import KeepsRows
 

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.config import folders
 from src.config.allowed import fits
+from src.config.command.explain import Source, parse
 from src.config.errors import ConfigError
-from src.config.explain import Source, parse
 from src.config.schema import Directory, check, unknown, wrong_below
 
 CONF_DIR = Path(__file__).resolve().parents[2] / "conf"

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from src.config.command.paths import in_quotes
 from src.config.errors import ConfigError
-from src.config.paths import in_quotes
 
 KEY = "hydra.searchpath"
 

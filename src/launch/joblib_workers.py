@@ -17,7 +17,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from src.compat.loky import send
-from src.config import interrupts
+from src.config.command import interrupts
 from src.launch.job import JobSpec, Sweep
 from src.launch.parent_death import die_with_parent, parent_lock
 from src.launch.resources import slot_environments

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn
 
-from src.config import interrupts
+from src.config.command import interrupts
 from src.launch.job import JobSpec, Sweep
 from src.launch.parent_death import die_with_parent
 from src.launch.resources import cap_threads

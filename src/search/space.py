@@ -18,8 +18,8 @@ from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
+from src.config.command.explain import parse
 from src.config.errors import ConfigError
-from src.config.explain import parse
 from src.sweep.jobs import in_order
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from src.config.command.entry import RefusedError
+from src.config.command.explain import Source
+from src.config.command.paths import in_quotes
 from src.config.compose import CONF_DIR, given_overrides, set_run_dir
-from src.config.entry import RefusedError
 from src.config.errors import ConfigError
-from src.config.explain import Source
-from src.config.paths import in_quotes
 from src.config.schema import check_hydra
 from src.launch.ranks import be_alone, check_processes
 from src.sweep.jobs import Job
@@ -65,7 +65,7 @@ class BeforeRun(Callback):
 
 
 def _with_home(config: DictConfig, place: str) -> None:
-    """Let ``~`` be the home directory in the files too; on the command line it is by now (`src.config.paths`)."""
+    """Let ``~`` be the home directory in files too; on a command line it is by now (`src.config.command.paths`)."""
     node: Any = OmegaConf.to_container(config.hydra[place], resolve=False)
     given = str(node["dir"])
     if given.startswith("~"):

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from src.build import build
+from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
-from src.config.explain import Source
 from src.config.schema import check
 from src.console.terminal import open_terminal
 from src.launch.job import JobSpec

@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from src.compat.lightning import skip_epochs, uncount_block
-from src.config import interrupts
+from src.config.command import interrupts
 from src.data.base import Batches
 from src.tasks.loop import Measured, train_block
 from src.tasks.network import OneNetwork, steps_left

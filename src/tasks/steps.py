@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from src.config import interrupts
+from src.config.command import interrupts
 from src.data.base import Batch
 from src.tasks.loop import Means, Measured, add
 from src.tasks.schedule import Schedule

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.plugins.precision import DoublePrecision
 
 from src.compat.lightning import completed, skip_epochs, uncount_block
-from src.config import interrupts
+from src.config.command import interrupts
 from src.console.sweep import NoProgress
 from src.data.base import Part
 from src.tasks.checkpoint import loops_of

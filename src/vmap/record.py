@@ -22,8 +22,8 @@ from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.pictures import FinalPictures, write_pictures
 from src.callbacks.tensorboard import PrecisionRecallCurves, add_precision_recall
 from src.compat.tensorboard import file_writer
+from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
-from src.config.explain import Source
 from src.console.results import end_line
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, hints

@@ -10,7 +10,7 @@ from src.build import build_trainer, watched_end
 from src.checks.device import describe_device
 from src.compat.lightning import interruptible
 from src.compat.quiet import quiet_lightning
-from src.config import interrupts
+from src.config.command import interrupts
 from src.config.metrics import mode_of
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir

@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from src.config import interrupts
+from src.config.command import interrupts
 from src.config.errors import ConfigError
 from src.config.keys import as_before
 from src.run.directory import RunDir

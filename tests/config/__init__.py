@@ -1,1 +1,1 @@
-"""Tests of src.config.compose and src.config.explain."""
+"""Tests of src.config.compose and src.config.command.explain."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from src.config.entry import entry
+from src.config.command.entry import entry
 from src.config.signature import parameters
 from tests.config.tree import FILES, THING, Run
 

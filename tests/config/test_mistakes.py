@@ -195,7 +195,7 @@ def test_a_script_ends_with_status_1_and_imports_no_torch(tmp_path: Path) -> Non
     script.write_text(
         "import sys, atexit\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from src.config.entry import entry\n"
+        "from src.config.command.entry import entry\n"
         "atexit.register(lambda: print('torch' in sys.modules))\n"
         "@entry('train')\n"
         "def main(cfg): ...\n"

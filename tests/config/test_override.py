@@ -6,8 +6,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.command.entry import split_argv
 from src.config.compose import override
-from src.config.entry import split_argv
 from src.config.errors import ConfigError
 from tests.config.tree import Run
 

@@ -11,9 +11,9 @@ from hydra.plugins.launcher import Launcher
 
 from hydra_plugins.tolerant_launchers import launchers
 from hydra_plugins.tolerant_launchers.launchers import OwnPresets
+from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
-from src.config.explain import Source
 
 PRESETS = ("joblib", "submitit_local", "submitit_slurm", "ray")
 CLASSES = ["JoblibLauncher", "SubmititLocalLauncher", "SubmititSlurmLauncher", "RayLauncher"]

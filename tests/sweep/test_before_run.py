@@ -6,7 +6,7 @@ import pytest
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from src.config.entry import RefusedError
+from src.config.command.entry import RefusedError
 from src.config.errors import ConfigError
 from src.sweep.before_run import BeforeRun
 from tests.sweep.configs import composed

@@ -11,14 +11,19 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from src.build import Built, build
+from src.callbacks.checkpoint import go_on_from
+from src.compat.lightning import interruptible
 from src.config.compose import compose_train, override
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
+from src.run.directory import RunDir
 
 QUIET = ("trainer=cpu", "callbacks=none", "logger=none")
 
@@ -42,6 +47,27 @@ def fit(cfg: DictConfig) -> Built:
     built = build(cfg)
     built.fit()
     return built
+
+
+class Interrupts(Callback):
+    """Ends a run as Ctrl-C does, where an epoch begins."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def interrupted(cfg: DictConfig, *, epoch: int) -> None:
+    """Begin a run, or go on with it, and end it where an epoch begins."""
+    run = RunDir(Path(cfg.run_dir))
+    claim = run.claim(cfg, overrides=[], hydra_cfg=None)
+    built = build(cfg)
+    built.trainer.callbacks.append(Interrupts(epoch))  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        built.fit(checkpoint=go_on_from(run, is_first=True) if claim == "resume" else None)
 
 
 def trainer_in(path: Path, *, max_epochs: int = 1) -> pl.Trainer:

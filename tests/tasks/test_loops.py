@@ -2,21 +2,16 @@
 
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 from omegaconf import open_dict
 from torch import Tensor
 
 from src.build import build
-from src.callbacks.checkpoint import go_on_from
-from src.compat.lightning import interruptible
-from src.run.directory import RunDir
 from src.run.metrics import read_metrics
 from src.tasks.checkpoint import load_checkpoint
 from src.train import train
-from tests.tasks.runs import small
+from tests.tasks.runs import interrupted, small
 
 KEEPS = ("callbacks=checkpoint", "logger=csv")
 MODELS = {
@@ -122,26 +117,9 @@ def test_steps_that_were_interrupted_go_on_to_the_same_result(
     more = ("task.log_every_n_epochs=2", "callbacks.checkpoint.every_s=0")
     train(small(*common, *more, run_dir=tmp_path / "whole"))
     for epoch in (3, 6):
-        cfg = small(*common, *more, run_dir=tmp_path / "parts")
-        run = RunDir(tmp_path / "parts")
-        claim = run.claim(cfg, overrides=[], hydra_cfg=None)
-        built = build(cfg)
-        built.trainer.callbacks.append(Interrupts(epoch))  # type: ignore[attr-defined]
-        with pytest.raises(KeyboardInterrupt), interruptible():
-            built.fit(checkpoint=go_on_from(run, is_first=True) if claim == "resume" else None)
+        interrupted(small(*common, *more, run_dir=tmp_path / "parts"), epoch=epoch)
     train(small(*common, *more, run_dir=tmp_path / "parts"))
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
-
-
-class Interrupts(Callback):
-    """Ends a run as Ctrl-C does, where an epoch begins."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        if trainer.current_epoch == self.epoch:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("evaluate", ["best", "last"])

@@ -11,7 +11,7 @@ import pytest
 import torch
 from omegaconf import open_dict
 
-from src.config import interrupts
+from src.config.command import interrupts
 from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
 from src.tasks.checkpoint import load_checkpoint, save_checkpoint

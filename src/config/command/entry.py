@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import folders, interrupts
+from src.config import folders
+from src.config.command import interrupts
+from src.config.command.explain import FULL_ERROR, Source
+from src.config.command.flags import refuse_flags
+from src.config.command.paths import with_paths
 from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError
-from src.config.explain import FULL_ERROR, Source
-from src.config.flags import refuse_flags
-from src.config.paths import with_paths
 from src.config.resolvers import register_resolvers
 
 

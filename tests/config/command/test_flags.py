@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from src.config.command.flags import refuse_flags
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
-from src.config.flags import refuse_flags
 
 
 def refuse(*argv: str, name: str = "train") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import interrupts
+from src.config.command import interrupts
 from tests.waiting import command
 
 SIGNALS = pytest.mark.parametrize("sent", interrupts.SIGNALS)
@@ -133,7 +133,7 @@ def test_other_threads_leave_signals_alone() -> None:
 
 TWICE = """
 import os, signal, sys
-from src.config import interrupts
+from src.config.command import interrupts
 with interrupts.handled():
     try:
         print("said")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.entry import entry
+from src.config.command.entry import entry
 from src.config.resolvers import register_resolvers
 from tests.config.tree import Run
 

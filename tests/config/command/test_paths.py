@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from src.config.command.entry import entry
+from src.config.command.paths import with_paths
 from src.config.compose import compose_train
-from src.config.entry import entry
 from src.config.errors import ConfigError
-from src.config.paths import with_paths
 
 
 def read(argument: str, *, is_sweep: bool = False) -> str:

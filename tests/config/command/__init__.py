@@ -1,0 +1,1 @@
+"""Tests of src.config.compose and src.config.explain."""
