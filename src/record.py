@@ -96,7 +96,7 @@ class Recorder:
             **fields,
         )
         if self.is_first or status == "failed":
-            result.write(self.run.result_file)
+            self.run.write_result(result)
         return result
 
 

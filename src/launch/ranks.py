@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.compose import quoted
 from src.config.errors import ConfigError
 from src.launch.parent_death import die_with_parent, parent_lock
-from src.run.result import Failure, Result
+from src.run.directory import RunDir
+from src.run.result import Failure
 
 _PARENT_LOCK = "SWEEP_PARENT_LOCK"
 
@@ -124,7 +125,7 @@ def run_as_command(module: str, overrides: Sequence[str], run_dir: Path, *, cwd:
         except BaseException:
             process.kill()
             raise
-    result = Result.read(run_dir / "result.json")
+    result = RunDir(run_dir).result()
     if status != 0:
         error = (result and result.error) or Failure("Killed", "it left no result", "")
         raise RuntimeError(f"its own command ended with status {status}: {error.type}: {error.message}")

@@ -4,9 +4,10 @@ No torch here, so that thousands of finished runs can be read in a moment.
 """
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +18,14 @@ from src.config.errors import ConfigError
 from src.config.keys import differences, flatten
 from src.config.stored import check_stored
 from src.run.files import remove_parts, to_yaml, write_atomically
-from src.run.reading import UnreadableError, read_yaml
+from src.run.reading import UnreadableError, read_bytes, read_yaml
 from src.run.result import Result
 
 Claim = Literal["fresh", "resume", "completed"]
 
 _INSTEAD = "remove the directory to train the run anew, or choose another one"
+
+_OTHER_RESULT = "put back the file that belongs here, or remove it, and the same command finds the run's own result"
 
 
 class OtherRunError(ConfigError):
@@ -122,9 +125,26 @@ class RunDir:
         """How the run has ended, or None if it has not.
 
         Raises:
-            ConfigError: If the file cannot be read.
+            ConfigError: If the file cannot be read, or is that of another run.
         """
-        return Result.read(self.result_file)
+        result = Result.read(self.result_file)
+        if result is not None and result.configuration is not None:
+            found = self._digest()
+            if found is not None and found != result.configuration:
+                why = f"it is the result of another configuration than that of {self.config_file}"
+                raise UnreadableError(self.result_file, why, _OTHER_RESULT)
+        return result
+
+    def write_result(self, result: Result) -> None:
+        """Write how the run has ended, in one step, with the digest of the configuration that it is the result of."""
+        replace(result, configuration=self._digest()).write(self.result_file)
+
+    def _digest(self) -> str | None:
+        """SHA-256 of the stored configuration; None where there is none to be read."""
+        try:
+            return hashlib.sha256(read_bytes(self.config_file, instead=_INSTEAD)).hexdigest()
+        except (OSError, UnreadableError):
+            return None
 
     def claim(
         self,
@@ -154,6 +174,8 @@ class RunDir:
             return found
         if self._has_config:
             self.clear()
+        # the record of a run that failed before it had a configuration
+        self.result_file.unlink(missing_ok=True)
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         if hydra_cfg is not None:
             # a node that holds the other would be a copy of all of it

@@ -74,6 +74,7 @@ class Result:
         git: Commit of this code and whether files differed from it; None outside a checkout.
         error: What a failed run has raised.
         epoch: The last epoch of a pruned run.
+        configuration: SHA-256 of the ``.hydra/config.yaml`` that it is the result of; None where there was none.
     """
 
     status: Status
@@ -91,6 +92,7 @@ class Result:
     git: Mapping[str, Any] | None = field(default_factory=git_state)
     error: Failure | None = None
     epoch: int | None = None
+    configuration: str | None = None
 
     @property
     def value(self) -> float | None:
@@ -151,6 +153,7 @@ def _checked(found: Mapping[str, Any]) -> Result:
         git=git and {name: _plain(value, f"git.{name}") for name, value in git.items()},
         error=None if error is None else Failure(*(str(error.get(name, "")) for name in Failure.__annotations__)),
         epoch=_field(found, "epoch", int, "a whole number"),
+        configuration=_field(found, "configuration", str, "a string"),
     )
 
 

@@ -187,6 +187,36 @@ def test_a_directory_whose_result_is_damaged_is_refused_and_stays_as_it_is(tmp_p
     assert run.result_file.read_text() == '{"status": "comp'
 
 
+def test_a_whole_result_of_another_run_is_not_believed(tmp_path: Path) -> None:
+    one, other = RunDir(tmp_path / "one"), RunDir(tmp_path / "other")
+    for run, seed in ((one, 1), (other, 2)):
+        run.claim(config(seed=seed))
+        run.write_result(Result(status="completed", seed=seed))
+    foreign = other.result_file.read_bytes()
+    one.result_file.write_bytes(foreign)
+    why = f"{one.result_file} cannot be read: it is the result of another configuration than that of {one.config_file}"
+    for ask in (one.result, lambda: one.claim(config(seed=1))):
+        with pytest.raises(ConfigError, match=f"^{re.escape(why)}; .* or remove it"):
+            ask()
+    assert one.result_file.read_bytes() == foreign
+    one.result_file.unlink()
+    assert one.claim(config(seed=1)) == "fresh"
+
+
+def test_a_result_without_a_digest_is_one_of_an_earlier_version(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    end(run, "completed")
+    assert run.claim(config()) == "completed"
+
+
+def test_the_record_of_a_run_that_had_no_configuration_yet_is_not_that_of_the_next_one(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.write_result(Result(status="failed", error=Failure("ValueError", "", "")))
+    assert run.claim(config()) == "fresh"
+    assert run.result() is None
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is not a run directory: it holds no \.hydra/config\.yaml"):
         RunDir(tmp_path).config()
