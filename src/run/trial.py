@@ -162,13 +162,15 @@ def open_storage(url: str, *, is_new: bool = True) -> "BaseStorage":
         # whatever it meets in a file that a disk or somebody else has changed
         except Exception as error:
             raise ConfigError(f"hydra.sweeper.storage={url} cannot be opened: {_said(error)}") from error
-    wait: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if url.startswith(SQLITE):
         Path(_path_in(url)).parent.mkdir(parents=True, exist_ok=True)
-        # seconds for which a job waits for the others that report
-        wait = {"connect_args": {"timeout": 60}}
+        from sqlalchemy.pool import NullPool
+
+        # seconds for which a job waits for the others that report; and no connection that nobody closes
+        options = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
     try:
-        return _retried(lambda: RDBStorage(url, engine_kwargs=wait))
+        return _retried(lambda: RDBStorage(url, engine_kwargs=options))
     # whatever SQLAlchemy and the drivers of many databases raise: no such driver, no such host, no such password
     except Exception as error:
         if driver := _missing_driver(error):

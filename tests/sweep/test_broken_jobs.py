@@ -103,7 +103,7 @@ def test_a_damaged_database_is_named(damage: str, tmp_path: Path) -> None:
         open_storage(f"sqlite:///{path}")
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\n", b"[]\n", b"{}\n", b'{"op_code": 99}\n', b"[" * 5000 + b"\n"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\n", b"[]\n", b"{}\n", b'{"op_code": 99}\n', b"[" * 5000 + b"\n{}\n"])
 def test_a_damaged_journal_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "study.log"
     path.write_bytes(content)
