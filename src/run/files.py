@@ -69,13 +69,18 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
             path.replace(keep)
         Path(name).replace(path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            # a disk that is full does not say which file it has no room for
-            error.filename = str(path)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
+            # a disk that is full does not say which file it has no room for, and a rename that fails names both
+            error.filename, error.filename2 = str(path), None
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
     _flush_folder(path.parent)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether a file system says that it, or a user's quota of it, has no room left."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager

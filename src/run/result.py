@@ -4,8 +4,10 @@ The file holds the fields of `Result` by their names, and ``format``, the versio
 written before there were versions, and is of version 1. A reader of version 1 leaves out keys that it does not know.
 """
 
+import errno
 import json
 import math
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,6 +32,9 @@ _MOST = 2_000
 # Characters that are kept of a message or traceback, half of them from each end; a reader has its limits.
 _KEPT = 100_000
 
+# How messages begin of a disk or a quota that is used up, SQLite's as SQLAlchemy tells it.
+_FULL = re.compile(rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\]|(\(sqlite3\.\w+\) )?database or disk is full")
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -51,6 +56,11 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Of an exception."""
         return cls(type(error).__name__, _kept(str(error)), _kept("".join(traceback.format_exception(error))))
+
+    @property
+    def is_of_disk(self) -> bool:
+        """Whether a disk was full, which says nothing about the run."""
+        return _FULL.match(self.message) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,9 @@
 """A search: ask for the next trials, launch their jobs, tell the study what these have left in their directories."""
 
+import errno
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from src.compat.hydra import error_of
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.launch.job import JobDiedError
+from src.run.files import is_full_disk
 from src.run.trial import TrialLink
 from src.search.options import SearchOptions
 from src.search.sampler import is_grid, make_sampler
@@ -41,7 +44,8 @@ def search(
     """Go on until the study has as many trials as asked for.
 
     A trial that this directory has started and not ended is taken up first: its job has the same overrides and the same
-    directory as before. Failed trials count, and are not repeated.
+    directory as before. Failed trials count, and are not repeated,
+    unless it was a disk without room that has failed.
 
     Args:
         options: Options of the search.
@@ -127,6 +131,7 @@ def _run(study: SearchStudy, batch: list[Trial], launch: Launch) -> list[Sequenc
     checkpoint; if it leaves none again, its trial has failed.
 
     Raises:
+        OSError: If a disk is full; the trials stay as they are, for the next call.
         Exception: What the launcher says, if it does so twice and no job of the batch has even started.
     """
     returns: list[Sequence[JobReturn]] = []
@@ -148,6 +153,8 @@ def _run(study: SearchStudy, batch: list[Trial], launch: Launch) -> list[Sequenc
         unfinished = [trial for trial in unfinished if not _ended(study, trial, errors.get(trial.number))]
         if not unfinished:
             return returns
+        if full := _full_disk(study, unfinished, [cause, *errors.values()]):
+            raise full
     if cause is not None and not any(study.run_dir(trial.number).config_file.is_file() for trial in batch):
         raise cause
     for trial in unfinished:
@@ -162,11 +169,22 @@ def _ended(study: SearchStudy, trial: Trial, error: Exception | None) -> bool:
     A job that has raised without a record has failed too: its directory belongs to another run, say.
     """
     if not study.tell(trial):
-        if error is None or isinstance(error, JobDiedError):
+        if error is None or isinstance(error, JobDiedError) or is_full_disk(error):
             return False
         study.fail(trial, f"{type(error).__name__}: {error}")
     _log(study, trial.number)
     return True
+
+
+def _full_disk(study: SearchStudy, unfinished: Sequence[Trial], errors: Sequence[Exception | None]) -> OSError | None:
+    """The error of a disk that was full, where one of a launcher, a job or its record is of that kind."""
+    for error in errors:
+        if isinstance(error, OSError) and is_full_disk(error):
+            return error
+    for trial in unfinished:
+        if study.lacked_room(trial.number):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(study.run_dir(trial.number).path))
+    return None
 
 
 def _overrides(study: SearchStudy, trial: Trial) -> list[str]:

@@ -138,15 +138,18 @@ class SearchStudy:
         return trial
 
     def tell(self, trial: Trial) -> bool:
-        """Tell the study how a trial has ended; False if its job has left no result."""
+        """Tell the study how a trial has ended; False if its job has left no result, or has failed for want of room."""
+        run = self.run_dir(trial.number)
         try:
-            result = self.run_dir(trial.number).result()
+            result = run.result()
         except ConfigError as unreadable:
             # one broken directory does not end the others
             self.fail(trial, str(unreadable))
             return True
-        if result is None:
+        if result is None or self.lacked_room(trial.number):
             return False
+        # a kill may have come between the result and the end of its job, which is not launched again
+        run.tidy(is_over=True)
         if result.status == "pruned":
             self.optuna.tell(trial, state=TrialState.PRUNED)
         elif result.status == "completed":
@@ -155,6 +158,14 @@ class SearchStudy:
             error = result.error or Failure("Error", "none is recorded", "")
             self.fail(trial, f"{error.type}: {error.message}")
         return True
+
+    def lacked_room(self, number: int) -> bool:
+        """Whether a disk was full when the job of a trial failed: with room it may come to another end."""
+        try:
+            result = self.run_dir(number).result()
+        except ConfigError:
+            return False
+        return result is not None and result.error is not None and result.error.is_of_disk
 
     def _complete(self, trial: Trial, result: Result) -> None:
         measured = {**result.metrics, **{name: getattr(result, name) for name in RECORDED}}

@@ -20,6 +20,14 @@ def test_a_file_is_replaced_and_no_other_is_left(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_directory_in_its_place_is_named_and_not_the_file_aside(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(OSError, match="directory") as raised:
+        write_atomically(tmp_path / "file", b"new")
+    assert (raised.value.filename, raised.value.filename2) == (str(tmp_path / "file"), None)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize("step", ["replace", "chmod"])
 def test_a_failure_keeps_the_old_file_and_leaves_no_other(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

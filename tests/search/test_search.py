@@ -1,6 +1,8 @@
 """Searches: what is launched, told, taken up again and refused."""
 
+import errno
 import json
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -251,6 +253,51 @@ def test_a_job_that_raises_without_a_record_has_failed_with_its_message(tmp_path
 
     (trial,) = run_search(tmp_path, launch=refuses, n_trials=1)
     assert trial.user_attrs["error"] == "ConfigError: job 0: taken"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device", "x"), sqlite3.OperationalError("database or disk is full")],
+)
+def test_a_trial_that_a_full_disk_has_failed_is_run_again_by_the_next_call(error: Exception, tmp_path: Path) -> None:
+    whole = run_search(tmp_path / "whole", n_trials=4)
+
+    def fills_up(values: Values) -> float:
+        if values["x"] != drawn(whole)[0]["x"]:
+            raise error
+        return bowl(values)
+
+    jobs = Jobs(tmp_path / "parts", fills_up)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        run_search(tmp_path / "parts", launch=jobs, n_trials=4)
+    assert raised.value.filename == str(tmp_path / "parts" / "1")
+    assert jobs.ran == [0, 1]
+    trials = run_search(tmp_path / "parts", n_trials=4)
+    assert drawn(trials) == drawn(whole)
+    assert [(trial.state, trial.values) for trial in trials] == [(trial.state, trial.values) for trial in whole]
+
+
+def test_a_launcher_without_room_for_its_files_ends_the_search_and_loses_no_trial(tmp_path: Path) -> None:
+    def full(batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "1" / ".hydra" / "overrides.yaml"))
+
+    run_search(tmp_path, n_trials=1)
+    with pytest.raises(OSError, match="No space left on device"):
+        run_search(tmp_path, launch=full, n_trials=2)
+    assert {trial.state for trial in run_search(tmp_path, n_trials=2)} == {TrialState.COMPLETE}
+
+
+def test_what_a_run_went_on_from_is_gone_once_its_trial_has_been_told(tmp_path: Path) -> None:
+    class Killed(Jobs):
+        def run(self, overrides: Sequence[str]) -> JobReturn:
+            done = super().run(overrides)
+            previous = RunDir(self.sweep_dir / str(self.ran[-1])).previous
+            previous.parent.mkdir()
+            previous.touch()
+            return done
+
+    run_search(tmp_path, launch=Killed(tmp_path), n_trials=2)
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 # Pruning
