@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     assert context is not None
     assert launcher is not None
     refuse_other_places(config)
-    sweep_dir = Path(config.hydra.sweep.dir).resolve()
+    # not `resolve`, which raises where links lead in a circle
+    sweep_dir = Path(os.path.realpath(config.hydra.sweep.dir))
     options = SearchOptions.of(
         sweeper.options,
         optimized_metric=config.optimized_metric,

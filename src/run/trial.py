@@ -5,6 +5,7 @@ configuration, so that the same run is the same run without a search. No torch h
 """
 
 import json
+import os
 import re
 import sqlite3
 import time
@@ -104,7 +105,8 @@ def storage_url(given: str | None, *, default: Path) -> str:
         ConfigError: If it is neither.
     """
     if given is None:
-        return _sqlite(default.resolve())
+        # not `resolve`, which raises where links lead in a circle
+        return _sqlite(Path(os.path.realpath(default)))
     text = str(given)
     scheme = next((each for each in (SQLITE, JOURNAL) if text.startswith(each)), None)
     if scheme is None:
@@ -112,7 +114,7 @@ def storage_url(given: str | None, *, default: Path) -> str:
     is_path = text.startswith((SQLITE, JOURNAL)) or ":" not in text
     path = _path_in(text)
     if scheme is not None and is_path and path and path != ":memory:":
-        whole = Path(path).expanduser().resolve()
+        whole = Path(os.path.realpath(Path(path).expanduser()))
         return _sqlite(whole) if scheme == SQLITE else f"{scheme}{whole}"
     if "://" in text and not text.startswith(("sqlite:", "journal:")):
         return text
@@ -196,7 +198,9 @@ def _said(error: Exception) -> str:
 def _check_file(url: str, path: Path, *, is_new: bool) -> None:
     """Refuse a file that is no whole database, or one with programs of its own, which it would run at each trial."""
     why = None
-    if not path.exists():
+    if path.is_symlink() and not path.exists():
+        why = "its symbolic links lead nowhere"
+    elif not path.exists():
         why = None if is_new else "there is no such file"
     elif not path.is_file():
         why = "it is no file but a directory or a device"

@@ -51,6 +51,17 @@ def test_what_is_stored_is_there_for_the_next_one_who_opens_it(name: str, tmp_pa
     assert (tmp_path / name).is_file()
 
 
+@pytest.mark.parametrize("given", [None, "study.db", "study.log"])
+def test_a_link_that_leads_to_itself_is_no_storage(
+    given: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / (given or "study.db")).symlink_to(tmp_path / (given or "study.db"))
+    url = storage_url(given, default=tmp_path / "study.db")
+    with pytest.raises(ConfigError, match="cannot be opened: its symbolic links lead nowhere"):
+        open_storage(url)
+
+
 def test_a_database_that_cannot_be_opened_is_told_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage=nosuchbase://host/x cannot be opened"):
         open_storage("nosuchbase://host/x")
