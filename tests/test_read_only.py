@@ -85,6 +85,26 @@ def test_a_completed_run_that_one_may_only_read_is_of_use(completed: Path, tmp_p
     assert contents(completed.parent) == before
 
 
+def test_a_completed_sweep_that_one_may_only_read_shows_its_answer(tmp_path: Path) -> None:
+    path = tmp_path / "sweep"
+    asked = ("-m", *SMALL, "seed=0,1", f"hydra.sweep.dir={path}")
+    assert run("src.train", *asked)[0] == 0
+    before = contents(path)
+    set_writable(path, is_writable=False)
+    try:
+        status, said = run("src.train", *asked)
+        more_status, more = run("src.train", *asked, "seed=0,1,2")
+    finally:
+        set_writable(path, is_writable=True)
+    assert status == 0, said
+    assert "2 jobs: 2 completed" in said
+    assert contents(path) == before
+    # with something left to do
+    assert more_status == 1
+    assert "no permission" in more
+    assert "Traceback" not in more
+
+
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "vmap", "submitit_local"])
 def test_a_directory_that_may_not_be_written_ends_a_sweep_in_words(launcher: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)

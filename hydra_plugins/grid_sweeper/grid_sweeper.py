@@ -22,11 +22,12 @@ class GridSweeper(BasicSweeper):
         Args:
             arguments: Overrides of the command line, without Hydra's own.
         """
-        from src.sweep.guard import guarded
+        from src.sweep.guard import guarded, has_all
 
         assert self.config is not None
         with guarded(self.config):
-            return super().sweep(arguments)
+            # Hydra would write the command into the directory
+            return [] if has_all(self.config) else super().sweep(arguments)
 
     def split_arguments(  # type: ignore[override] # a static method, which Hydra calls on its instance
         self, overrides: list[Any], max_batch_size: int | None

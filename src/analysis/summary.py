@@ -55,8 +55,8 @@ class Summary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether there are jobs, and each has completed or was pruned."""
-        return bool(self.jobs) and all(job.status in ("completed", "pruned") for job in self.jobs)
+        """Whether there are jobs, and each has completed or was pruned, and can be read."""
+        return bool(self.jobs) and all(job.status in ("completed", "pruned") and not job.problems for job in self.jobs)
 
 
 def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: str | None) -> Summary:

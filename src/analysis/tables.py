@@ -50,7 +50,7 @@ def print_summary(summary: Summary, console: Console, *, end: End | None = None)
         _print_comparisons(metric, list(found), console)
     # a job that has no result though nobody has interrupted it has lost its process
     bad = ("failed",) if end is None or end.is_interrupted else ("failed", "unfinished")
-    failed = [job for job in summary.jobs if job.status in bad]
+    failed = [job for job in summary.jobs if job.status in bad or (end is not None and job.problems)]
     if failed:
         _print(console, "failed", _failures_table(summary, failed))
         _and_more(console, len(failed), N_ROWS, "failed jobs")
@@ -132,7 +132,9 @@ def _failures_table(summary: Summary, failed: Sequence[JobRecord]) -> Table:
         what = f"{label} seed={job.seed}" if id(job) in labels else label
         message = (job.error_message or "").strip().partition("\n")[0]
         error = job.error_type or ""
-        if job.status == "unfinished":
+        if job.problems:
+            error, message = "unreadable", "a file of its directory cannot be read; which one stands below"
+        elif job.status == "unfinished":
             error, message = "lost", "its process ended without a result (killed, out of memory?)"
         cells = (name, what, error, message[:300])
         table.add_row(*(Text(plain(cell)) for cell in cells))

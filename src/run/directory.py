@@ -32,6 +32,10 @@ class OtherRunError(ConfigError):
     """A directory holds a run of another configuration."""
 
 
+class UnknownRunError(OtherRunError):
+    """A directory holds a run, and nothing tells of which configuration."""
+
+
 @dataclass(frozen=True)
 class RunDir:
     """Paths and life of a run directory.
@@ -227,7 +231,7 @@ class RunDir:
         result = self.result()
         has_result = result is not None and result.status != "failed"
         if has_result or any(self.checkpoints.glob("*.ckpt")):
-            raise OtherRunError(
+            raise UnknownRunError(
                 f"run_dir={self.path} holds {'a result' if has_result else 'checkpoints'} without .hydra/config.yaml, "
                 "so that nothing tells which run left that. Choose another directory, or remove this one"
             )

@@ -1,5 +1,6 @@
 """Jobs of a sweep that would write to one directory, or to that of another run: refused before anything is touched."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,32 +8,43 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import given_overrides
 from src.config.errors import ConfigError
-from src.run.directory import OtherRunError, RunDir
+from src.run.directory import OtherRunError, RunDir, UnknownRunError
 from src.sweep.jobs import Job, compose_jobs, expand
 
 
 def refuse_shared_directories(config: DictConfig) -> None:
-    """Refuse jobs that would write to one directory.
+    """Refuse jobs that would write to one directory, or outside that of the sweep, where nobody would look for them.
 
     Args:
         config: What the command line of the sweep composes to, with the `hydra` node.
 
     Raises:
-        ConfigError: If two of them would; names both.
+        ConfigError: If two of them would, names both; or if one would leave the sweep's directory.
     """
     sweep: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-    named = any(line.startswith("run_dir=") for line in given_overrides(config.hydra))
+    subdir = str(sweep["subdir"])
+    named = next((line for line in given_overrides(config.hydra) if line.startswith("run_dir=")), None)
+    is_below = ".." not in subdir and not Path(subdir).is_absolute()
     jobs = expand(config)
-    if jobs is None or ("hydra.job.num" in str(sweep["subdir"]) and not named):
+    if jobs is None or ("hydra.job.num" in subdir and is_below and named is None):
         # a search numbers its directories itself
         return
+    sweep_dir = Path(os.path.realpath(config.hydra.sweep.dir))
+    decides = named or f"hydra.sweep.subdir={subdir}"
     first: dict[Path, Job] = {}
     for job in compose_jobs(config, jobs):
-        other = first.setdefault(job.run_dir, job)
+        place = Path(os.path.realpath(job.run_dir))
+        other = first.setdefault(place, job)
         if other is not job:
             raise ConfigError(
                 f"jobs {other.number} ({' '.join(other.overrides)}) and {job.number} ({' '.join(job.overrides)}) would "
-                f"both write to {job.run_dir}; hydra.sweep.subdir={sweep['subdir']} must tell them apart"
+                f"both write to {job.run_dir}; {decides} must tell them apart"
+            )
+        if sweep_dir not in place.parents:
+            raise ConfigError(
+                f"{decides}: job {job.number} would write to {job.run_dir}; allowed: a directory below "
+                f"hydra.sweep.dir={config.hydra.sweep.dir}, where the sweep's summary looks for it. To choose where a "
+                "sweep leaves its jobs give hydra.sweep.dir=DIR, and leave run_dir out"
             )
 
 
@@ -57,6 +69,9 @@ def refuse_other_runs(config: DictConfig) -> None:
 def _reason(job: Job) -> str | None:
     try:
         RunDir(job.run_dir).look(job.cfg)
+    except UnknownRunError:
+        # as one that cannot be read: its job refuses it
+        return None
     except OtherRunError as error:
         return str(error)
     except ConfigError:

@@ -5,6 +5,7 @@ none where a multirun ends by an exception or by Ctrl-C. Nor would the entry poi
 """
 
 import logging
+import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,13 +22,17 @@ from src.config import folders
 from src.config.compose import CONF_DIR, quoted
 from src.config.errors import ConfigError
 from src.config.stored import trusted_modules
-from src.run.files import named, remove_parts
+from src.run.directory import RunDir
+from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs, expand, sampled_values
 from src.sweep.mistakes import refuse_hopeless
 
 log = logging.getLogger(__name__)
+
+# What Hydra writes into the directory of a sweep: the command.
+_RECORD = "multirun.yaml"
 
 # Draws of a search that its dry run looks at.
 _DRAWN = 10
@@ -55,16 +60,48 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
     with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir):
         log.info("sweep directory: %s", config.hydra.sweep.dir)
+        _refuse_no_file(sweep_dir / _RECORD)
         remove_parts(sweep_dir)
         try:
             yield
         except BaseException as error:
             # where a mistake has ended it before its first job, there is nothing to show
             if type(error) is not ConfigError:
-                _show(config, sweep_dir, is_over=False, is_interrupted=not isinstance(error, Exception))
+                # a disk that is full has interrupted jobs, whose processes are not lost
+                is_interrupted = not isinstance(error, Exception) or is_full_disk(error)
+                _show(config, sweep_dir, is_over=False, is_interrupted=is_interrupted)
             raise
         if not _show(config, sweep_dir, is_over=True):
             raise SystemExit(1)
+
+
+def has_all(config: DictConfig) -> bool:
+    """Whether all jobs of a sweep have completed in a directory that one may only read: nothing is left to do.
+
+    Args:
+        config: What the command line of the sweep composes to, with the `hydra` node.
+    """
+    sweep_dir = Path(config.hydra.sweep.dir)
+    record = sweep_dir / _RECORD
+    if os.access(record if record.exists() else sweep_dir, os.W_OK):
+        return False
+    jobs = expand(config)
+    try:
+        return bool(jobs) and all(
+            RunDir(job.run_dir).look(job.cfg) == "completed" for job in compose_jobs(config, jobs or [])
+        )
+    except ConfigError:
+        # one that cannot be read
+        return False
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Refuse what stands in a file's place: Hydra would wait for somebody who reads from a pipe, or fail at the end."""
+    if (path.exists() or path.is_symlink()) and not path.is_file():
+        raise ConfigError(
+            f"{path} cannot be written: no file but a directory, a device or a link that leads nowhere is there; "
+            "remove it, and the same command goes on"
+        )
 
 
 def _dry_run(config: DictConfig, check: Callable[[DictConfig], None]) -> int:

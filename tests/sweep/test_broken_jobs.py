@@ -15,7 +15,7 @@ from src.search.study import locked
 from tests.analysis.jobs import make_job
 from tests.sweep.commands import run
 
-SHORT = ("-m", "trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=csv", "seed=0,1,2,3")
+SHORT = ("-m", "trainer=cpu", "trainer.max_epochs=2", "callbacks=none", "logger=csv", "seed=0,1,2,3,4")
 
 
 @pytest.mark.slow
@@ -28,18 +28,21 @@ def test_broken_jobs_are_reported_while_the_others_go_on(launcher: str, tmp_path
     (sweep / "3" / "result.json").unlink()
     (sweep / "1" / "result.json").write_text('{"status": "compl')
     (sweep / "2" / ".hydra" / "config.yaml").write_bytes(b"\xff")
+    (sweep / "4" / ".hydra" / "config.yaml").unlink()
     output.unlink()
     assert run(*asked, output=output) == 1
     said = output.read_text()
     assert json.loads((sweep / "3" / "result.json").read_text())["metrics"]["val/loss"] == pytest.approx(value)
     assert f"{sweep / '1' / 'result.json'} cannot be read: " in said
     assert f"{sweep / '2' / '.hydra' / 'config.yaml'} cannot be read: " in said
-    assert "4 jobs: 3 completed, 1 unfinished" in said
+    assert f"run_dir={sweep / '4'} holds a result without .hydra/config.yaml" in said
+    assert "5 jobs: 4 completed, 1 unfinished" in said
     assert "Traceback" not in said
     # what stands there is left to whoever mends it, and mended it goes on
     assert (sweep / "1" / "result.json").read_text() == '{"status": "compl'
     (sweep / "1" / "result.json").unlink()
     shutil.rmtree(sweep / "2")
+    shutil.rmtree(sweep / "4")
     assert run(*asked, output=output) == 0
 
 

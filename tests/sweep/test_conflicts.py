@@ -27,8 +27,30 @@ def test_jobs_that_share_none_are_welcome(tmp_path: Path) -> None:
 
 
 def test_a_run_dir_for_all_jobs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="would both write to"):
-        refuse_shared_directories(composed("seed=0,1", f"run_dir={tmp_path}/run"))
+    with pytest.raises(ConfigError, match=r"would both write to .*; run_dir=.* must tell them apart"):
+        refuse_shared_directories(composed("seed=0,1", f"run_dir={tmp_path}/run", f"hydra.sweep.dir={tmp_path}"))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "run_dir={path}/x/$\\{{hydra\\:job.num\\}}",
+        "hydra.sweep.subdir=../${{hydra.job.num}}",
+        "hydra.sweep.subdir=../${{seed}}",
+    ],
+)
+def test_jobs_that_would_leave_the_directory_of_their_sweep_are_refused(where: str, tmp_path: Path) -> None:
+    line = where.format(path=tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"allowed: a directory below hydra\.sweep\.dir=.* give hydra\.sweep\.dir=DIR"
+    ):
+        refuse_shared_directories(composed("seed=0,1", line, f"hydra.sweep.dir={tmp_path}/sweep"))
+
+
+def test_a_run_dir_below_that_of_the_sweep_is_welcome(tmp_path: Path) -> None:
+    refuse_shared_directories(
+        composed("seed=0,1", f"run_dir={tmp_path}/x/$\\{{seed\\}}", f"hydra.sweep.dir={tmp_path}")
+    )
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """What happens before the first job of a sweep and after its last one."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +135,43 @@ def test_a_job_that_has_lost_its_process_stands_among_the_failures(
     said = capsys.readouterr().out
     assert "its process ended without a result" in said
     assert "2 jobs: 1 completed, 1 unfinished" in said
+
+
+def test_a_full_disk_has_interrupted_jobs_and_lost_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = composed("seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    cut_short, error = (tmp_path / "0" / "result.json").unlink, OSError(errno.ENOSPC, "No space left on device", "x")
+    with pytest.raises(OSError, match="No space left"):
+        run(config, lambda: complete(config, 0), cut_short, error=error)
+    said = capsys.readouterr().out
+    assert "its process" not in said
+    assert "2 jobs: 0 completed, 1 interrupted, 1 not begun" in said
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_in_the_place_of_the_command_is_refused_before_the_first_job(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make(tmp_path / "multirun.yaml")
+    config = composed("seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    with pytest.raises(ConfigError, match=r"multirun\.yaml cannot be written"), guarded(config):
+        pytest.fail("it ran")
+
+
+def test_a_job_whose_files_cannot_be_read_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = composed("seed=0,1,2", f"hydra.sweep.dir={tmp_path}")
+
+    def damage() -> None:
+        complete(config, 0, 1, 2)
+        (tmp_path / "1" / ".hydra" / "config.yaml").write_text("[")
+        (tmp_path / "2" / "result.json").write_text("{")
+
+    with pytest.raises(SystemExit) as end:
+        run(config, damage)
+    assert end.value.code == 1
+    said = capsys.readouterr().out
+    assert said.count("unreadable") == 2
+    assert "its process" not in said
+    assert f"{tmp_path / '1' / '.hydra' / 'config.yaml'} cannot be read" in said
 
 
 def test_a_range_without_a_value_is_refused(tmp_path: Path) -> None:
