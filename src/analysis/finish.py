@@ -59,6 +59,8 @@ def publish(
     summary = summarise(jobs, sweep_dirs, metric=metric)
     console = open_terminal()
     print_summary(summary, console, end=end)
+    if end is not None and not end.has_room:
+        return summary
     for sweep_dir in sweep_dirs:
         own = [job for job in jobs if job.sweep_dir == sweep_dir]
         if own:

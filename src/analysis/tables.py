@@ -27,10 +27,12 @@ class End(NamedTuple):
     Attributes:
         n_asked: Jobs that it was to run; None where nobody knows.
         is_interrupted: Whether it was told to end.
+        has_room: Whether there is room for files; False where a full disk has ended it, which is said once.
     """
 
     n_asked: int | None
     is_interrupted: bool
+    has_room: bool = True
 
 
 def print_summary(summary: Summary, console: Console, *, end: End | None = None) -> None:

@@ -71,7 +71,10 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
     except BaseException as error:
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
             # a disk that is full does not say which file it has no room for, and a rename that fails names both
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            if error.filename2 is not None:
+                # None would be printed
+                del error.filename2
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise

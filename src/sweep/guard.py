@@ -68,8 +68,9 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
             # where a mistake has ended it before its first job, there is nothing to show
             if type(error) is not ConfigError:
                 # a disk that is full has interrupted jobs, whose processes are not lost
-                is_interrupted = not isinstance(error, Exception) or is_full_disk(error)
-                _show(config, sweep_dir, is_over=False, is_interrupted=is_interrupted)
+                is_full = is_full_disk(error)
+                is_interrupted = is_full or not isinstance(error, Exception)
+                _show(config, sweep_dir, is_over=False, is_interrupted=is_interrupted, has_room=not is_full)
             raise
         if not _show(config, sweep_dir, is_over=True):
             raise SystemExit(1)
@@ -114,13 +115,15 @@ def _dry_run(config: DictConfig, check: Callable[[DictConfig], None]) -> int:
     return dry_run_of_sample(config, sampled_values(config, _DRAWN), check)
 
 
-def _show(config: DictConfig, sweep_dir: Path, *, is_over: bool, is_interrupted: bool = False) -> bool:
+def _show(
+    config: DictConfig, sweep_dir: Path, *, is_over: bool, is_interrupted: bool = False, has_room: bool = True
+) -> bool:
     """Show what the jobs have come to, if any has begun; whether all of them have come to a good end."""
     if not any(sweep_dir.glob("**/.hydra")):
         return is_over
     # one that is interrupted is to end at once
     draws = is_over and OmegaConf.select(config, "hydra.launcher.pictures") == "report"
-    end = End(_n_asked(config), is_interrupted)
+    end = End(_n_asked(config), is_interrupted, has_room)
     is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end).is_complete and is_over
     if not is_complete:
         given = f"hydra.sweep.dir={quoted(sweep_dir)}"

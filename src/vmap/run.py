@@ -19,6 +19,7 @@ from src.config.schema import check
 from src.console.sweep import NoProgress, StackBar
 from src.pictures.catalogue import check_names
 from src.run.directory import RunDir
+from src.run.files import is_full_disk
 from src.sweep.jobs import Job, compose_jobs, environment, environment_of
 from src.vmap.errors import NotStackedError
 from src.vmap.job_callbacks import JobCallbacks
@@ -150,6 +151,9 @@ def _train(
                 returns |= train_jobs(stack.jobs, options, callbacks, progress=bar, factory=factory)
             # and where the file system refuses what a stack writes, which is more than a single run does
             except (NotStackedError, OSError) as error:
+                if is_full_disk(error):
+                    # single runs would fill it to the last byte, and leave records from which no stack goes on
+                    raise
                 failed += [(job, str(error)) for job in stack.jobs]
                 continue
             # what a stack meets, such as too little memory, must not end the others

@@ -1,5 +1,6 @@
 """Files are whole, and hold what OmegaConf would write."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def test_a_directory_in_its_place_is_named_and_not_the_file_aside(tmp_path: Path
     (tmp_path / "file").mkdir()
     with pytest.raises(OSError, match="directory") as raised:
         write_atomically(tmp_path / "file", b"new")
-    assert (raised.value.filename, raised.value.filename2) == (str(tmp_path / "file"), None)
+    assert str(raised.value) == f"[Errno {errno.EISDIR}] {os.strerror(errno.EISDIR)}: '{tmp_path / 'file'}'"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

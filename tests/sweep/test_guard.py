@@ -145,6 +145,9 @@ def test_a_full_disk_has_interrupted_jobs_and_lost_none(tmp_path: Path, capsys: 
     said = capsys.readouterr().out
     assert "its process" not in said
     assert "2 jobs: 0 completed, 1 interrupted, 1 not begun" in said
+    # what has no room is said once
+    assert "cannot be written" not in said
+    assert not list(tmp_path.glob("*.*"))
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)])

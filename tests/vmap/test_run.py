@@ -1,5 +1,6 @@
 """A sweep whose jobs train together."""
 
+import errno
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -178,6 +179,15 @@ def test_a_stack_that_fails_runs_one_by_one(
     assert alone == [0, 1]
     assert len(returns) == 2
     assert "no memory left" in caplog.text
+
+
+def test_a_full_disk_ends_a_sweep_whose_stack_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / ".unfinished" / "x.ckpt"))
+
+    monkeypatch.setattr("src.vmap.run.train_stack", full)
+    with pytest.raises(OSError, match="No space left"):
+        sweep("seed=1,2", sweep_dir=tmp_path)
 
 
 @pytest.mark.slow
