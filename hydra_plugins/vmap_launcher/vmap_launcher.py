@@ -68,6 +68,7 @@ class VmapLauncher(Launcher):
 
         from src.compat.torchmetrics import without_scipy_signal
         from src.launch.job import Sweep
+        from src.run.directory import UNFINISHED
 
         self._check()
         setup_globals()
@@ -81,7 +82,7 @@ class VmapLauncher(Launcher):
             from src.vmap.run import run_stacked
             from src.vmap.train import StackOptions
 
-        folder = Path(self.config.hydra.sweep.dir).absolute() / ".unfinished"
+        folder = Path(self.config.hydra.sweep.dir).absolute() / UNFINISHED
         options = StackOptions(
             memory_gb=self.memory_gb,
             models_per_step=self.models_per_step,

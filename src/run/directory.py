@@ -23,6 +23,9 @@ from src.run.result import Result
 
 Claim = Literal["fresh", "resume", "completed"]
 
+UNFINISHED = ".unfinished"
+"""Folder of a sweep's directory: what its stacks of models go on from."""
+
 _INSTEAD = "remove the directory to train the run anew, or choose another one"
 
 _OTHER_RESULT = "put back the file that belongs here, or remove it, and the same command finds the run's own result"

@@ -22,7 +22,7 @@ from src.config import folders
 from src.config.compose import CONF_DIR, quoted
 from src.config.errors import ConfigError
 from src.config.stored import trusted_modules
-from src.run.directory import RunDir
+from src.run.directory import UNFINISHED, RunDir
 from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
@@ -123,18 +123,29 @@ def _show(
         return is_over
     # one that is interrupted is to end at once
     draws = is_over and OmegaConf.select(config, "hydra.launcher.pictures") == "report"
-    end = End(_n_asked(config), is_interrupted, has_room)
+    end = End(_n_asked(config, is_over=is_over), is_interrupted, has_room)
     is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end).is_complete and is_over
-    if not is_complete:
+    if is_complete:
+        # a stack may have been killed between the last of its records and its end
+        shutil.rmtree(sweep_dir / UNFINISHED, ignore_errors=True)
+    else:
         given = f"hydra.sweep.dir={quoted(sweep_dir)}"
         log.warning("The same command with %s goes on: jobs that completed are kept", shlex.quote(given))
     return is_complete
 
 
-def _n_asked(config: DictConfig) -> int | None:
+def _n_asked(config: DictConfig, *, is_over: bool) -> int | None:
+    """How many jobs the directory was to hold; None where nobody knows.
+
+    A search may end before its last trial, as a grid does, and others may run some trials of a storage that is shared.
+    """
     jobs = expand(config)
-    # a search
-    return OmegaConf.select(config, "hydra.sweeper.n_trials") if jobs is None else len(jobs)
+    if jobs is not None:
+        return len(jobs)
+    if is_over or OmegaConf.select(config, "hydra.sweeper.storage") is not None:
+        return None
+    n_trials: int | None = OmegaConf.select(config, "hydra.sweeper.n_trials")
+    return n_trials
 
 
 def _draw(summary: Summary) -> None:

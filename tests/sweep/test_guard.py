@@ -1,5 +1,6 @@
 """What happens before the first job of a sweep and after its last one."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from omegaconf import DictConfig
 
 from src.config.errors import ConfigError
 from src.launch.job import JobDiedError
+from src.run.directory import UNFINISHED
 from src.run.lock import LockedError
 from src.sweep.guard import guarded
+from tests.analysis.jobs import make_job
 from tests.sweep.configs import complete, composed
 
 pytestmark = pytest.mark.usefixtures("hydra")
@@ -175,6 +178,41 @@ def test_a_job_whose_files_cannot_be_read_is_status_1(tmp_path: Path, capsys: py
     assert said.count("unreadable") == 2
     assert "its process" not in said
     assert f"{tmp_path / '1' / '.hydra' / 'config.yaml'} cannot be read" in said
+
+
+@pytest.mark.parametrize(
+    ("own", "error", "counted"),
+    [
+        ((), None, "2 jobs: 2 completed\n"),
+        ((), KeyboardInterrupt(), "5 jobs: 2 completed, 3 not begun\n"),
+        (("hydra.sweeper.storage=shared.db", "hydra.sweeper.study_name=both"), None, "2 jobs: 2 completed\n"),
+        (("hydra.sweeper.storage=a.db", "hydra.sweeper.study_name=b"), KeyboardInterrupt(), "2 jobs: 2 completed\n"),
+    ],
+)
+def test_a_search_counts_as_not_begun_what_it_was_kept_from(
+    own: tuple[str, ...],
+    error: BaseException | None,
+    counted: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    search = ("hydra/sweeper=optuna", "optimizer.lr=interval(0.1,1)", "hydra.sweeper.n_trials=5", *own)
+    config = composed(*search, f"hydra.sweep.dir={tmp_path}")
+    with contextlib.nullcontext() if error is None else pytest.raises(KeyboardInterrupt):
+        run(config, lambda: [make_job(tmp_path / name, metrics={"val/loss": 0.5}) for name in "02"], error=error)
+    assert counted in capsys.readouterr().out
+
+
+def test_what_a_stack_has_left_goes_once_all_is_recorded_and_not_before(tmp_path: Path) -> None:
+    config = composed("seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    stack = tmp_path / UNFINISHED / "x.ckpt"
+    stack.parent.mkdir()
+    stack.touch()
+    with pytest.raises(KeyboardInterrupt):
+        run(config, lambda: complete(config, 0), error=KeyboardInterrupt())
+    assert stack.exists()
+    run(config, lambda: complete(config, 1))
+    assert not stack.parent.exists()
 
 
 def test_a_range_without_a_value_is_refused(tmp_path: Path) -> None:
