@@ -12,7 +12,7 @@ from src.build import build
 from src.callbacks.checkpoint import BestAndLast, go_on_from
 from src.callbacks.final import tell_loggers
 from src.callbacks.hints import Hints, found_by
-from src.callbacks.module_rows import scalars
+from src.callbacks.module_rows import logged_by
 from src.checks.device import describe_device
 from src.checks.forward import check_forward
 from src.compat.lightning import complete_epoch, interruptible
@@ -50,12 +50,11 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
     with interruptible():
         built.fit(checkpoint=last)
         _end(trainer, task)
-        trained = dict(trainer.callback_metrics)
         # the last weights are those that it has
         measured = measure(built, checkpoint=run.checkpoint("best") if run.tested(cfg) == "best" else None)
     metrics = {**getattr(task, "fitted", {}), **measured.metrics}
     if not isinstance(task, Task):
-        metrics = {**scalars(trained), **metrics}
+        metrics = {**logged_by(trainer), **metrics}
         _check_logged(cfg, metrics)
     if trainer.is_global_zero:
         tell_loggers(cfg, built.loggers, metrics, step=trainer.current_epoch)

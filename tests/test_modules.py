@@ -121,6 +121,27 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
+def test_a_run_that_is_killed_before_its_result_has_that_of_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # validation at every second epoch only: a row in between has the value before
+    more = ("+trainer.check_val_every_n_epoch=2", "callbacks.checkpoint.every_s=0")
+    train(own(tmp_path / "whole", *more))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("src.fit.measure", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        train(own(tmp_path / "parts", *more))
+    train(own(tmp_path / "parts", *more))
+    interrupted(own(tmp_path / "between", *more), epoch=2)
+    train(own(tmp_path / "between", *more))
+    results = {way: RunDir(tmp_path / way).result() for way in ("whole", "parts", "between")}
+    assert results["whole"] is not None
+    for way in ("parts", "between"):
+        result = results[way]
+        assert result is not None
+        assert result.metrics == results["whole"].metrics
+        assert rows_of(tmp_path / way) == rows_of(tmp_path / "whole")
+
+
 def test_a_metric_that_is_never_logged_is_refused_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"optimized_metric=val_loss was not logged by module; logged: train_mse, val_mse"

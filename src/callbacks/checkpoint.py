@@ -82,6 +82,10 @@ class BestAndLast(Checkpoint):
 
     def _keep_if_best(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.monitor not in trainer.callback_metrics:
+            every = trainer.check_val_every_n_epoch
+            if every is None or (trainer.current_epoch + 1) % every:
+                # a later epoch will validate
+                return
             raise ConfigError(
                 f"callbacks.checkpoint.monitor={self.monitor} is not measured during training; "
                 f"allowed: {', '.join(sorted(trainer.callback_metrics))}"

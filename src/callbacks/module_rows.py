@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from src.config.command import interrupts
 from src.tasks.base import task_state
@@ -18,7 +18,13 @@ class ModuleRows(Checkpoint):
     """A row of ``metrics.csv`` for every epoch, and in checkpoints the random generators.
 
     A callback of the kind that Lightning calls last, when all that an epoch logs is known.
+
+    Attributes:
+        logged: The last value of all that training has logged, before a kill and after it.
     """
+
+    def __init__(self) -> None:
+        self.logged: dict[str, float] = {}
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """End where a signal has asked for it: the checkpoint is written.
@@ -31,19 +37,22 @@ class ModuleRows(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Keep what the epoch has logged."""
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **scalars(trainer.callback_metrics)}
+        self._look(trainer)
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **self.logged}
         for logger in trainer.loggers:
             if isinstance(logger, KeepsRows):
                 logger.log_row(row)
 
     def on_save_checkpoint(
         self,
-        trainer: pl.Trainer,  # noqa: ARG002 - Lightning's signature
-        pl_module: pl.LightningModule,  # noqa: ARG002
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002 - Lightning's signature
         checkpoint: dict[str, Any],
     ) -> None:
-        """Keep the generators, which draw the order of batches and much else."""
-        checkpoint.update(task_state(rng_state=torch.get_rng_state(), fitted={}))
+        """Keep what was logged, and the generators, which draw the order of batches and much else."""
+        # the other callbacks of this kind may write it before this one has seen the epoch
+        self._look(trainer)
+        checkpoint.update(task_state(rng_state=torch.get_rng_state(), fitted=self.logged))
         kind, keys, *rest = np.random.get_state()
         checkpoint["generators"] = {
             "python": list(random.getstate()[1]),
@@ -56,12 +65,22 @@ class ModuleRows(Checkpoint):
         pl_module: pl.LightningModule,  # noqa: ARG002
         checkpoint: dict[str, Any],
     ) -> None:
-        """Go on drawing where the checkpoint stopped."""
+        """Go on where the checkpoint stopped."""
+        self.logged = dict(checkpoint["fitted"])
         torch.set_rng_state(checkpoint["rng_state"].cpu())
         generators = checkpoint["generators"]
         random.setstate((3, tuple(generators["python"]), None))
         kind, keys, *rest = generators["numpy"]
         np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+
+    def _look(self, trainer: pl.Trainer) -> None:
+        self.logged.update(scalars(trainer.callback_metrics))
+
+
+def logged_by(trainer: pl.Trainer) -> dict[str, float]:
+    """What the trainer's `ModuleRows` have kept, if it has any."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    return {k: v for callback in callbacks if isinstance(callback, ModuleRows) for k, v in callback.logged.items()}
 
 
 def scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
