@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from src.config.errors import ConfigError
 from src.config.keys import differences, flatten
 from src.config.stored import check_stored
-from src.run.files import remove_parts, to_yaml, write_atomically
+from src.run.files import remove, remove_parts, to_yaml, write_atomically
 from src.run.reading import UnreadableError, read_bytes, read_yaml
 from src.run.result import Result
 
@@ -29,6 +29,9 @@ UNFINISHED = ".unfinished"
 _INSTEAD = "remove the directory to train the run anew, or choose another one"
 
 _OTHER_RESULT = "put back the file that belongs here, or remove it, and the same command finds the run's own result"
+
+# The error of a training that ends so; its class needs torch.
+_LOST = "NonFiniteLossError"
 
 
 class OtherRunError(ConfigError):
@@ -223,7 +226,7 @@ class RunDir:
         if self._was_refused():
             return
         changes = differences(flatten(self._stored()), flatten(cfg))
-        if changes:
+        if changes and not self._has_lost():
             raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
@@ -246,6 +249,11 @@ class RunDir:
         result = self.result()
         return result is not None and result.error is not None and result.error.type == ConfigError.__name__
 
+    def _has_lost(self) -> bool:
+        """Whether its loss was no longer finite: whoever is told to give another rate gives it here."""
+        result = self.result()
+        return result is not None and result.error is not None and result.error.type == _LOST
+
     def tidy(self, *, is_over: bool) -> None:
         """Remove what kills have left of files that were not whole, and once the run is over all that it went on from.
 
@@ -259,10 +267,9 @@ class RunDir:
 
     def clear(self) -> None:
         """Remove all that training has left."""
-        for name in ("checkpoints", "tensorboard", "plots"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        for file in (self.metrics_file, self.result_file):
-            file.unlink(missing_ok=True)
+        folders = self.checkpoints, self.path / "tensorboard", self.plots
+        for path in (*folders, self.metrics_file, self.path / "logged.csv", self.result_file):
+            remove(path)
 
 
 def _write_yaml(path: Path, cfg: Any) -> None:

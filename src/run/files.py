@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -69,7 +70,7 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
             path.replace(keep)
         Path(name).replace(path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name, Path(name)):
             # a disk that is full does not say which file it has no room for, and a rename that fails names both
             error.filename = str(path)
             if error.filename2 is not None:
@@ -149,6 +150,14 @@ def remove_parts(folder: Path) -> None:
         for file in folder.glob(pattern):
             with contextlib.suppress(OSError):
                 file.unlink()
+
+
+def remove(path: Path) -> None:
+    """Remove whatever is there, a file, a folder with all that it holds, a link, a pipe; or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def set_aside(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """The run directory: who may use it, and what it holds at the end."""
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.run.files import write_atomically
 from src.run.result import Failure, Metric, Result, Status
+from src.tasks.finite import NonFiniteLossError
 from src.train import train
 from tests.tasks.runs import listing, small
 
@@ -140,6 +142,33 @@ def test_the_record_of_a_refused_job_does_not_stand_in_the_way_of_the_corrected_
     run.metrics_file.touch()
     with pytest.raises(ConfigError, match="seed: stored 1, given 2"):
         run.claim(config(seed=2))
+
+
+def test_a_run_that_has_lost_its_loss_makes_room_for_the_corrected_command(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config(seed=0))
+    for name in ("checkpoints/last.ckpt", "metrics.csv", "logged.csv"):
+        write_atomically(tmp_path / name, b"old")
+    Result(status="failed", error=Failure.of(NonFiniteLossError("nan"))).write(run.result_file)
+    assert run.look(config(seed=1)) == run.claim(config(seed=1)) == "fresh"
+    assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml"]
+    assert run.config().seed == 1
+
+
+@pytest.mark.parametrize("what", ["pipe", "file", "dangling link", "link to a folder"])
+def test_whatever_is_in_the_place_of_a_folder_is_removed(what: str, tmp_path: Path) -> None:
+    run, elsewhere = RunDir(tmp_path / "run"), tmp_path / "elsewhere" / "kept"
+    run.claim(config())
+    write_atomically(elsewhere, b"of somebody")
+    if what == "pipe":
+        os.mkfifo(run.checkpoints)
+    elif what == "file":
+        run.checkpoints.touch()
+    else:
+        run.checkpoints.symlink_to(elsewhere.parent if what == "link to a folder" else tmp_path / "nowhere")
+    assert run.claim(config()) == "fresh"
+    assert listing(run.path) == [".hydra/config.yaml", ".hydra/overrides.yaml"]
+    assert elsewhere.exists()
 
 
 def test_a_key_that_is_gone_is_a_difference(tmp_path: Path) -> None:
