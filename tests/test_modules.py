@@ -79,6 +79,10 @@ def own(tmp_path: Path, *overrides: str) -> DictConfig:
     return compose_train([*OWN, *QUIET, *overrides], run_dir=tmp_path)
 
 
+def ends(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def rows_of(run_dir: Path) -> list[dict[str, str]]:
     with (run_dir / "metrics.csv").open() as file:
         return list(csv.DictReader(file))
@@ -127,9 +131,10 @@ def test_a_run_that_is_killed_before_its_result_has_that_of_an_uninterrupted_one
     # validation at every second epoch only: a row in between has the value before
     more = ("+trainer.check_val_every_n_epoch=2", "callbacks.checkpoint.every_s=0")
     train(own(tmp_path / "whole", *more))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("src.fit.measure", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-        train(own(tmp_path / "parts", *more))
+    with monkeypatch.context() as patch:
+        patch.setattr("src.fit.measure", ends)
+        with pytest.raises(KeyboardInterrupt):
+            train(own(tmp_path / "parts", *more))
     train(own(tmp_path / "parts", *more))
     interrupted(own(tmp_path / "between", *more), epoch=2)
     train(own(tmp_path / "between", *more))

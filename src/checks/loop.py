@@ -155,7 +155,10 @@ def check_interval(trainer: Mapping[str, Any], n_batches: int) -> None:
             f"trainer.val_check_interval={every} is more than the {n_batches} training batches of an epoch; allowed: "
             f"at most {n_batches}, or with +trainer.check_val_every_n_epoch=null any number of batches across epochs"
         )
-    if every is not None and n_batches % (every if isinstance(every, int) else max(1, int(n_batches * every))):
+    # a duration ends when it ends
+    if isinstance(every, int | float) and n_batches % (
+        every if isinstance(every, int) else max(1, int(n_batches * every))
+    ):
         log.warning(
             "trainer.val_check_interval=%s measures in the middle of epochs, and the best weights are kept at their "
             "ends: a number that divides the %d batches of an epoch measures those",

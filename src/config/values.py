@@ -29,6 +29,8 @@ NumberOfTimes = Annotated[int, Range(low=0)]
 Rate = Annotated[float, Range(low=0, high=1e30, open_low=True)] | Made
 _Decay = Annotated[float, Range(low=0, high=1, open_high=True)]
 _Batches = NumberOfTimes | Share | None
+_Interval = Annotated[float, Range(low=0, high=1, open_low=True)]
+_Duration = Annotated[str, Text(r"\d+:\d\d:\d\d:\d\d", "a duration, DD:HH:MM:SS")]
 _Jobs = Annotated[int, Range(high=-1)] | Annotated[int, Range(low=1)]
 _Name = NotEmpty | None
 
@@ -119,6 +121,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "overfit_batches": NumberOfTimes | Share,
         "reload_dataloaders_every_n_epochs": NumberOfTimes,
         "strategy": NotEmpty | Made,
+        "val_check_interval": Count | _Interval | _Duration | None,
     },
     "lightning.pytorch.callbacks.early_stopping.EarlyStopping": _EARLY_STOPPING,
     "src.callbacks.early_stopping.EarlyStopping": _EARLY_STOPPING,

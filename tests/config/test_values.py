@@ -27,6 +27,11 @@ from tests.config.tree import Run, message
         ("run_dir=''", "got ''; allowed: a directory of its own"),
         ("run_dir=./", "got './'; allowed: a directory of its own"),
         ("seed=[0,1,2]", "allowed: a whole number from 0 to 4294967295; for a job each: -m seed=0,1,2"),
+        (
+            "+trainer.val_check_interval=0",
+            "got 0; allowed: null or a whole number of at least 1 or a number greater than",
+        ),
+        ("+trainer.val_check_interval=abc", "or a duration, DD:HH:MM:SS"),
         ("callbacks.checkpoint=5", "got 5; allowed: null or a mapping with a _target_"),
         ("callbacks.hints._target_=3", "got 3; allowed: the full dotted path of a class or function"),
         (
@@ -51,6 +56,11 @@ def test_a_wrong_value_is_told_with_what_is_allowed(line: str, said: str) -> Non
     "line",
     [
         *("+trainer.limit_val_batches=0", "+trainer.limit_val_batches=0.5", "trainer.devices=auto", "seed=0"),
+        *(
+            "+trainer.val_check_interval=0.5",
+            "+trainer.val_check_interval=3",
+            "+trainer.val_check_interval='00:01:00:00'",
+        ),
         *("task.log_every_n_epochs=null", "data.noise=0", "callbacks.checkpoint.mode=max", "model.name='a b'"),
     ],
 )

@@ -187,6 +187,14 @@ def test_a_directory_in_the_place_of_a_file_is_told_at_once(folder: Path) -> Non
     assert listing(folder) == ["first"]
 
 
+def test_a_directory_in_the_place_of_a_file_is_told_by_the_name_of_the_file(folder: Path) -> None:
+    (folder / "taken").mkdir()
+    with pytest.raises(IsADirectoryError) as told:
+        write_atomically(folder / "taken", b"2")
+    assert told.value.filename == str(folder / "taken")
+    assert listing(folder) == []
+
+
 def test_a_system_that_cannot_flush_a_directory_is_no_obstacle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Any, *_: Any) -> int:
         raise PermissionError(path)
