@@ -136,8 +136,8 @@ def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
     )
 
 
-def _of_kind(key: str, node: DictConfig, kind: type[T]) -> T:
-    made = _instantiate(key, node)
+def _of_kind(key: str, node: Any, kind: type[T], **more: Any) -> T:
+    made = _instantiate(key, node, **more)
     if not isinstance(made, kind):
         raise ConfigError(f"{key}._target_={node._target_} makes a {type(made).__name__}; allowed: a {kind.__name__}")
     return made
@@ -161,8 +161,7 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
 
 def build_data(cfg: DictConfig) -> InMemoryDataModule:
     """Make the data module; its parts are made when first asked for."""
-    datamodule: InMemoryDataModule = _instantiate("data", cfg.data)
-    return datamodule
+    return _of_kind("data", cfg.data, InMemoryDataModule)  # type: ignore[type-abstract]
 
 
 def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
@@ -170,14 +169,12 @@ def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
     sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
     open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
     seed_everything(cfg.seed)
-    net: nn.Module = _instantiate("model.net", cfg.model.net, **open_sizes)
-    return net
+    return _of_kind("model.net", cfg.model.net, nn.Module, **open_sizes)
 
 
 def build_loss(cfg: DictConfig) -> nn.Module:
     """Make the loss."""
-    loss: nn.Module = _instantiate("loss", cfg.loss)
-    return loss
+    return _of_kind("loss", cfg.loss, nn.Module)
 
 
 def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory | None]:
@@ -258,7 +255,8 @@ def _instantiate(key: str, node: DictConfig, **kwargs: Any) -> Any:
 def _instantiate_all(group: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
     """A group of any number of objects by their keys; one that is set to null is left out."""
     found = [(f"{group}.{key!s}", node) for key, node in nodes.items() if node is not None]
-    return {key: _instantiate(key, node, **watched_end(key, node, warns=True)) for key, node in found}
+    kind: type[Any] = Callback if group == "callbacks" else Logger
+    return {key: _of_kind(key, node, kind, **watched_end(key, node, warns=True)) for key, node in found}
 
 
 def watched_end(key: str, node: Mapping[str, Any], *, warns: bool = False) -> dict[str, str]:

@@ -186,6 +186,7 @@ def test_an_epoch_of_a_run_sees_every_training_row_once(table: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("data.file=/dev/zero", r"data\.file=/dev/zero cannot be read: it is no file but a directory or a device"),
         ("data.file=nowhere.csv", r"data\.file=nowhere\.csv cannot be read: No such file"),
         ("data.target=yy", r"data\.file=.*table\.csv has no column 'yy'; did you mean y\?"),
         ("data.features=[]", r"data\.features is empty"),

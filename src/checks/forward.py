@@ -34,7 +34,7 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
 
     Raises:
         ConfigError: If outputs have another shape than (n, o), which a loss would silently stretch, if the loss is not
-            one number, or if either changes what it is given.
+            one finite number, if nothing can be trained, or if either changes what it is given.
     """
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     n = len(part.x[:_SAMPLES])
@@ -51,6 +51,8 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
             if not training:
                 _check_shape(outputs, (n, task.spec.n_outputs), task)
                 _check_loss(loss, outputs, targets, task)
+            elif isinstance(outputs, Tensor) and not outputs.requires_grad:
+                _refuse_without_gradient(loss, task)
 
 
 def _outputs(net: nn.Module, x: Tensor, *, training: bool) -> Any:
@@ -90,6 +92,17 @@ def _column(task: Task) -> str:
     return {"binary": "logit, of which there is one", "multiclass": "class", "regression": "target"}[task.spec.task]
 
 
+def _refuse_without_gradient(loss: nn.Module, task: Task) -> None:
+    if any(weight.requires_grad for weight in loss.parameters()):
+        # it has something to train
+        return
+    name = type(task.net).__name__
+    why = "it has no weights" if not any(True for _ in task.net.parameters()) else "its weights are frozen"
+    if any(weight.requires_grad for weight in task.net.parameters()):
+        why = "forward leaves the gradient behind, as outputs.detach() and torch.no_grad() do"
+    raise ConfigError(f"model.net: nothing of {name} can be trained: {why}")
+
+
 def _check_loss(loss: nn.Module, outputs: Tensor, targets: Tensor, task: Task) -> None:
     outputs = outputs.detach()
     given = outputs.clone(), targets.clone()
@@ -105,8 +118,18 @@ def _check_loss(loss: nn.Module, outputs: Tensor, targets: Tensor, task: Task) -
         shown = f"the shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         reduction = f" (loss.reduction={loss.reduction})" if hasattr(loss, "reduction") else ""
         raise ConfigError(f"loss: {name} returns {shown}{reduction}; it must return one number, the mean over samples")
+    # what a network says of few samples may differ from what it says of a batch
+    if outputs.isfinite().all() and not value.isfinite().all():
+        raise ConfigError(
+            f"loss: {name} is {value.item():g} before the first step: outputs of {type(task.net).__name__} are "
+            f"{_range(outputs)}, targets are {_range(targets)}"
+        )
     if not _same(given[0], outputs) or not _same(given[1], targets):
         raise ConfigError(f"loss: {IN_PLACE}")
+
+
+def _range(values: Tensor) -> str:
+    return f"from {values.min().item():.4g} to {values.max().item():.4g}"
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

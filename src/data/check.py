@@ -30,6 +30,8 @@ _MULTIPLIER = -7046029254386353131
 
 def spec_problems(spec: DataSpec) -> list[str]:
     """What a spec says that cannot be, a line each."""
+    if not isinstance(spec, DataSpec):
+        return [f"spec is of type {type(spec).__name__}; it must be a DataSpec"]
     found = []
     if spec.task not in get_args(TaskName):
         found.append(f"spec.task is {spec.task!r}; allowed: {', '.join(get_args(TaskName))}")

@@ -120,7 +120,7 @@ def squashed(net: nn.Module, x: Tensor) -> str | None:
 
 def moved(first: list[Tensor], last: list[Tensor]) -> float:
     """Distance between two sets of weights, over the length of the first."""
-    pairs = [(a.to(b).double(), b.detach().double()) for a, b in zip(first, last, strict=True)]
+    pairs = [(a.to(b).double(), b.detach().double()) for a, b in zip(first, last, strict=False)]
     distance = sum(float((b - a).square().sum()) for a, b in pairs)
     length = sum(float(a.square().sum()) for a, _ in pairs)
     return float((distance / length) ** 0.5) if length else float("inf")

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset, random_split
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from src.config.allowed import Count, Positive, Share
+
 
 class DigitsImages(pl.LightningDataModule):
     """The 1,797 images of 8 x 8 pixels that ship with scikit-learn, in batches from a `DataLoader`.
@@ -64,7 +66,7 @@ class DigitsCNN(pl.LightningModule):
         lr: Learning rate of Adam.
     """
 
-    def __init__(self, *, channels: int, dropout: float, lr: float) -> None:  # noqa: ARG002 - read from hparams
+    def __init__(self, *, channels: Count, dropout: Share, lr: Positive) -> None:  # noqa: ARG002 - read from hparams
         super().__init__()
         self.save_hyperparameters()
         self.net = nn.Sequential(

@@ -39,6 +39,8 @@ class Table:
 
     def __init__(self, file: Path, *, columns: Sequence[str], chunk_rows: int) -> None:
         self.file, self.chunk_rows = file, chunk_rows
+        if file.exists() and not file.is_file():
+            raise ConfigError(f"data.file={file} cannot be read: it is no file but a directory or a device")
         try:
             with file.open(encoding="utf-8") as lines:
                 header = [name.strip() for name in lines.readline().split(",")]

@@ -19,7 +19,10 @@ class NonFiniteLossError(ToldError, RuntimeError):
             name: Which loss.
         """
         last = "never" if last_finite is None else "{1:.4g} at epoch {0}".format(*last_finite)
+        never = (
+            "" if last_finite else "; if the first weights give it already, look at what the network makes of the data"
+        )
         return cls(
             f"{name} is {loss} at epoch {epoch}; last finite value: {last}. Try a smaller optimizer.lr, or "
-            "task.gradient_clip_val=1"
+            f"task.gradient_clip_val=1{never}"
         )

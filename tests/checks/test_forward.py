@@ -53,6 +53,30 @@ class Pair(Net):
         return super().forward(x), x  # type: ignore[return-value]  # as somebody may write
 
 
+class Detached(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).detach()
+
+
+class Frozen(Net):
+    def __init__(self, *, in_features: int, out_features: int, **more: object) -> None:
+        super().__init__(in_features=in_features, out_features=out_features, **more)
+        self.requires_grad_(requires_grad=False)
+
+
+class First(nn.Module):
+    def __init__(self, **_: object) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :1]
+
+
+class Huge(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).sign() * 3e38
+
+
 class Scaling(Net):
     def forward(self, x: Tensor) -> Tensor:
         x *= 2
@@ -115,6 +139,11 @@ class Alters(BinaryClassification):
         (["Wide", "data=blobs"], r"returns the shape \(8, 8\).*\(8, 4\), a column for each class"),
         (["Summed"], r"returns the shape \(\)"),
         (["Pair"], r"Pair\.forward returns tuple; it must return a tensor of the shape \(8, 1\)"),
+        (["Detached"], r"^model\.net: nothing of Detached can be trained: forward leaves the gradient behind"),
+        (["Frozen"], r"^model\.net: nothing of Frozen can be trained: its weights are frozen"),
+        (["First"], r"^model\.net: nothing of First can be trained: it has no weights"),
+        (["Huge", "data=line"], r"^loss: L1Loss is inf before the first step: outputs of Huge are from .*e\+38 to"),
+        (["Net", "loss._target_=builtins.dict"], r"^loss\._target_=builtins\.dict makes a dict; allowed: a Module"),
         (["Scaling"], r"^model\.net: .*changes its input in place, such as x \*= 2: write x = x \* 2"),
         (["ScalingOnceItTrains"], r"^model\.net: .*changes its input in place"),
         (["OfArrays"], r"^model\.net: .*changes its input in place"),

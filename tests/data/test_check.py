@@ -219,6 +219,10 @@ def test_a_spec_that_cannot_be_is_refused(changes: dict[str, Any], said: str) ->
     assert problem.startswith(said)
 
 
+def test_a_spec_of_another_type_is_refused() -> None:
+    assert spec_problems(None) == ["spec is of type NoneType; it must be a DataSpec"]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("spec", [BINARY, CLASSES, NUMBERS, ONE])
 def test_a_spec_that_can_be_has_no_problem(spec: DataSpec) -> None:
     assert spec_problems(spec) == []
