@@ -44,7 +44,7 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         check_forward(task, built.datamodule.parts.train, trainer)
     if trainer.is_global_zero:
         log.info(describe_device(cfg.trainer.accelerator, trainer))
-    last = go_on_from(run, is_first=trainer.is_global_zero) if resume else None
+    last = go_on_from(run, is_first=trainer.is_global_zero, module=task) if resume else None
     if resume and last is None and trainer.is_global_zero:
         run.clear()
     with interruptible():

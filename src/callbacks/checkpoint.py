@@ -4,11 +4,14 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from src.config.allowed import NotEmpty, NotNegative, OneOf, checked
 from src.config.command import interrupts
@@ -16,7 +19,7 @@ from src.config.errors import ConfigError
 from src.config.metrics import mode_of
 from src.run.directory import RunDir
 from src.run.files import set_aside, write_atomically
-from src.tasks.base import is_at_row, is_measured
+from src.tasks.base import Task, is_at_row, is_measured
 from src.tasks.checkpoint import (
     TO_GO_ON,
     DamagedCheckpointError,
@@ -142,20 +145,24 @@ class BestAndLast(Checkpoint):
         self._score, self._best = state_dict["score"], state_dict["best"]
 
 
-def go_on_from(run: RunDir, *, is_first: bool) -> Path | None:
+def go_on_from(run: RunDir, *, is_first: bool, module: pl.LightningModule | None = None) -> Path | None:
     """The checkpoint that an interrupted run goes on from: the last whole one; None if there is none.
 
-    Damaged ones are named and set aside, and ``best.ckpt`` is written anew from the last one if it is damaged or gone.
+    Damaged ones and those of another network are named and set aside, and ``best.ckpt`` is written anew from the last
+    one if it is damaged or gone.
 
     Args:
         run: The run.
         is_first: Whether this process keeps the records; of several the others only look.
+        module: What is to be trained; None trusts that a checkpoint is one of it.
     """
     for path in (run.checkpoint("last"), run.previous):
         if not path.is_file():
             continue
         try:
             checkpoint = load_checkpoint(path, needs=TO_GO_ON)
+            if isinstance(module, Task):
+                _refuse_other_network(path, checkpoint["state_dict"], module)
         except DamagedCheckpointError as error:
             _set_aside(error, is_first=is_first)
             continue
@@ -169,6 +176,20 @@ def go_on_from(run: RunDir, *, is_first: bool) -> Path | None:
         return path
     log.warning("%s: no checkpoint is whole; training starts afresh", run.path)
     return None
+
+
+def _refuse_other_network(path: Path, weights: Mapping[str, Tensor], task: Task) -> None:
+    """Refuse weights of other names or sizes, as those of another run's checkpoint are."""
+    own = task.state_dict()
+    other = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
+    other += [
+        name
+        for name in own.keys() & weights.keys()
+        # one that is made with the first batch has no size yet
+        if not is_lazy(own[name]) and own[name].shape != weights[name].shape
+    ]
+    if other:
+        raise DamagedCheckpointError(path, f"it holds weights of another network, {min(other)} for one")
 
 
 def _set_aside(error: DamagedCheckpointError, *, is_first: bool) -> None:

@@ -12,8 +12,10 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from src.build import Built, build
-from src.callbacks.checkpoint import BestAndLast
+from src.callbacks.checkpoint import BestAndLast, go_on_from
 from src.config.errors import ConfigError
+from src.run.directory import RunDir
+from src.run.files import write_atomically
 from src.tasks.checkpoint import load_checkpoint
 from src.tasks.finite import NonFiniteLossError
 from tests.tasks.runs import fit, listing, small
@@ -218,3 +220,19 @@ def test_broken_checkpoint_is_refused_with_its_size_and_a_way_out(
     with pytest.raises(ConfigError, match=f"(?s){message}"):
         load_checkpoint(path)
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("changes", [["model.net.hidden=[3]"], ["model.net.hidden=[4,4]"]])
+def test_a_checkpoint_of_another_network_is_named_and_set_aside(
+    changes: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, other = RunDir(tmp_path / "run"), RunDir(tmp_path / "other")
+    built = build(small("model=mlp", "model.net.hidden=[4]", run_dir=run.path))
+    built.fit()
+    build(small("model=mlp", *changes, run_dir=other.path)).fit()
+    write_atomically(run.previous, run.checkpoint("last").read_bytes())
+    write_atomically(run.checkpoint("last"), other.checkpoint("last").read_bytes())
+    assert go_on_from(run, is_first=True, module=built.task) == run.previous
+    assert "last.ckpt is damaged (it holds weights of another network, net.layers." in caplog.text
+    assert "last.ckpt.set_aside" in {file.name for file in run.checkpoints.iterdir()}
+    assert go_on_from(run, is_first=True, module=built.task) == run.checkpoint("last")
