@@ -1,5 +1,6 @@
 """The pictures that a finished run leaves."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from src.pictures.subject import Subject, title_of
 from src.plots.style import save
 from src.run.directory import RunDir
 from src.tasks.base import Task
+
+log = logging.getLogger(__name__)
 
 
 class FinalPictures(Callback):
@@ -51,9 +54,24 @@ class FinalPictures(Callback):
 def write_pictures(
     subject: Subject, run: RunDir, names: Sequence[str], loggers: Sequence[Logger], *, step: int
 ) -> None:
-    """Draw the pictures of these names that fit, into ``plots/`` and for loggers of TensorBoard."""
-    for name, figure in draw_fitting(subject, names):
-        picture = save(figure, run.plots / f"{name}.png")
-        for logger in loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(name, picture, step, dataformats="HWC")
+    """Draw the pictures of these names that fit, into ``plots/`` and for loggers of TensorBoard.
+
+    One that cannot be drawn, of a network that says NaN for one, is told: the run itself is trained.
+    """
+    for name in names:
+        _write_picture(subject, run, name, loggers, step=step)
+
+
+def _write_picture(subject: Subject, run: RunDir, name: str, loggers: Sequence[Logger], *, step: int) -> None:
+    try:
+        for _, figure in draw_fitting(subject, [name]):
+            picture = save(figure, run.plots / f"{name}.png")
+            for logger in loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_image(name, picture, step, dataformats="HWC")
+    except OSError:
+        # a disk that is full has no room for the result either
+        raise
+    # whatever networks, figures and matplotlib raise
+    except Exception as error:
+        log.warning("the picture %s cannot be drawn: %s", name, error)

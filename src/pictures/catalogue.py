@@ -121,7 +121,10 @@ def _confusion(subject: Subject) -> Figure:
 def _curves(subject: Subject) -> Figure:
     assert subject.run is not None
     history = {name: np.array(column) for name, column in read_metrics(subject.run.metrics_file).items()}
-    return curves_figure(history, title=subject.title)
+    try:
+        return curves_figure(history, title=subject.title)
+    except ValueError as error:
+        raise ConfigError(f"{subject.run.metrics_file} holds no learning curves: {error}") from error
 
 
 def _is_plane(subject: Subject) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -120,6 +121,9 @@ def save(figure: Figure, path: Path) -> NDArray[np.uint8]:
     """
     if path.suffix != ".png":
         raise ValueError(f"a picture is saved as .png, got {path.name!r}")
+    for text in figure.findobj(Text):
+        # names are those of data and models, and no formulas
+        text.set_parse_math(False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there
     rgb = np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]

@@ -1,11 +1,13 @@
 """Which pictures a run leaves, and that drawing them changes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -16,6 +18,7 @@ from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule
 from src.data.spec import DataSpec
+from src.pictures.catalogue import PICTURES
 from src.tasks.base import Task
 from tests.data.test_sources import blobs, circles, line
 from tests.slow import slow
@@ -128,3 +131,19 @@ def test_half_precision_can_be_drawn(tmp_path: Path) -> None:
     built.trainer.fit(built.task, datamodule=built.datamodule)
     built.trainer.test(built.task, datamodule=built.datamodule, verbose=False)
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["predictions.png"]
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_and_the_others_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = circles(n_samples=60)
+    spec = replace(data.spec, class_names=("$\\frac{$", "inner"))
+    monkeypatch.setattr(type(data), "spec", spec)
+    monkeypatch.setitem(PICTURES, "probabilities", PICTURES["probabilities"]._replace(draw=fails))
+    drawn(data, tmp_path)
+    assert "the picture probabilities cannot be drawn: of nothing" in caplog.text
+    assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == ["boundary.png", "confusion.png"]
+
+
+def fails(_: object) -> Figure:
+    raise ValueError("of nothing")

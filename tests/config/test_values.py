@@ -47,7 +47,7 @@ from tests.config.tree import Run, message
 def test_a_wrong_value_is_told_with_what_is_allowed(line: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         compose_train([line])
-    key = line.lstrip("~").partition("=")[0]
+    key = line.lstrip("~+").partition("=")[0]
     assert str(error.value).startswith(f"{key} (command line: {line}): ")
     assert said in str(error.value)
 

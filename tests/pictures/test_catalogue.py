@@ -85,3 +85,10 @@ def test_unknown_names_are_refused_with_the_nearest_one() -> None:
 
 def test_every_picture_says_what_it_needs() -> None:
     assert all(needs(name) for name in (*PICTURES, "gif"))
+
+
+def test_curves_of_a_table_that_holds_none_name_its_file(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.metrics_file.touch()
+    with pytest.raises(ConfigError, match=r"metrics\.csv holds no learning curves"):
+        dict(draw_fitting(subject(circles(n_samples=50), run=run), ["curves"]))
