@@ -29,8 +29,8 @@ Node = NewType("Node", dict[str, Any])
 MetricName = Annotated[
     str, Text(r"(train|val|test)/[\w.-]+", "split/name with split train, val or test, such as val/loss")
 ]
-# the current folder is where the code lies
-Directory = Annotated[str, Text(r"(?s)(?!\s*(\./*)*\s*$).*", "a directory of its own, such as outputs/runs/mine")]
+# the current folder is where the code lies, and those above it hold what is of others
+Directory = Annotated[str, Text(r"(?s)(?![\s./]*$).*", "a directory of its own, such as outputs/runs/mine")]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from tests.config.tree import Run, message
         ("trainer.max_epochs=100000000000000000000", "allowed: null or a whole number from 1 to 10000000"),
         ("run_dir=''", "got ''; allowed: a directory of its own"),
         ("run_dir=./", "got './'; allowed: a directory of its own"),
+        ("run_dir=/", "got '/'; allowed: a directory of its own"),
+        ("run_dir=../..", "got '../..'; allowed: a directory of its own"),
         ("seed=[0,1,2]", "allowed: a whole number from 0 to 4294967295; for a job each: -m seed=0,1,2"),
         (
             "+trainer.val_check_interval=0",
