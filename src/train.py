@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 if not __package__:  # python src/train.py: `src` stands beside this folder, not in it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -39,6 +39,8 @@ from src.run.trial import PrunedError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConfig | None = None) -> float | None:
     """Train in ``cfg.run_dir``, or take up what an earlier call with the same configuration has left there.
@@ -66,7 +68,7 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
             with interrupts.meant(), without_scipy_signal():
                 from src.fit import fit  # and with it torch
             with interrupts.meant(), named(run.path):
-                fitted = fit(cfg, run, resume=claim == "resume", show=is_first and not is_job)
+                fitted = _without_exit(fit)(cfg, run, resume=claim == "resume", show=is_first and not is_job)
         except PrunedError as pruned:
             log.info("%s: %s", pruned, run.path)
             return recorder.pruned(pruned).value
@@ -88,6 +90,20 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     if is_first:
         print_end(result, run_dir=run.path, is_job=is_job)
     return result.value
+
+
+def _without_exit(function: Callable[..., T]) -> Callable[..., T]:
+    """Refuse that data, a network or a callback end a run as if all were well: it would leave no result."""
+
+    def checked(*args: Any, **kwargs: Any) -> T:
+        try:
+            return function(*args, **kwargs)
+        except SystemExit as ended:
+            if ended.code:
+                raise
+            raise ConfigError("data, model or callbacks of this run have called sys.exit(), before its end") from ended
+
+    return checked
 
 
 def _is_job(hydra_cfg: DictConfig) -> bool:

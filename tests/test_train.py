@@ -1,6 +1,7 @@
 """One run from configuration to run directory, and the lessons that the runs teach."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,15 @@ def test_a_failed_run_records_its_error_and_starts_afresh(tmp_path: Path, monkey
     assert RunDir(tmp_path).claim(cfg) == "fresh"
     train(cfg)
     assert result_of(tmp_path)["status"] == "completed"
+
+
+def test_a_part_that_exits_does_not_pass_for_a_run_that_has_ended_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.fit.build", lambda _: sys.exit())
+    with pytest.raises(ConfigError, match=r"have called sys\.exit\(\), before its end"):
+        train(compose_train([], run_dir=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_diverging_run_fails_with_the_epoch_and_a_hint(tmp_path: Path) -> None:
