@@ -88,6 +88,16 @@ def rows_of(run_dir: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_data_that_lie_in_memory_come_to_any_module_as_pairs_of_inputs_and_targets(tmp_path: Path) -> None:
+    given = [each for each in OWN if not each.startswith(("data.", "~data."))]
+    train(compose_train([*given, "data=line", "data.batch_size=16", *QUIET], run_dir=tmp_path))
+    result = RunDir(tmp_path).result()
+    assert result is not None
+    assert result.metrics["val_mse"] == pytest.approx(0, abs=0.2)
+    # 80 points in batches of 16
+    assert [row["step"] for row in rows_of(tmp_path)] == ["5", "10", "15", "20"]
+
+
 @pytest.mark.slow
 def test_digits_are_learnt_by_a_network_as_tutorials_have_it(tmp_path: Path) -> None:
     cfg = compose_train(["module=digits_cnn", *QUIET, "trainer.max_epochs=10"], run_dir=tmp_path)

@@ -21,6 +21,7 @@ from src.run.directory import RunDir
 from src.run.files import set_aside, write_atomically
 from src.tasks.base import Task, is_at_row, is_measured
 from src.tasks.checkpoint import (
+    CONFIGURATION,
     TO_GO_ON,
     DamagedCheckpointError,
     checkpoint_of,
@@ -121,7 +122,7 @@ class BestAndLast(Checkpoint):
         """Write what there is: the best weights so far, and all that the run needs to go on from here."""
         run = RunDir(Path(trainer.default_root_dir))
         # in every process: hooks for checkpoints may talk to each other
-        last = checkpoint_of(trainer)
+        last = {**checkpoint_of(trainer), CONFIGURATION: run.digest}
         if trainer.is_global_zero:
             if self._best is not None:
                 save_checkpoint(run.checkpoint("best"), self._best)
@@ -161,6 +162,9 @@ def go_on_from(run: RunDir, *, is_first: bool, module: pl.LightningModule | None
             continue
         try:
             checkpoint = load_checkpoint(path, needs=TO_GO_ON)
+            # earlier versions stored none
+            if checkpoint.get(CONFIGURATION) not in (None, run.digest):
+                raise DamagedCheckpointError(path, "it is that of a run of another configuration")
             if isinstance(module, Task):
                 _refuse_other_network(path, checkpoint["state_dict"], module)
         except DamagedCheckpointError as error:

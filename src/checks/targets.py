@@ -68,7 +68,7 @@ def check_targets(cfg: DictConfig, *, trusted: Sequence[str]) -> None:
         f"{target.key}: {why}" for target in targets(resolved) if (why := _wrong(target, trusted))
     ]
     if problems:
-        raise ConfigError("\n".join([f"the configuration of run={cfg.run_dir} is not used:", *problems]))
+        raise ConfigError("\n".join([f"{cfg.run_dir}/.hydra/config.yaml is not used:", *problems]))
 
 
 def _wrong(target: Target, trusted: Sequence[str]) -> str | None:

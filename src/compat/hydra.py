@@ -28,7 +28,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher as BasicLauncher
@@ -126,6 +126,13 @@ def is_group(name: str) -> bool:
 def apply_overrides(cfg: DictConfig, overrides: list[Override]) -> None:
     """Set values in a composed configuration, as they are set when it is composed."""
     ConfigLoaderImpl._apply_overrides_to_config(overrides, cfg)
+
+
+def hydra_part(config: DictConfig) -> DictConfig:
+    """Hydra's own node, whose references still lead to what stands beside it, as in `HydraConfig`."""
+    part = OmegaConf.masked_copy(config, "hydra")
+    part.hydra._set_parent(config)
+    return part
 
 
 def set_override_dirname(hydra_node: DictConfig, overrides: list[Override]) -> None:

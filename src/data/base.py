@@ -5,7 +5,7 @@ Axes: ``n`` samples, ``f`` features.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -126,6 +126,13 @@ class Batches:
             yield Batch(xs, ys, n_mine / n_used, n_mine * self.world_size / (stop - start))
 
 
+class Pairs(Batches):
+    """The same batches as plain pairs of inputs and targets, which any LightningModule takes."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return ((x, y) for x, y, *_ in super().__iter__())
+
+
 class InMemoryDataModule(pl.LightningDataModule, ABC):
     """Base of all data modules: a subclass tells its `spec` and makes its parts.
 
@@ -210,7 +217,7 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         world_size: int = 1,
     ) -> Batches:
         """A part cut as the training part is."""
-        return Batches(
+        return self._kind(
             part,
             batch_size=self.batch_size,
             seed=seed,
@@ -233,7 +240,13 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
     def _eval_batches(self, part: Part) -> Batches:
         """A part in order; every process gets its share, since metrics add up over processes."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return Batches(part, batch_size=self.EVAL_BATCH_SIZE, rank=rank, world_size=world_size)
+        return self._kind(part, batch_size=self.EVAL_BATCH_SIZE, rank=rank, world_size=world_size)
+
+    @property
+    def _kind(self) -> type[Batches]:
+        """What a task of this project is given, or any other module."""
+        is_other = self.trainer is not None and not hasattr(self.trainer.lightning_module, "trains_in_blocks")
+        return Pairs if is_other else Batches
 
     def _hands_over_blocks(self) -> bool:
         return self.trainer is not None and getattr(self.trainer.lightning_module, "trains_in_blocks", False)

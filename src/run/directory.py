@@ -5,6 +5,7 @@ No torch here, so that thousands of finished runs can be read in a moment.
 
 import contextlib
 import hashlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,9 @@ UNFINISHED = ".unfinished"
 """Folder of a sweep's directory: what its stacks of models go on from."""
 
 _INSTEAD = "remove the directory to train the run anew, or choose another one"
+
+# The line of a stored configuration that says where it lies, and those that it is folded into.
+_OWN_PLACE = re.compile(rb"^run_dir:.*\n(?: .*\n)*", re.MULTILINE)
 
 _OTHER_RESULT = "put back the file that belongs here, or remove it, and the same command finds the run's own result"
 
@@ -139,7 +143,7 @@ class RunDir:
         """
         result = Result.read(self.result_file)
         if result is not None and result.configuration is not None:
-            found = self._digest()
+            found = self.digest
             if found is not None and found != result.configuration:
                 why = f"it is the result of another configuration than that of {self.config_file}"
                 raise UnreadableError(self.result_file, why, _OTHER_RESULT)
@@ -147,12 +151,14 @@ class RunDir:
 
     def write_result(self, result: Result) -> None:
         """Write how the run has ended, in one step, with the digest of the configuration that it is the result of."""
-        replace(result, configuration=self._digest()).write(self.result_file)
+        replace(result, configuration=self.digest).write(self.result_file)
 
-    def _digest(self) -> str | None:
-        """SHA-256 of the stored configuration; None where there is none to be read."""
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the stored configuration, without its own place; None where there is none to be read."""
         try:
-            return hashlib.sha256(read_bytes(self.config_file, instead=_INSTEAD)).hexdigest()
+            content = read_bytes(self.config_file, instead=_INSTEAD)
+            return hashlib.sha256(_OWN_PLACE.sub(b"", content)).hexdigest()
         except (OSError, UnreadableError):
             return None
 
@@ -243,11 +249,11 @@ class RunDir:
             )
 
     def _was_refused(self) -> bool:
-        """Whether it holds the record of a job whose configuration was wrong, and nothing that it has trained."""
+        """Whether it holds the record of a failure before anything was trained, so that nothing would be lost."""
         if self.checkpoints.exists() or self.metrics_file.exists():
             return False
         result = self.result()
-        return result is not None and result.error is not None and result.error.type == ConfigError.__name__
+        return result is not None and result.status == "failed"
 
     def _has_lost(self) -> bool:
         """Whether its loss was no longer finite: whoever is told to give another rate gives it here."""

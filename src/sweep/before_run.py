@@ -6,6 +6,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from src.compat.hydra import hydra_part
 from src.config.command.entry import RefusedError
 from src.config.command.explain import Source
 from src.config.command.paths import in_quotes
@@ -94,7 +95,8 @@ def _check_hydra(config: DictConfig, *, is_sweep: bool) -> None:
 
 def _job(config: DictConfig) -> Job:
     cfg = config.copy()
+    hydra_cfg = hydra_part(config)
     with open_dict(cfg):
-        hydra_cfg = OmegaConf.create({"hydra": cfg.pop("hydra")})
+        del cfg["hydra"]
         set_run_dir(cfg, Path(hydra_cfg.hydra.run.dir))
     return Job(0, tuple(given_overrides(hydra_cfg.hydra)), cfg, hydra_cfg)

@@ -110,6 +110,10 @@ def weights_in(path: Path, checkpoint: State) -> str:
     return best_epoch(epoch) if path.stem == "best" else f"{path.name}, epoch {epoch}"
 
 
+CONFIGURATION = "configuration"
+"""Holds the digest of the configuration of the run that goes on from a checkpoint."""
+
+
 def save_checkpoint(path: Path, checkpoint: State, *, keep: Path | None = None) -> None:
     """Write a checkpoint in one step.
 

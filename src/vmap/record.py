@@ -34,7 +34,7 @@ from src.run.directory import RunDir
 from src.run.files import written_together
 from src.sweep.jobs import Job
 from src.tasks.base import task_state
-from src.tasks.checkpoint import LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
+from src.tasks.checkpoint import CONFIGURATION, LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
 from src.vmap.measure import measure_model
 from src.vmap.models import Model, ModelFactory
@@ -216,7 +216,8 @@ class ModelRecorder:
         if trained.best is not None:
             save_checkpoint(run.checkpoints / "best.ckpt", trained.best)
         save_checkpoint(
-            run.checkpoints / "last.ckpt", {**last, **task_state(rng_state=trained.rng_state, fitted=fitted)}
+            run.checkpoints / "last.ckpt",
+            {**last, **task_state(rng_state=trained.rng_state, fitted=fitted), CONFIGURATION: run.digest},
         )
 
     def _hints(self, trained: TrainedModel) -> list[Hint]:

@@ -236,3 +236,18 @@ def test_a_checkpoint_of_another_network_is_named_and_set_aside(
     assert "last.ckpt is damaged (it holds weights of another network, net.layers." in caplog.text
     assert "last.ckpt.set_aside" in {file.name for file in run.checkpoints.iterdir()}
     assert go_on_from(run, is_first=True, module=built.task) == run.checkpoint("last")
+
+
+def test_a_checkpoint_of_another_run_with_an_equal_network_is_set_aside_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = [RunDir(tmp_path / name) for name in ("run", "other")]
+    for seed, run in enumerate(runs):
+        cfg = small(f"seed={seed}", run_dir=run.path)
+        run.claim(cfg)
+        build(cfg).fit()
+    run, other = runs
+    write_atomically(run.previous, run.checkpoint("last").read_bytes())
+    write_atomically(run.checkpoint("last"), other.checkpoint("last").read_bytes())
+    assert go_on_from(run, is_first=True) == run.previous
+    assert "last.ckpt is damaged (it is that of a run of another configuration)" in caplog.text

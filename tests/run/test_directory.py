@@ -116,6 +116,7 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(status: str,
     if status == "resume":
         write_atomically(run.checkpoints / "last.ckpt", b"weights")
     elif status == "failed":
+        write_atomically(run.metrics_file, b"epoch\n")
         end(run, "failed")
     elif status == "completed":
         end(run, "completed")
@@ -137,10 +138,14 @@ def test_the_record_of_a_refused_job_does_not_stand_in_the_way_of_the_corrected_
     assert run.claim(config(seed=1)) == "fresh"
     assert run.config().seed == 1
     assert run.result() is None
+    # however it was told
+    Result(status="failed", error=Failure("UnsupportedInterpolationType", "nope", "")).write(run.result_file)
+    assert run.claim(config(seed=3)) == "fresh"
+    assert run.claim(config(seed=3)) == "fresh"
     # one that has trained is somebody's
     Result(status="failed", error=Failure.of(ConfigError("monitor"))).write(run.result_file)
     run.metrics_file.touch()
-    with pytest.raises(ConfigError, match="seed: stored 1, given 2"):
+    with pytest.raises(ConfigError, match="seed: stored 3, given 2"):
         run.claim(config(seed=2))
 
 
@@ -217,10 +222,11 @@ def test_a_directory_whose_result_is_damaged_is_refused_and_stays_as_it_is(tmp_p
 
 
 def test_a_whole_result_of_another_run_is_not_believed(tmp_path: Path) -> None:
-    one, other = RunDir(tmp_path / "one"), RunDir(tmp_path / "other")
-    for run, seed in ((one, 1), (other, 2)):
-        run.claim(config(seed=seed))
+    one, same, other = (RunDir(tmp_path / name) for name in ("one", "another place that is long" * 5, "other"))
+    for run, seed in ((one, 1), (same, 1), (other, 2)):
+        run.claim(config(seed=seed, run_dir=str(run.path)))
         run.write_result(Result(status="completed", seed=seed))
+    assert one.digest == same.digest
     foreign = other.result_file.read_bytes()
     one.result_file.write_bytes(foreign)
     why = f"{one.result_file} cannot be read: it is the result of another configuration than that of {one.config_file}"

@@ -40,6 +40,12 @@ def test_what_can_run_passes(tmp_path: Path) -> None:
     assert "hydra" in config
 
 
+def test_a_run_directory_may_be_named_after_values_of_the_run(tmp_path: Path) -> None:
+    cfg = single(f"hydra.run.dir='{tmp_path}/${{model.name}}_${{seed}}'")
+    BeforeRun().on_run_start(cfg)
+    assert cfg.hydra.run.dir == f"{tmp_path}/circle_v2_42"
+
+
 def test_a_dry_run_checks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = single("model=blob", f"hydra.run.dir={tmp_path}/run", "sweep.dry_run=true")
     with pytest.raises(SystemExit) as end:
