@@ -84,7 +84,8 @@ class Result:
         git: Commit of this code and whether files differed from it; None outside a checkout.
         error: What a failed run has raised.
         epoch: The last epoch of a pruned run.
-        configuration: SHA-256 of the ``.hydra/config.yaml`` that it is the result of, without ``run_dir``; None where there was none.
+        configuration: SHA-256 of the ``.hydra/config.yaml`` that it is the result of, without ``run_dir``; None where
+            there was none.
     """
 
     status: Status
