@@ -130,7 +130,7 @@ class Pairs(Batches):
     """The same batches as plain pairs of inputs and targets, which any LightningModule takes."""
 
     def __iter__(self) -> Iterator[Any]:
-        return ((x, y) for x, y, *_ in super().__iter__())
+        return (Part(x, y) for x, y, *_ in super().__iter__())
 
 
 class InMemoryDataModule(pl.LightningDataModule, ABC):
