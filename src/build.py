@@ -26,6 +26,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.first import ComesFirst
 from src.callbacks.module_rows import ModuleRows
 from src.checks.device import check_accelerator, check_precision
@@ -66,6 +67,8 @@ class Built:
         self.trainer.callbacks.insert(0, ComesFirst())  # type: ignore[attr-defined] # Lightning leaves it untyped
         if not isinstance(self.task, Task):
             self.trainer.callbacks.append(ModuleRows())  # type: ignore[attr-defined]
+        # what last.ckpt keeps of the others is what they know at the end of the epoch, and no row comes after it
+        self.trainer.callbacks.sort(key=lambda each: isinstance(each, BestAndLast))  # type: ignore[attr-defined]
         with heeded, quiet_lightning():
             try:
                 self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)

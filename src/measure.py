@@ -1,12 +1,15 @@
 """Validation and test of a network, for `src.train` and `src.eval` alike."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.core.hooks import DataHooks
 from omegaconf import DictConfig
 from torch import Tensor
@@ -17,6 +20,7 @@ from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
 from src.pictures.subject import Subject, title_of
 from src.run.directory import RunDir
+from src.tasks.base import Task
 from src.tasks.checkpoint import LAST_EPOCH, load_checkpoint, weights_in
 
 log = logging.getLogger(__name__)
@@ -47,20 +51,44 @@ def measure(built: Built, *, checkpoint: Path | None = None) -> Evaluation:
     Raises:
         ConfigError: If the checkpoint cannot be read or belongs to another network.
     """
-    weights = LAST_EPOCH if checkpoint is None else load_weights(built.task, checkpoint)
+    weights, path = LAST_EPOCH, None
+    if checkpoint is not None and isinstance(built.task, Task):
+        weights = load_weights(built.task, checkpoint)
+    elif checkpoint is not None:
+        # Lightning loads them: a module of one's own may make its layers in `setup`, and keep more than weights
+        weights, path = weights_in(checkpoint, load_checkpoint(checkpoint)), checkpoint
     # for the titles of pictures
     built.task.which_weights = weights
     metrics: dict[str, float] = {}
+    # an average of weights puts itself, as training has ended with it, in the place of those that are measured
+    callbacks: list[Callback] = built.trainer.callbacks  # type: ignore[attr-defined]  # Lightning leaves it untyped
+    callbacks[:] = [callback for callback in callbacks if not isinstance(callback, WeightAveraging)]
     with quiet_lightning():
         for run, stage in ((built.trainer.validate, "validation"), (built.trainer.test, "test")):
             if missing := _missing(built, "val" if stage == "validation" else stage, f"{stage}_step"):
                 log.info("no %s: %s", stage, missing)
                 continue
-            run(built.task, datamodule=built.datamodule, verbose=False, weights_only=True)
+            with _fitting(path):
+                run(built.task, datamodule=built.datamodule, ckpt_path=path, verbose=False, weights_only=True)
             metrics.update(scalars(built.trainer.callback_metrics))
     confusion = getattr(built.task, "confusion", {}).get("test")
     per_class = [] if confusion is None else class_report(confusion, built.task.spec.class_names)
     return Evaluation(metrics, per_class, weights)
+
+
+@contextmanager
+def _fitting(path: Path | None) -> Iterator[None]:
+    """Say which checkpoint it is that belongs to another module.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if path is None or not str(error).startswith("Error(s) in loading state_dict"):
+            raise
+        raise ConfigError(f"{path} belongs to another network than module describes: {error}") from error
 
 
 def _missing(built: Built, part: str, step: str) -> str | None:

@@ -1,6 +1,5 @@
 """The best and the last weights of a run, on disk."""
 
-import copy
 import logging
 import math
 import time
@@ -25,6 +24,8 @@ from src.tasks.checkpoint import (
     TO_GO_ON,
     DamagedCheckpointError,
     checkpoint_of,
+    copied,
+    hyper_parameters,
     load_checkpoint,
     run_checkpoint,
     save_checkpoint,
@@ -97,16 +98,21 @@ class BestAndLast(Checkpoint):
         score = self._sign * trainer.callback_metrics[self.monitor].item()
         if score < self._score:
             self._score = score
-            self._best = run_checkpoint(
+            best = run_checkpoint(
                 epoch=trainer.current_epoch,
                 n_steps=trainer.global_step,
-                weights={name: tensor.clone() for name, tensor in pl_module.state_dict().items()},
-                optimizers=[copy.deepcopy(optimizer.state_dict()) for optimizer in trainer.optimizers],
+                weights=pl_module.state_dict(),
+                optimizers=[optimizer.state_dict() for optimizer in trainer.optimizers],
             )
             # averages of weights, for one, put themselves in the place of those that are trained
             for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning leaves it untyped
                 if not isinstance(callback, Checkpoint):
-                    callback.on_save_checkpoint(trainer, pl_module, self._best)
+                    callback.on_save_checkpoint(trainer, pl_module, best)
+            if not isinstance(pl_module, Task):
+                best.update(hyper_parameters(pl_module))
+                pl_module.on_save_checkpoint(best)
+            # last of all, since whatever is put in there goes on to be trained
+            self._best = copied(best)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write both files."""

@@ -38,7 +38,9 @@ class ModuleRows(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Keep what the epoch has logged."""
         self._look(trainer)
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **self.logged}
+        # a module that logs one of these two means another axis of its loggers, not of the run
+        axis = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row = {**axis, **self.logged, **axis}
         for logger in trainer.loggers:
             if isinstance(logger, KeepsRows):
                 logger.log_row(row)

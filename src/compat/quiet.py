@@ -17,6 +17,13 @@ _NEEDLESS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     # `SequentialLR` of PyTorch 2.6 calls its parts by an argument that PyTorch warns of
     r"The epoch parameter in `scheduler\.step\(\)` was not necessary",
+    # `OnExceptionCheckpoint` has Lightning look for a checkpoint to go on from; runs say themselves which one it is
+    r"`\.fit\(ckpt_path=None\)` was called without a model",
+    r"\.fit\(ckpt_path=\"last\"\) is set, but there is no last checkpoint available",
+    # what is measured has no use for the callbacks of training
+    "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint need to be provided",
+    # a run that goes on has left them there
+    "Checkpoint directory .* exists and is not empty",
     # a network of one's own in a stack: `torch.func.vmap` does an operation model by model
     "There is a performance drop because we have not yet implemented the batching rule",
 )

@@ -1,5 +1,6 @@
 """What a checkpoint of a run holds, and its file: written whole, read without running code that it may hold."""
 
+import copy
 import io
 import pickle
 import re
@@ -82,13 +83,45 @@ def checkpoint_of(trainer: pl.Trainer) -> dict[str, Any]:
     if precision := trainer.precision_plugin.state_dict():
         # such as the scale of half precision; where Lightning looks for it
         checkpoint[type(trainer.precision_plugin).__qualname__] = precision
-    datamodule = getattr(trainer, "datamodule", None)
-    if datamodule is not None and (state := datamodule.state_dict()):
-        checkpoint[type(datamodule).__qualname__] = state
+    for part in (module, datamodule):
+        checkpoint.update(hyper_parameters(part))
     for callback in callbacks:
         callback.on_save_checkpoint(trainer, module, checkpoint)
     module.on_save_checkpoint(checkpoint)
     return checkpoint
+
+
+def hyper_parameters(part: Any) -> dict[str, Any]:
+    """What a module or data module has saved by ``save_hyperparameters``, as ``load_from_checkpoint`` looks for it.
+
+    Only what is loaded without running code: networks and other objects are left out.
+    """
+    found = getattr(part, "hparams", None)
+    if not found:
+        return {}
+    kept = {str(name): value for name, value in found.items() if _is_plain(value)}
+    name = getattr(part, "_hparams_name", None)
+    named = {part.CHECKPOINT_HYPER_PARAMS_NAME: name} if name else {}
+    return {**named, part.CHECKPOINT_HYPER_PARAMS_KEY: kept}
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(_is_plain(each) for each in value)
+    if type(value) is dict:
+        return all(_is_plain(each) for pair in value.items() for each in pair)
+    return value is None or type(value) in (bool, int, float, str, Tensor)
+
+
+def copied(checkpoint: State) -> dict[str, Any]:
+    """A checkpoint that training no longer changes."""
+    weights = {
+        # many times faster than a deep copy, which knows more than tensors
+        name: tensor.clone() if type(tensor) is Tensor else copy.deepcopy(tensor)
+        for name, tensor in checkpoint["state_dict"].items()
+    }
+    rest = {name: value for name, value in checkpoint.items() if name != "state_dict"}
+    return {**copy.deepcopy(rest), "state_dict": weights}
 
 
 def loops_of(trainer: pl.Trainer) -> dict[str, Any]:
