@@ -10,6 +10,7 @@ Nothing else that is made here, nor the data or the order of batches, takes anyt
 
 import logging
 import random
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from hydra.utils import get_class
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelSummary, ProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -42,6 +43,7 @@ from src.config.signature import typed_parameters
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
 from src.tasks.base import OptimizerFactory, SchedulerFactory, Task
+from src.tasks.rows import KeepsRows
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +101,8 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     check_metric(cfg, task.metric_names())
     if not evaluate_only:
         check_monitors(cfg, task)
-    loggers, callbacks = (
-        {} if evaluate_only else _instantiate_all(group, cfg[group]) for group in ("logger", "callbacks")
-    )
+    loggers = [] if evaluate_only else _loggers(cfg)
+    callbacks = {} if evaluate_only else _instantiate_all("callbacks", cfg.callbacks)
     if isinstance(task, Task) and not evaluate_only and (reason := choose_loop(cfg, task, datamodule, callbacks)):
         log.info("training in steps, as Lightning documents them, for %s", reason)
     flags = {**_limit(cfg, datamodule), **(_ALONE if evaluate_only else {})}
@@ -110,8 +111,8 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
         flags["log_every_n_steps"] = 1
     elif isinstance(task, Task) and not evaluate_only:
         check_interval(cfg.trainer, _n_batches(cfg, datamodule, flags))
-    trainer = build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags)
-    return Built(datamodule, task, trainer, list(loggers.values()))
+    trainer = build_trainer(cfg, list(callbacks.values()), loggers, **flags)
+    return Built(datamodule, task, trainer, loggers)
 
 
 def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
@@ -124,7 +125,7 @@ def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
     module = _of_kind("module", cfg.module, pl.LightningModule)
     if cfg.compile:
         module.compile()
-    loggers = {} if evaluate_only else _instantiate_all("logger", cfg.logger)
+    loggers = [] if evaluate_only else _loggers(cfg)
     nodes = {} if evaluate_only else {name: node for name, node in cfg.callbacks.items() if node is not None}
     left_out = [name for name, node in nodes.items() if getattr(get_class(node._target_), "needs_task", False)]
     for name in left_out:
@@ -134,8 +135,8 @@ def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
     return Built(
         datamodule,
         module,
-        build_trainer(cfg, list(callbacks.values()), list(loggers.values()), **flags),
-        list(loggers.values()),
+        build_trainer(cfg, list(callbacks.values()), loggers, **flags),
+        loggers,
     )
 
 
@@ -207,6 +208,7 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
         **changes: Arguments of the trainer that differ from ``cfg.trainer``.
     """
     check_accelerator(cfg.trainer.accelerator)
+    _set_apart(callbacks, Path(cfg.run_dir))
     with quiet_lightning():
         trainer: pl.Trainer = _instantiate(
             "trainer",
@@ -221,6 +223,21 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logg
         )
     check_precision(trainer.strategy.root_device, cfg.trainer.precision)
     return trainer
+
+
+def _set_apart(callbacks: Iterable[Callback], run_dir: Path) -> None:
+    """Give a `ModelCheckpoint` a folder of its own where its files would have the names of the run's."""
+    own = (run_dir / "checkpoints").resolve()
+    for callback in callbacks:
+        if not isinstance(callback, ModelCheckpoint):
+            continue
+        names = {callback.filename, callback.CHECKPOINT_NAME_LAST if callback.save_last else None}
+        is_beside = callback.dirpath is None or Path(callback.dirpath).resolve() == own
+        if is_beside and names & {"best", "last", "last.previous"}:
+            callback.dirpath = str(own / "ModelCheckpoint")
+            log.info(
+                "ModelCheckpoint writes to %s, since best.ckpt and last.ckpt above it are the run's", callback.dirpath
+            )
 
 
 def _limit(cfg: DictConfig, datamodule: InMemoryDataModule) -> dict[str, int]:
@@ -262,6 +279,11 @@ def _instantiate_all(group: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _of_kind(key, node, kind, **watched_end(key, node, warns=True)) for key, node in found}
 
 
+def _loggers(cfg: DictConfig) -> list[Logger]:
+    """What records: `self.logger` of a module is the first one, whose `experiment` code from tutorials draws into."""
+    return sorted(_instantiate_all("logger", cfg.logger).values(), key=lambda each: isinstance(each, KeepsRows))
+
+
 def watched_end(key: str, node: Mapping[str, Any], *, warns: bool = False) -> dict[str, str]:
     """The argument ``mode`` of a callback that monitors a metric; nothing for any other.
 
@@ -292,6 +314,9 @@ def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
         cause = error.__cause__ if type(error).__name__ == "InstantiationException" and error.__cause__ else error
         if isinstance(cause, ConfigError):
             raise cause from error
+        if broken := _broken_import(cause):
+            target = OmegaConf.select(node, "_target_")
+            raise ConfigError(f"{key}._target_={target} fails where it is imported: {broken}") from error
         about_values = isinstance(cause, (ValueError, TypeError, MisconfigurationException, ImportError, MemoryError))
         if not (about_values or "can't allocate memory" in str(cause)):  # torch's word for MemoryError
             raise
@@ -300,3 +325,14 @@ def _try(key: str, node: DictConfig, make: Callable[[], Any]) -> Any:
             given = {str(k): v for k, v in node.items() if not str(k).startswith("_") and not OmegaConf.is_config(v)}
             message = f"{key}: {message} (given: {', '.join(f'{key}.{k}={v}' for k, v in given.items())})"
         raise ConfigError(message) from error
+
+
+def _broken_import(error: BaseException) -> str | None:
+    """What went wrong, and where, while Hydra imported a module of one's own; None if that is not what happened."""
+    if not (isinstance(error, ImportError) and error.__cause__ is not None and str(error).startswith("Error loading")):
+        return None
+    cause = error.__cause__
+    # the last line that is the importing file's own, not the import system's
+    frames = [each for each in traceback.extract_tb(cause.__traceback__) if not each.filename.startswith("<frozen")]
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(cause).__name__}: {cause}{where}"

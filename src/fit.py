@@ -50,6 +50,8 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
     with interruptible():
         built.fit(checkpoint=last)
         _end(trainer, task)
+        if trainer.limit_train_batches == 0 and trainer.is_global_zero:
+            log.warning("trainer.limit_train_batches=0: nothing was trained, so metrics.csv gets no row")
         # the last weights are those that it has
         measured = measure(built, checkpoint=run.checkpoint("best") if run.tested(cfg) == "best" else None)
     metrics = {**getattr(task, "fitted", {}), **measured.metrics}

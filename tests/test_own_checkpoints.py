@@ -8,7 +8,9 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from src.build import build
 from src.config.compose import compose_train
+from src.config.errors import ConfigError
 from src.eval import evaluate
 from src.run.directory import RunDir
 from src.tasks.checkpoint import hyper_parameters, load_checkpoint
@@ -79,6 +81,7 @@ def again(run_dir: Path, checkpoint: str = "best") -> dict[str, float]:
     return evaluate(OmegaConf.create(given)).metrics
 
 
+BARE = ("trainer=cpu", "logger=csv", "callbacks=none", "trainer.max_epochs=2")
 FIRST = ("callbacks.checkpoint.monitor=val_age", "callbacks.checkpoint.mode=min")
 
 
@@ -151,3 +154,38 @@ def test_an_interrupted_run_leaves_the_files_that_a_whole_one_leaves(tmp_path: P
         found.append(sorted(path.name for path in (tmp_path / name / "checkpoints").iterdir()))
     assert found[0] == found[1]
     assert torch.is_tensor(load_checkpoint(tmp_path / "whole/checkpoints" / found[0][0])["state_dict"]["layer.weight"])
+
+
+def test_files_of_the_names_of_the_runs_own_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    lowest = "monitor: val_mse, filename: best, save_last: true"
+    node = f"+callbacks.mine={{_target_: lightning.pytorch.callbacks.ModelCheckpoint, {lowest}}}"
+    train(own(tmp_path, node, *FIRST, *module(Grows)))
+    checkpoints = tmp_path / "checkpoints"
+    assert {str(path.relative_to(checkpoints)) for path in checkpoints.rglob("*.ckpt")} == {
+        *("best.ckpt", "last.ckpt", "ModelCheckpoint/best.ckpt", "ModelCheckpoint/last.ckpt")
+    }
+    best = min(rows_of(tmp_path), key=lambda row: float(row["val_mse"]))
+    for name, row in (("best", rows_of(tmp_path)[0]), ("ModelCheckpoint/best", best)):
+        weight = load_checkpoint(checkpoints / f"{name}.ckpt")["state_dict"]["layer.weight"]
+        assert weight.sum().item() == pytest.approx(float(row["val_weight"]))
+
+
+def test_the_logger_of_a_module_draws(tmp_path: Path) -> None:
+    built = build(own(tmp_path, "logger=default"))
+    first, second = (getattr(logger, "experiment", None) for logger in built.trainer.loggers)
+    assert hasattr(first, "add_image")
+    assert second is not None
+
+
+def test_a_module_whose_file_fails_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_done.py").write_text("class Net: ...\n\n1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    expected = r"module\._target_=half_done\.Net fails .*: ZeroDivisionError: .*half_done\.py, line 3"
+    with pytest.raises(ConfigError, match=expected):
+        train(own(tmp_path, "module._target_=half_done.Net", "~module.lr"))
+
+
+def test_nothing_to_train_on_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING"):
+        train(compose_train([*BARE, "+trainer.limit_train_batches=0"], run_dir=tmp_path))
+    assert "trainer.limit_train_batches=0: nothing was trained" in caplog.text

@@ -38,6 +38,11 @@ class MetricsCSV(Logger):
         """No directory of its own below ``save_dir``."""
         return ""
 
+    @property
+    def experiment(self) -> "MetricsCSV":
+        """What writes the files; code that draws asks every logger for it."""
+        return self
+
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Leave hyper-parameters to the configuration file that stands beside the table."""

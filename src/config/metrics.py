@@ -12,12 +12,19 @@ Mode = Literal["min", "max"]
 
 # Names that the tasks in src/tasks give, and relatives; every other metric is better the higher it is.
 LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "parameters", "duration"})
-SHARES = frozenset({"accuracy", "precision", "recall", "f1"})
+SHARES = frozenset({"accuracy", "acc", "precision", "recall", "f1"})
 HIGHER_IS_BETTER = SHARES | {"r2"}
+
+
+# What Lightning makes of a name where there are several loaders.
+_ONE_OF_MANY = re.compile(r"(.+)/(dataloader_idx_\d+)")
 
 
 def split_of(metric: str) -> tuple[str, str]:
     """Split and name of a metric: of ``val/loss`` as of ``val_loss``; no split of a name without one."""
+    if several := re.fullmatch(_ONE_OF_MANY, metric):
+        split, name = split_of(several[1])
+        return split, f"{name}/{several[2]}"
     found = re.fullmatch(r"(train|val|test)_(.+)", metric)
     if "/" not in metric and found:
         return found[1], found[2]
@@ -27,7 +34,8 @@ def split_of(metric: str) -> tuple[str, str]:
 
 def words_of(metric: str) -> set[str]:
     """Words of a metric's name, without its split."""
-    return set(re.split(r"\W|_", metric.rpartition("/")[2].lower()))
+    several = re.fullmatch(_ONE_OF_MANY, metric)
+    return set(re.split(r"\W|_", (several[1] if several else metric).rpartition("/")[2].lower()))
 
 
 def better(metric: str) -> Mode | None:

@@ -105,13 +105,24 @@ def typed_parameters(target: str) -> Mapping[str, Parameter]:
     positional = [*arguments.posonlyargs, *arguments.args]
     without = len(positional) - len(arguments.defaults)
     found = {
-        argument.arg: Parameter(module, argument.annotation, i < without)
+        argument.arg: Parameter(
+            module,
+            argument.annotation if i < without else _with_default(argument.annotation, arguments.defaults[i - without]),
+            i < without,
+        )
         for i, argument in enumerate(positional)
         if argument not in arguments.posonlyargs and not (is_class and i == 0)
     }
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        found[argument.arg] = Parameter(module, argument.annotation, default is None)
+        found[argument.arg] = Parameter(module, _with_default(argument.annotation, default), default is None)
     return found
+
+
+def _with_default(annotation: ast.expr | None, default: ast.expr | None) -> ast.expr | None:
+    """An annotation that allows its default: ``x: nn.Module = None`` takes None, whatever it says."""
+    if annotation is None or not (isinstance(default, ast.Constant) and default.value is None):
+        return annotation
+    return ast.BinOp(annotation, ast.BitOr(), default)
 
 
 @cache
@@ -186,7 +197,11 @@ def _read(file: Path, name: str) -> _Module:
     if file.suffix != ".py":
         raise _UnreadableError(name)
     source = file.read_text(encoding="utf-8") if file.is_file() else ""
-    for statement in _statements(ast.parse(source)):
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ConfigError(f"{file}, line {error.lineno}: {error.msg}, so that Python cannot read {name}") from error
+    for statement in _statements(tree):
         if isinstance(statement, _Definition):
             module.definitions[statement.name] = statement
         elif isinstance(statement, ast.ImportFrom):

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from src.config.folders import with_search_path
+from src.config.metrics import number
 from src.run.files import write_atomically
 from src.search.pictures import write_page
 from src.search.study import SearchStudy
@@ -44,7 +46,7 @@ def _table(study: SearchStudy, best: list[FrozenTrial]) -> Table:
     title = "best trial" if len(objectives) == 1 else "Pareto front: no trial is better in all"
     table = Table("trial", *objectives, *study.space.searched, title=title)
     for trial in best:
-        values = [f"{value:.4g}" for value in trial.values]
+        values = [number(value) for value in trial.values]
         params = [_short(trial.params[key]) for key in study.space.searched]
         table.add_row(str(trial.number), *values, *map(Text, params))
     return table
@@ -56,7 +58,8 @@ def _short(value: Any) -> str:
 
 def command(study: SearchStudy, trial: FrozenTrial) -> str:
     """The command that trains a trial's network on its own; a file may ask for a sweep, so the mode is said."""
-    return shlex.join(["python", "-m", "src.train", *study.space.overrides(trial.params), "hydra.mode=RUN"])
+    overrides = study.space.overrides(trial.params)
+    return shlex.join(["python", "-m", "src.train", *with_search_path(overrides), "hydra.mode=RUN"])
 
 
 def _write(study: SearchStudy, best: list[FrozenTrial]) -> None:

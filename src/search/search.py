@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from src.compat.hydra import error_of
+from src.config import metrics
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.launch.job import JobDiedError
@@ -209,7 +210,10 @@ def _log(study: SearchStudy, number: int) -> None:
     """A line per trial."""
     trial: FrozenTrial = next(each for each in study.optuna.get_trials(deepcopy=False) if each.number == number)
     if trial.state == TrialState.COMPLETE:
-        values = (f"{name} {value:.4g}" for name, value in zip(study.options.objectives, trial.values, strict=True))
+        values = (
+            f"{name} {metrics.number(value)}"
+            for name, value in zip(study.options.objectives, trial.values, strict=True)
+        )
         text = ", ".join(values)
     elif trial.state == TrialState.PRUNED:
         text = f"pruned at epoch {trial.last_step}"

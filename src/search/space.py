@@ -20,7 +20,7 @@ from optuna.trial import Trial
 
 from src.config.command.explain import parse
 from src.config.errors import ConfigError
-from src.sweep.jobs import in_order
+from src.sweep.jobs import in_order, points
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,13 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
 
 
 def _range(sweep: RangeSweep) -> BaseDistribution:
-    points = list(sweep.range())
-    if not points:
+    values = points(sweep)
+    if not values:
         raise ValueError("the range is empty")
     log, step = "log" in sweep.tags, abs(sweep.step)
-    if all(isinstance(point, int) for point in points):
-        return IntDistribution(int(min(points)), int(max(points)), log=log, step=int(step))
-    # in decimals, as it was typed: 3 * 0.3 is less than 0.9 in binary, and Optuna would leave out the last value
-    first = Decimal(str(sweep.start))
-    low, high = sorted((first, first + (len(points) - 1) * Decimal(str(sweep.step))))
-    return FloatDistribution(float(low), float(high), log=log, step=float(step))
+    if all(isinstance(value, int) for value in values):
+        return IntDistribution(int(min(values)), int(max(values)), log=log, step=int(step))
+    return FloatDistribution(float(min(values)), float(max(values)), log=log, step=float(step))
 
 
 def _interval(sweep: IntervalSweep) -> BaseDistribution:

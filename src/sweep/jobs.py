@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,20 +128,31 @@ def in_order(override: Override, drawn_from: str | None = None) -> Override:
     """An override whose values have one order whenever they are asked for.
 
     Args:
-        override: Any; one without `shuffle` is returned as it is.
+        override: Any; one without `shuffle` is returned as it is, but for a range, whose values are in decimals then.
         drawn_from: Decides the order; None for the order in which they were given.
     """
     swept: Any = override.value()
-    if not getattr(swept, "shuffle", False):
+    is_drawn, is_range = getattr(swept, "shuffle", False), isinstance(swept, RangeSweep)
+    if not is_drawn and not (is_range and drawn_from is not None):
         return override
-    values = list(swept.range() if isinstance(swept, RangeSweep) else swept.list)
+    values = points(swept) if is_range else list(swept.list)
     if drawn_from is not None:
-        random.Random(drawn_from).shuffle(values)
+        if is_drawn:
+            random.Random(drawn_from).shuffle(values)
     elif isinstance(swept, RangeSweep):
         # a range is more than its values
         return replace(override, _value=replace(swept, shuffle=False))
     plain = ChoiceSweep(tags=swept.tags, list=values)
     return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=plain)
+
+
+def points(sweep: RangeSweep) -> list[Any]:
+    """Values of a range, as many as Hydra has of it, in decimals as typed: 3 * 0.1 is more than 0.3 in binary."""
+    values = list(sweep.range())
+    if all(isinstance(value, int) for value in values):
+        return values
+    first, step = Decimal(str(sweep.start)), Decimal(str(sweep.step))
+    return [float(first + i * step) for i in range(len(values))]
 
 
 def _parsed(config: DictConfig) -> list[Override]:

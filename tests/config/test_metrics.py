@@ -7,7 +7,7 @@ import pytest
 
 from src.config.errors import ConfigError
 from src.config.keys import differences
-from src.config.metrics import better, mode_of, number, share
+from src.config.metrics import better, mode_of, number, share, split_of
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,10 @@ def test_a_share_is_all_or_nothing_only_where_it_says_so(value: float, expected:
 
 def test_a_share_of_one_has_more_decimals_near_one() -> None:
     assert [share(value, decimals=3, of=1) for value in (0.5, 0.9996, 1.0)] == ["0.500", "0.9996", "1.000"]
+
+
+def test_one_of_several_loaders_does_not_hide_the_name() -> None:
+    assert better("val_loss/dataloader_idx_1") == better("val/loss/dataloader_idx_0") == "min"
+    assert better("val_acc/dataloader_idx_1") == better("val_acc") == "max"
+    assert split_of("val_loss/dataloader_idx_1") == ("val", "loss/dataloader_idx_1")
+    assert split_of("val/loss/dataloader_idx_0") == ("val", "loss/dataloader_idx_0")

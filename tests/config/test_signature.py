@@ -152,3 +152,18 @@ def test_real_annotations_say_what_is_allowed() -> None:
     ]
     assert full_name("torch.optim.Adam") == "torch.optim.adam.Adam"
     assert full_name("nowhere.Thing") == "nowhere.Thing"
+
+
+def test_none_is_allowed_where_it_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "class Net: ...\ndef made(a: Net = None, b: int = 1, *, c: int = None, d: 'Net' = None, e=None): ...\n"
+    (tmp_path / "sloppy.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    hints = {name: each.hint for name, each in typed_parameters("sloppy.made").items()}
+    assert hints == {"a": Made | None, "b": int, "c": int | None, "d": Made | None, "e": Any}
+
+
+def test_a_file_that_python_cannot_read_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cut_off.py").write_text("import math\nx = 1 +\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"cut_off\.py, line 2: .* cannot read cut_off"):
+        parameters("cut_off.Net")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
+from src.config.metrics import number
 from src.run.trial import PrunedError
 from src.search.findings import command, report
 from tests.search.searching import SPACE, Values, bowl, search_study
@@ -32,7 +33,7 @@ def test_the_best_trial_is_named_with_its_values(tmp_path: Path, capsys: pytest.
     }
     out = capsys.readouterr().out
     assert "study: 8 trials: 8 completed" in out
-    assert f"{best.value:.4g}" in out
+    assert number(best.value or 0) in out
     words = shlex.split(command(study, best))
     assert words[:4] == ["python", "-m", "src.train", "model=mlp"]
     assert words[-1] == "hydra.mode=RUN"

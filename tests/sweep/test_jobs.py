@@ -151,3 +151,22 @@ def test_one_job_for_each_choice_of_options_stands_for_all() -> None:
     assert representatives(jobs) == [
         ["seed=0", f"model={model}", f"optimizer={optimizer}", "optimizer.lr=0.1"] for model, optimizer in options
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ("range(0.1,0.5,0.1)", ["0.1", "0.2", "0.3", "0.4"]),
+        ("range(0.3,0,-0.1)", ["0.3", "0.2", "0.1"]),
+        ("range(0,1,0.3)", ["0.0", "0.3", "0.6", "0.9"]),
+    ],
+)
+def test_a_range_of_decimals_has_the_digits_that_were_typed(given: str, values: list[str], tmp_path: Path) -> None:
+    config = composed(f"optimizer.lr={given}", f"hydra.sweep.dir={tmp_path}")
+    expected = [[f"optimizer.lr={value}"] for value in values]
+    assert expand(config) == expected
+    # not the class that is imported here: Hydra loads the modules of plugins anew
+    sweeper: Any = Plugins.instance()._instantiate(config.hydra.sweeper)
+    sweeper.config = config
+    parsed = OverridesParser.create().parse_overrides([f"optimizer.lr={given}"])
+    assert sweeper.split_arguments(parsed, None) == [expected]

@@ -145,6 +145,6 @@ def _traces(each: Series, found: Band) -> list[dict[str, Any]]:
         "y": rounded(found.mean),
         "mode": "lines",
         "line": {"color": each.color, "width": 2},
-        "hovertemplate": f"epoch %{{x:.0f}}: %{{y:.4g}}<extra>{name}</extra>",
+        "hovertemplate": f"epoch %{{x:.0f}}: %{{y:.6~g}}<extra>{name}</extra>",
     }
     return [around, mean]

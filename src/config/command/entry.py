@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config import folders
 from src.config.command import interrupts
 from src.config.command.explain import FULL_ERROR, Source
-from src.config.command.flags import refuse_flags
+from src.config.command.flags import refuse_flags, refuse_unknown_root
 from src.config.command.paths import with_paths
 from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError
@@ -69,6 +69,10 @@ def entry(
             except ConfigError as error:
                 _fail(str(error))
             folders.use(argv)
+            try:
+                refuse_unknown_root(argv, name=config_name, conf_dir=conf_dir)
+            except ConfigError as error:
+                _fail(str(error))
             if rest is not None:
                 own = OmegaConf.load(conf_dir / f"{config_name}.yaml")
                 argv = split_argv(argv, [str(key) for key in own], rest=rest)

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from src.config.errors import ConfigError
+from src.config import folders
+from src.config.errors import ConfigError, suggest
 
 
 def refuse_flags(argv: Sequence[str], *, name: str, conf_dir: Path) -> None:
@@ -39,6 +40,31 @@ def refuse_flags(argv: Sequence[str], *, name: str, conf_dir: Path) -> None:
             f"--config-name={asked}: {conf_dir.name}/{asked}.yaml belongs to another command: "
             f"python -m src.{asked} {command}".rstrip()
         )
+
+
+def refuse_unknown_root(argv: Sequence[str], *, name: str, conf_dir: Path) -> None:
+    """Refuse a root file that is not there; those of a lab are no root files.
+
+    Args:
+        argv: Command line without the program's name.
+        name: Root file of this command.
+        conf_dir: Folder of the YAML files.
+
+    Raises:
+        ConfigError: With the nearest one.
+    """
+    if not any(each.startswith(("--config-n", "-cn")) for each in argv):
+        return
+    from src.compat.hydra import arguments_of
+
+    given = arguments_of(argv)
+    asked = str(given.config_name or name).removesuffix(".yaml")
+    if given.config_path is None and not (conf_dir / f"{asked}.yaml").is_file():
+        commands = {path.stem for path in (conf_dir.parent / "src").glob("*.py")} - {name}
+        roots = sorted({path.stem for path in conf_dir.glob("*.yaml")} - commands)
+        instead = "; a file of a folder beside it is chosen as the option of a group, such as experiment=..."
+        hint = suggest(asked, roots) + ("" if folders.find(conf_dir, asked) is None else instead)
+        raise ConfigError(f"--config-name={asked}: no such file in {conf_dir.name}; {hint}")
 
 
 def _same_run(pickled: Path) -> str:

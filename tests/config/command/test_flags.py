@@ -1,11 +1,12 @@
 """Flags of Hydra that are answered with another command."""
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
 
-from src.config.command.flags import refuse_flags
+from src.config.command.flags import refuse_flags, refuse_unknown_root
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 
@@ -55,3 +56,13 @@ def test_the_file_of_another_command_is_answered_with_that_command(
 )
 def test_other_files_and_flags_are_left_to_hydra(argv: tuple[str, ...]) -> None:
     refuse(*argv)
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("trian", "did you mean train?"), ("zzz", "allowed: train"), ("wavs.yaml", "allowed: train")]
+)
+def test_a_root_file_that_is_not_there_is_answered_with_the_nearest(asked: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"no such file in conf; {hint}")):
+        refuse_unknown_root([f"--config-name={asked}"], name="train", conf_dir=CONF_DIR)
+    refuse_unknown_root(["--config-name=train", "seed=1"], name="train", conf_dir=CONF_DIR)
+    refuse_unknown_root(["--config-path=/elsewhere", f"-cn={asked}"], name="train", conf_dir=CONF_DIR)
