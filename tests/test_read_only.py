@@ -85,18 +85,33 @@ def test_a_completed_run_that_one_may_only_read_is_of_use(completed: Path, tmp_p
     assert contents(completed.parent) == before
 
 
-def test_a_completed_sweep_that_one_may_only_read_shows_its_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "further", "answer"),
+    [
+        (["seed=0,1"], ["seed=0,1,2"], ""),
+        (
+            ["hydra/sweeper=optuna", "optimizer.lr=interval(0.1,0.2)", "hydra.sweeper.n_trials=2"],
+            ["hydra.sweeper.n_trials=3"],
+            "2 trials: 2 completed",
+        ),
+    ],
+    ids=["grid", "search"],
+)
+def test_a_completed_sweep_that_one_may_only_read_shows_its_answer(
+    given: list[str], further: list[str], answer: str, tmp_path: Path
+) -> None:
     path = tmp_path / "sweep"
-    asked = ("-m", *SMALL, "seed=0,1", f"hydra.sweep.dir={path}")
+    asked = ("-m", *SMALL, *given, f"hydra.sweep.dir={path}")
     assert run("src.train", *asked)[0] == 0
     before = contents(path)
     set_writable(path, is_writable=False)
     try:
         status, said = run("src.train", *asked)
-        more_status, more = run("src.train", *asked, "seed=0,1,2")
+        more_status, more = run("src.train", *asked, *further)
     finally:
         set_writable(path, is_writable=True)
     assert status == 0, said
+    assert answer in said
     assert "2 jobs: 2 completed" in said
     assert contents(path) == before
     # with something left to do

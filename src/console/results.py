@@ -80,7 +80,10 @@ def _metrics_table(metrics: Mapping[str, float], weights: str | None) -> Table:
     table = Table("metric", title="results")
     for split in splits:
         # what training measures is of its last epoch, whichever weights are measured afterwards
-        which = None if weights is None else "last epoch" if split == "train" else weights
+        which = "last epoch" if split == "train" else weights
+        if weights is None or not split:
+            # a name without a split may be measured by either
+            which = None
         table.add_column(Text("\n".join([split or "value", *([which] if which else [])])), justify="right")
     for name in dict.fromkeys(name for _, name in places):
         values = (places.get((split, name)) for split in splits)

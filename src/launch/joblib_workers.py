@@ -11,8 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from multiprocessing import resource_tracker
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from hydra.core.utils import JobReturn
 
@@ -28,6 +30,10 @@ log = logging.getLogger(__name__)
 # Seconds in which a worker comes to the end of its epoch and writes a checkpoint.
 _GRACE_S = 2.0
 
+# Above that of the queues that reach workers: at the end of a process that multiprocessing began, they close one after
+# the other, and then all children are waited for.
+_BEFORE_QUEUES = 100
+
 # What a worker keeps for as long as it lives.
 _kept = ExitStack()
 
@@ -42,6 +48,7 @@ class JoblibWorkers:
     def __init__(self, n_jobs: int) -> None:
         self._n_jobs = n_jobs
         self._pools: dict[int, Any] = {}
+        Finalize(None, _release, args=(ref(self),), exitpriority=_BEFORE_QUEUES)
 
     def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> list[JobReturn]:
         """Run the jobs, and return how each ended, in their order."""
@@ -70,6 +77,11 @@ class JoblibWorkers:
         for slot in list(self._pools):
             self._pools.pop(slot).shutdown(wait=True, kill_workers=True)
 
+    def release(self) -> None:
+        """Let all workers end, each after what it was given."""
+        for slot in list(self._pools):
+            self._pools.pop(slot).shutdown(wait=True)
+
     def _submit(self, slot: int, environment: Mapping[str, str], sweep: Sweep, job: JobSpec) -> "Future[JobReturn]":
         from joblib.externals.loky import ProcessPoolExecutor
 
@@ -93,6 +105,11 @@ class JoblibWorkers:
             return job.died("its process was killed (out of memory?); repeat the command to go on with it")
         except Exception as error:
             return job.died(f"{type(error).__name__}: {error}")
+
+
+def _release(workers: "ref[JoblibWorkers]") -> None:
+    if (still_there := workers()) is not None:
+        still_there.release()
 
 
 def _prepare(lock: Path) -> None:

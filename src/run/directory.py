@@ -5,6 +5,7 @@ No torch here, so that thousands of finished runs can be read in a moment.
 
 import contextlib
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from src.config.errors import ConfigError
 from src.config.keys import differences, flatten
 from src.config.stored import check_stored
 from src.run.files import remove, remove_parts, to_yaml, write_atomically
-from src.run.reading import UnreadableError, read_bytes, read_yaml
+from src.run.reading import UnreadableError, read_bytes, read_json, read_yaml
 from src.run.result import Result
 
 Claim = Literal["fresh", "resume", "completed"]
@@ -46,6 +47,10 @@ class UnknownRunError(OtherRunError):
     """A directory holds a run, and nothing tells of which configuration."""
 
 
+class OtherResultError(UnreadableError):
+    """The result in a directory is that of another configuration than the stored one, or that one is damaged."""
+
+
 @dataclass(frozen=True)
 class RunDir:
     """Paths and life of a run directory.
@@ -70,6 +75,11 @@ class RunDir:
     def metrics_file(self) -> Path:
         """A row per measured epoch; `src.run.metrics` reads and writes it."""
         return self.path / "metrics.csv"
+
+    @property
+    def data_file(self) -> Path:
+        """What the run has learnt of its data, such as means and categories; there is none of data that are drawn."""
+        return self.path / "data.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -146,12 +156,27 @@ class RunDir:
             found = self.digest
             if found is not None and found != result.configuration:
                 why = f"it is the result of another configuration than that of {self.config_file}"
-                raise UnreadableError(self.result_file, why, _OTHER_RESULT)
+                raise OtherResultError(self.result_file, why, _OTHER_RESULT)
         return result
 
     def write_result(self, result: Result) -> None:
         """Write how the run has ended, in one step, with the digest of the configuration that it is the result of."""
         replace(result, configuration=self.digest).write(self.result_file)
+
+    def data_record(self) -> dict[str, Any] | None:
+        """What the run has learnt of its data; None if that is nothing.
+
+        Raises:
+            UnreadableError: If the file cannot be read.
+        """
+        try:
+            return read_json(self.data_file, instead=_INSTEAD)
+        except FileNotFoundError:
+            return None
+
+    def write_data_record(self, record: Mapping[str, Any]) -> None:
+        """Write what the run has learnt of its data, in one step."""
+        write_atomically(self.data_file, json.dumps(record, indent=2, ensure_ascii=False).encode())
 
     @property
     def digest(self) -> str | None:
@@ -229,10 +254,8 @@ class RunDir:
         return "resume" if self.can_go_on else "fresh"
 
     def _refuse_other(self, cfg: DictConfig | Mapping[str, Any]) -> None:
-        if self._was_refused():
-            return
         changes = differences(flatten(self._stored()), flatten(cfg))
-        if changes and not self._has_lost():
+        if changes and not self._makes_room():
             raise OtherRunError(
                 f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
                 "Choose another directory, or give the same values"
@@ -248,17 +271,20 @@ class RunDir:
                 "so that nothing tells which run left that. Choose another directory, or remove this one"
             )
 
-    def _was_refused(self) -> bool:
-        """Whether it holds the record of a failure before anything was trained, so that nothing would be lost."""
-        if self.checkpoints.exists() or self.metrics_file.exists():
-            return False
-        result = self.result()
-        return result is not None and result.status == "failed"
+    def _makes_room(self) -> bool:
+        """Whether it holds a failure with which nothing is lost.
 
-    def _has_lost(self) -> bool:
-        """Whether its loss was no longer finite: whoever is told to give another rate gives it here."""
-        result = self.result()
-        return result is not None and result.error is not None and result.error.type == _LOST
+        That is one before anything was trained, or one of a loss that was no longer finite: whoever is told to give
+        another rate gives it here.
+        """
+        try:
+            result = self.result()
+        except ConfigError:
+            return False
+        if result is None or result.status != "failed":
+            return False
+        has_trained = self.checkpoints.exists() or self.metrics_file.exists()
+        return not has_trained or (result.error is not None and result.error.type == _LOST)
 
     def tidy(self, *, is_over: bool) -> None:
         """Remove what kills have left of files that were not whole, and once the run is over all that it went on from.
@@ -274,7 +300,7 @@ class RunDir:
     def clear(self) -> None:
         """Remove all that training has left."""
         folders = self.checkpoints, self.path / "tensorboard", self.plots
-        for path in (*folders, self.metrics_file, self.path / "logged.csv", self.result_file):
+        for path in (*folders, self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file):
             remove(path)
 
 

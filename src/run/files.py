@@ -163,6 +163,9 @@ def remove(path: Path) -> None:
 def set_aside(path: Path) -> Path:
     """Give a file that cannot be used another name, under which nobody looks for it, and tell that."""
     aside = path.with_name(f"{path.name}.set_aside")
+    if path.is_dir() or aside.is_dir():
+        # neither takes the other's place
+        remove(aside)
     # another process may have done so
     with contextlib.suppress(FileNotFoundError):
         path.replace(aside)

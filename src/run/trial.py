@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, unquote
 
 from src.config.errors import ConfigError, suggest
 from src.run.files import write_atomically
@@ -126,9 +127,13 @@ def storage_url(given: str | None, *, default: Path) -> str:
 
 def _sqlite(path: Path) -> str:
     """URL of a database file, in which ``?``, ``#`` and ``%`` are letters of its path."""
-    from sqlalchemy import URL
+    from sqlalchemy import URL, make_url
 
-    return URL.create("sqlite", database=str(path)).render_as_string()
+    url = URL.create("sqlite", database=str(path)).render_as_string()
+    if make_url(url).database == str(path):
+        return url
+    # SQLAlchemy 2.0 quotes nothing; SQLite's own form of a URL has quotes
+    return f"sqlite:///file:{quote(str(path))}?uri=true"
 
 
 def _path_in(text: str) -> str:
@@ -137,7 +142,10 @@ def _path_in(text: str) -> str:
         return text.removeprefix(JOURNAL)
     from sqlalchemy import make_url
 
-    return make_url(text).database or ""
+    url = make_url(text)
+    database = url.database or ""
+    is_quoted = "uri" in url.query and database.startswith("file:")
+    return unquote(database.removeprefix("file:")) if is_quoted else database
 
 
 def open_storage(url: str, *, is_new: bool = True) -> "BaseStorage":

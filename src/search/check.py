@@ -5,8 +5,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
+from src.config.metrics import RECORDED
 from src.search.options import SearchOptions
-from src.search.study import RECORDED
 
 _PRUNING = "src.callbacks.pruning.Pruning"
 

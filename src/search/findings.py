@@ -18,7 +18,10 @@ from src.search.study import SearchStudy
 
 
 def report(study: SearchStudy) -> None:
-    """Print the best trials, and write `optimization_results.yaml` and `study.html` into the sweep's directory."""
+    """Print the best trials, and write `optimization_results.yaml` and `study.html` into the sweep's directory.
+
+    Where one may only read, the search that has come to its end there has left them.
+    """
     trials = study.trials()
     console = Console(force_jupyter=False)
     console.print(Text(f"study: {_counts(trials)}"))
@@ -30,6 +33,8 @@ def report(study: SearchStudy) -> None:
     console.print(_table(study, best))
     for trial in best[:5]:
         console.print(Text(f"trial {trial.number} again: {command(study, trial)}"), soft_wrap=True)
+    if study.is_read_only:
+        return
     _write(study, best)
     console.print(Text(f"pictures: {write_page(study)}"), soft_wrap=True)
 

@@ -63,6 +63,7 @@ def search(
 
     Raises:
         ConfigError: If settings have changed, the directory holds other runs, or ``check`` says so.
+        PermissionError: If there is something left to do in a directory that one may only read.
         HydraException: If a choice cannot be composed.
     """
     options = _limited(options, space)
@@ -73,6 +74,7 @@ def search(
         opened, storage = open_study(options, {**settings, **_settings(options, space)}, sampler)
         study = SearchStudy(opened, storage, space, options, owner, sweep_dir)
         _refuse_foreign_runs(study)
+        study.refuse_read_only()
         returns: list[Sequence[JobReturn]] = []
         while batch := _next_batch(study):
             returns.extend(_run(study, [trial for trial in batch if _composes(study, trial, compose)], launch))

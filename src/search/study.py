@@ -4,8 +4,10 @@ A trial carries the id of the sweep directory that has started it, its owner. So
 own earlier call has left unfinished, and nothing that another machine is still working on.
 """
 
+import errno
 import fcntl
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -23,6 +25,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from src.compat.optuna import check_pickles, fail_trial, open_trial
 from src.config.errors import ConfigError
 from src.config.keys import differences
+from src.config.metrics import RECORDED
 from src.run.directory import RunDir
 from src.run.reading import UnreadableError, short
 from src.run.result import Failure, Result
@@ -33,25 +36,27 @@ from src.search.space import Space
 # Attributes of a stored trial: the id of its owner, and that it was started when there were enough.
 _OWNER, _SURPLUS = "sweep", "surplus"
 
-_INSTEAD = "give another hydra.sweep.dir, or remove this one to search anew"
+# Of the file in a sweep's directory that holds the id of its search.
+_NAME = ".sweeper"
 
-# Fields of a run's result that may be objectives, beside its metrics.
-RECORDED = ("n_parameters", "duration_s")
+_INSTEAD = "give another hydra.sweep.dir, or remove this one to search anew"
 
 
 @contextmanager
 def locked(sweep_dir: Path) -> Iterator[str]:
     """Keep the search in a sweep directory to one process; gives the id by which its trials are known.
 
-    The lock goes with the process, also when it is killed.
+    The lock goes with the process, also when it is killed. Where one may only read there are no two that write.
 
     Raises:
         ConfigError: If another process searches there.
+        PermissionError: If one may only read there, and no search has been begun.
     """
     sweep_dir.mkdir(parents=True, exist_ok=True)
-    with _open(sweep_dir / ".sweeper") as file:
+    path = sweep_dir / _NAME
+    with _open(path) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_EX if file.writable() else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
                 f"hydra.sweep.dir={sweep_dir}: another process searches there. To work on its study side by side, give "
@@ -64,6 +69,8 @@ def locked(sweep_dir: Path) -> Iterator[str]:
             owner = "?"
         if owner and not re.fullmatch("[0-9a-f]{1,64}", owner):
             raise UnreadableError(Path(file.name), "it does not hold the name of a search", _INSTEAD)
+        if not owner and not file.writable():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         if not owner:
             owner = secrets.token_hex(8)
             file.write(owner)
@@ -74,7 +81,8 @@ def locked(sweep_dir: Path) -> Iterator[str]:
 def _open(path: Path) -> TextIO:
     if path.exists() and not path.is_file():
         raise UnreadableError(path, "it is no file but a directory or a device", _INSTEAD)
-    return path.open("a+", encoding="utf-8")
+    is_read_only = path.exists() and not os.access(path, os.W_OK)
+    return path.open("r" if is_read_only else "a+", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,11 @@ class SearchStudy:
     owner: str
     sweep_dir: Path
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether one may only read in the sweep's directory."""
+        return not all(os.access(path, os.W_OK) for path in (self.sweep_dir, self.sweep_dir / _NAME) if path.exists())
+
     def run_dir(self, number: int) -> RunDir:
         """Where the job of a trial of this directory leaves its files."""
         return RunDir(self.sweep_dir / str(number))
@@ -108,6 +121,16 @@ class SearchStudy:
     def owned(self) -> list[FrozenTrial]:
         """All trials that this directory has started."""
         return [trial for trial in self.trials() if trial.user_attrs.get(_OWNER) == self.owner]
+
+    def refuse_read_only(self) -> None:
+        """Refuse to go on with a search that is not at its end, in a directory that one may only read.
+
+        Raises:
+            PermissionError: If that is so.
+        """
+        is_at_end = len(self.trials()) >= self.options.n_trials
+        if self.is_read_only and not (is_at_end and all(trial.state.is_finished() for trial in self.owned())):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.sweep_dir))
 
     def unfinished(self) -> Iterator[Trial]:
         """Trials that an earlier call for this directory has started, with their values."""
@@ -198,14 +221,13 @@ def open_study(options: SearchOptions, settings: Mapping[str, Any], sampler: Bas
     pruner = make("pruner", options.pruner)
     storage = open_storage(options.storage)
     try:
-        study = optuna.create_study(
-            storage=storage,
-            sampler=sampler,
-            pruner=pruner,
-            study_name=options.study_name,
-            directions=list(options.objectives.values()),
-            load_if_exists=True,
-        )
+        parts: Any = {"storage": storage, "sampler": sampler, "pruner": pruner, "study_name": options.study_name}
+        if options.study_name in optuna.get_all_study_names(storage):
+            # `create_study` writes before it looks
+            study = optuna.load_study(**parts)
+        else:
+            directions = list(options.objectives.values())
+            study = optuna.create_study(**parts, directions=directions, load_if_exists=True)
         check_pickles(study.get_trials(deepcopy=False))
         before = study.user_attrs.get("settings")
     # whatever a database and Optuna meet in a file that a disk or somebody else has changed

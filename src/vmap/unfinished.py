@@ -84,7 +84,8 @@ def tidy(folder: Path, stacks: Iterable[Sequence[Job]], factory: ModelFactory) -
         if own is None:
             _set_aside(path, "is of jobs that have changed, or that this sweep does not train together")
         elif all(RunDir(own[name].run_dir).result() is not None for name in stored["jobs"]):
-            path.unlink()
+            # another process may have done so
+            path.unlink(missing_ok=True)
 
 
 def _stored(path: Path) -> dict[str, Any] | None:
@@ -95,7 +96,9 @@ def _stored(path: Path) -> dict[str, Any] | None:
         _set_aside(path, f"is damaged ({error.why})")
         return None
     except ConfigError:
-        # another process has set it aside
+        # none is left where another process has set it aside
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            _set_aside(path, "is no file")
         return None
     stored = _chunk_of(checkpoint)
     if not stored.keys() >= {"jobs", "tile", "seconds"} or not checkpoint.keys() & {"tiles", "cohorts"}:

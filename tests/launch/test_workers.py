@@ -1,5 +1,6 @@
 """Worker processes of this machine, those of joblib and those of submitit."""
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from src.launch.local import run_locally
 from tests.launch.fakes import FakeSweep, jobs
 from tests.slow import slow
 from tests.waiting import is_running, wait_for
+
+# what a process does not let go of before it ends
+_kept: list[JoblibWorkers] = []
 
 Run = Callable[[Sequence[JobSpec]], list[JobReturn]]
 
@@ -74,6 +78,19 @@ def test_an_interrupt_stops_what_runs(run: Run, tmp_path: Path, monkeypatch: pyt
     wait_for(lambda: not is_running(pid), "the end of its process")
 
 
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+@pytest.mark.slow
+def test_a_process_that_multiprocessing_began_ends_with_its_workers(method: str) -> None:
+    context: Any = multiprocessing.get_context(method)
+    process = context.Process(target=_leave_workers)
+    process.start()
+    try:
+        wait_for(lambda: process.exitcode is not None, "the end of the process")
+        assert process.exitcode == 0
+    finally:
+        process.kill()
+
+
 def test_workers_of_joblib_stay_for_the_next_batch() -> None:
     sweep: Any = FakeSweep()
     workers = JoblibWorkers(1)
@@ -81,3 +98,9 @@ def test_workers_of_joblib_stay_for_the_next_batch() -> None:
     workers.kill()
     assert first == second
     assert not is_running(first)
+
+
+def _leave_workers() -> None:
+    sweep: Any = FakeSweep()
+    _kept.append(JoblibWorkers(2))
+    assert [each.status for each in _kept[0].run(sweep, jobs("env", "env"))] == [JobStatus.COMPLETED] * 2

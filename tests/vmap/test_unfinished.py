@@ -299,6 +299,23 @@ def flipped(path: Path) -> None:
     path.write_bytes(data)
 
 
+def full_folder(path: Path) -> None:
+    for each in (path, path.with_name(f"{path.name}.set_aside")):
+        each.unlink(missing_ok=True)
+        each.mkdir()
+        (each / "file").touch()
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 DAMAGE: dict[str, Callable[[Path], Any]] = {
     "a flipped bit": flipped,
     "cut": lambda path: path.write_bytes(path.read_bytes()[:1000]),
@@ -306,6 +323,9 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     "no chunk": lambda path: save_checkpoint(path, {**load_checkpoint(path), "chunk": {}}),
     "no tiles": lambda path: save_checkpoint(path, {k: v for k, v in load_checkpoint(path).items() if k != "tiles"}),
     "weights alone": lambda path: save_checkpoint(path, {"state_dict": {}}),
+    "a directory, as before": full_folder,
+    "a pipe": pipe,
+    "a dangling link": dangling_link,
 }
 
 
@@ -324,7 +344,7 @@ def test_a_damaged_checkpoint_is_named_and_set_aside(
     assert_same(jobs, others)
     assert f"{path} is " in caplog.text
     assert f"it is kept as {path.name}.set_aside, and its models are trained anew" in caplog.text
-    assert listing(folder) == [f"{path.name}.set_aside"]
+    assert [each.name for each in folder.iterdir()] == [f"{path.name}.set_aside"]
 
 
 def test_a_checkpoint_of_jobs_that_have_changed_is_named_and_set_aside(
