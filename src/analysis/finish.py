@@ -62,7 +62,7 @@ def publish(
     if end is not None and not end.has_room:
         return summary
     for sweep_dir in sweep_dirs:
-        own = [job for job in jobs if job.sweep_dir == sweep_dir]
+        own = [job for job in summary.jobs if job.sweep_dir == sweep_dir]
         if own:
             _write("all jobs", sweep_dir / FILE, partial(write_csv, jobs=own), console)
     if draw is not None:

@@ -1,56 +1,67 @@
-"""Jobs that differ in nothing but their seed belong together; each such group gets a short name."""
+"""Jobs that differ in nothing but seed, draw of the data or fold belong together; each such group gets a short name."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from src.analysis.records import JobRecord
+from src.analysis.units import ABSENT, Unit, Varying, as_text, followed
 from src.config.keys import counts
 
-_ABSENT: Any = object()
-_MOST_HOPS = 20  # from reference to reference
-_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _NO_WORDS = frozenset({"true", "false", "null", "none", "nan", "inf", "yes", "no", "on", "off", "default", "removed"})
 
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs of one configuration under several seeds.
+    """Jobs of one configuration under several seeds, draws of the data or folds.
 
     Attributes:
         label: What tells it from the other groups, short.
         values: The same in full: value by key, None where a job was not given one.
         jobs: All its jobs, also those that have not completed.
+        unit: What its mean is taken over.
+        places: Per job which of these it is, and which run: equal for a run that was made again.
+        varying: What differs between jobs of a group.
     """
 
     label: str
     values: Mapping[str, str | None]
     jobs: tuple[JobRecord, ...]
+    unit: Unit
+    places: tuple[tuple[Hashable, Hashable], ...]
+    varying: Varying
 
-    def by_seed(self, metric: str) -> dict[int, float]:
-        """Value per seed of the jobs that completed.
+    def told(self, job: JobRecord) -> dict[str, str]:
+        """Which fold and draw a job is, beside its seed, by key; those of the keys that vary."""
+        return self.varying.told(job)
 
-        A seed that has run more than once, say in two sweeps, counts once, with the mean of its values: a repeated
-        run tells nothing new.
+    def by_unit(self, metric: str) -> dict[Hashable, float]:
+        """Value per seed, draw or fold of the jobs that completed.
+
+        A run that was made more than once, say in two sweeps, counts once, with the mean of its values: a repeated run
+        tells nothing new. The value of a fold is the mean over its seeds.
         """
-        found: dict[int, list[float]] = {}
-        for job in self.jobs:
-            if job.status == "completed" and metric in job.metrics and job.seed is not None:
-                found.setdefault(job.seed, []).append(job.metrics[metric])
-        return {seed: sum(values) / len(values) for seed, values in sorted(found.items())}
+        ended = [
+            (job.seed, job.metrics[metric], *place)
+            for job, place in zip(self.jobs, self.places, strict=True)
+            if job.status == "completed" and metric in job.metrics and job.seed is not None
+        ]
+        found: dict[Hashable, dict[Hashable, list[float]]] = {}
+        for _, value, place, run in sorted(ended, key=lambda each: each[0]):
+            found.setdefault(place, {}).setdefault(run, []).append(value)
+        return {place: _mean([_mean(values) for values in runs.values()]) for place, runs in found.items()}
 
     @property
     def n_repeated(self) -> int:
-        """Number of seeds with more than one completed job."""
-        seeds = Counter(job.seed for job in self.jobs if job.status == "completed")
-        return sum(count > 1 for count in seeds.values())
+        """Number of runs that more than one job has completed."""
+        runs = Counter(run for job, (_, run) in zip(self.jobs, self.places, strict=True) if job.status == "completed")
+        return sum(count > 1 for count in runs.values())
 
 
 def group_jobs(jobs: Sequence[JobRecord]) -> list[Group]:
-    """Group by the stored configurations, apart from the seed; jobs whose configuration is lost are left out.
+    """Group by the stored configurations, apart from what varies; jobs whose configuration is lost are left out.
 
     Configurations are compared as they were composed, so what follows the seed by ``${seed}`` is no difference, and
     neither is whether a value was given or is the default.
@@ -59,17 +70,27 @@ def group_jobs(jobs: Sequence[JobRecord]) -> list[Group]:
     differing = _differing(known)
     members: dict[tuple[str, ...], list[JobRecord]] = {}
     for job in known:
-        members.setdefault(tuple(_text(_resolved(job.leaves, key)) for key in differing), []).append(job)
+        members.setdefault(tuple(as_text(_resolved(job.leaves, key)) for key in differing), []).append(job)
     values = _naming([group[0] for group in members.values()], known, differing)
-    labels = _labels(values)
-    triples = zip(labels, values, members.values(), strict=True)
-    return [Group(label, named, tuple(group)) for label, named, group in triples]
+    varying = Varying(known)
+    groups = []
+    for label, named, group in zip(_labels(values), values, members.values(), strict=True):
+        unit = varying.unit(group)
+        places = tuple((varying.place(job, unit), varying.run(job)) for job in group)
+        groups.append(Group(label, named, tuple(group), unit, places, varying))
+    return groups
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def naming_values(jobs: Sequence[JobRecord]) -> list[dict[str, str | None]]:
     """Per job the overrides it was given, or the values in their place, and what else tells configurations apart."""
     named = {id(job): group.values for group in group_jobs(jobs) for job in group.jobs}
-    keys = dict.fromkeys(key for job in jobs for key in job.overrides)
+    # what varies is no name of a group, and has a column even where no override gives it
+    varying = Varying([job for job in jobs if job.leaves]).keys
+    keys = dict.fromkeys([*(key for job in jobs for key in job.overrides), *varying])
     own = {key for key in keys if _is_value(jobs, key)}
     rows = []
     for job in jobs:
@@ -84,31 +105,14 @@ def _differing(jobs: Sequence[JobRecord]) -> list[str]:
     first = jobs[0].leaves if jobs else {}
     for job in jobs:
         for key in first.keys() | job.leaves.keys():
-            if first.get(key, _ABSENT) != job.leaves.get(key, _ABSENT):
+            if first.get(key, ABSENT) != job.leaves.get(key, ABSENT):
                 found.add(key)
     return sorted((key for key in found if counts(key, "group")), key=lambda key: (key.count("."), key))
 
 
 def _resolved(leaves: Mapping[str, Any], key: str) -> Any:
     """Value of a key; one that is another key's is looked up there, but what follows the seed stays a reference."""
-    value = leaves.get(key, _ABSENT)
-    for _ in range(_MOST_HOPS):
-        found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-        if found is None or not counts(found[1], "group") or found[1] not in leaves:
-            break
-        value = leaves[found[1]]
-    return value
-
-
-def _text(value: Any) -> str:
-    """Write a value as one would on the command line; the empty text is no value."""
-    if value is _ABSENT:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return json.dumps(value, separators=(",", ":"), default=str)
+    return followed(leaves, key, only_for="group")
 
 
 def _is_value(jobs: Iterable[JobRecord], key: str) -> bool:
@@ -118,7 +122,7 @@ def _is_value(jobs: Iterable[JobRecord], key: str) -> bool:
 
 def _shown(job: JobRecord, key: str, *, is_value: bool) -> str | None:
     if is_value and key in job.leaves:
-        return _text(_resolved(job.leaves, key))
+        return as_text(_resolved(job.leaves, key))
     return job.overrides.get(key)
 
 
@@ -137,7 +141,7 @@ def _naming(
         n_told_apart = len(set(zip(*columns.values(), strict=True))) if columns else 1
         if n_told_apart == len(firsts):
             break
-        column = [_text(_resolved(job.leaves, key)) or None for job in firsts]
+        column = [as_text(_resolved(job.leaves, key)) or None for job in firsts]
         if len(set(zip(*columns.values(), column, strict=True))) > n_told_apart:
             columns[key] = column
     return [{key: column[i] for key, column in columns.items()} for i in range(len(firsts))]

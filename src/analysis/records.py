@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from src.config.errors import ConfigError
 from src.config.keys import flatten
-from src.run.directory import RunDir
+from src.run.directory import OtherResultError, RunDir
 from src.run.reading import PARSE_ERRORS, UnreadableError, parse_yaml, read_bytes
 from src.run.result import Result
 from src.run.result import Status as Ended
@@ -48,6 +48,7 @@ class JobRecord:
         metrics: Finite numbers by ``split/name``.
         lost_metrics: Names of metrics that were not finite, or beyond any use.
         optimized: Name of the metric that the job was asked to optimise.
+        n_parameters: Number of weights of the network.
         duration_s: Seconds from start to end.
         error_type: Class of the exception of a failed job.
         error_message: Its text.
@@ -67,6 +68,7 @@ class JobRecord:
     metrics: Mapping[str, float]
     lost_metrics: tuple[str, ...]
     optimized: str | None
+    n_parameters: int | None
     duration_s: float | None
     error_type: str | None
     error_message: str | None
@@ -115,8 +117,8 @@ def find_runs(sweep_dir: Path) -> list[Path]:
 def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     """Read one run directory; a file that cannot be read is told in ``problems``."""
     run, problems = RunDir(path), list[str]()
-    result = _result(run, problems)
     leaves = _read(run.config_file, _leaves, dict, problems) or {}
+    result = _result(run, problems)
     lines = (
         result.overrides if result else _read(run.config_file.with_name("overrides.yaml"), parse_yaml, list, problems)
     )
@@ -135,6 +137,7 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
         metrics=numbers,
         lost_metrics=tuple(name for name in metrics if name not in numbers),
         optimized=result.optimized_metric.name if result and result.optimized_metric else None,
+        n_parameters=result.n_parameters if result else None,
         duration_s=duration_s,
         error_type=error.type if error else None,
         error_message=error.message if error else None,
@@ -148,6 +151,10 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
 def _result(run: RunDir, problems: list[str]) -> Result | None:
     try:
         return run.result()
+    except OtherResultError as error:
+        # of a configuration that cannot be read, any result is that of another one
+        problems.extend([] if problems else [str(error)])
+        return None
     except ConfigError as error:
         problems.append(str(error))
         return None

@@ -17,10 +17,11 @@ def lead(summary: Summary) -> str:
     if not ranked:
         counts = ", ".join(f"{n} {status}" for status, n in summary.counts.items() if n)
         return f"No job has completed with a number to compare: {counts or 'there is none'}."
-    found = mean(ranked[0], summary.metrics[0], unit=True)
-    scale = Scale.of(summary.metrics[0])
-    n_seeds = ranked[0].estimates[scale.metric].n
-    how = f"{found} ({'mean of ' if n_seeds > 1 else ''}{n_seeds} seed{'' if n_seeds == 1 else 's'})"
+    scale = ranked[0].scale(summary.metrics[0])
+    found, unit = mean(ranked[0], scale.metric, unit=True), ranked[0].group.unit
+    n = ranked[0].estimates[scale.metric].n
+    of = f"{'mean of ' if n > 1 else ''}{unit.number(n)}"
+    how = f"{found}, {of}" if found.endswith(")") else f"{found} ({of})"
     if len(ranked) == 1:
         return f"{scale.words.capitalize()} of {ranked[0].group.label}: {how}."
     way = "Lowest" if scale.lower_is_better else "Highest"
@@ -33,7 +34,7 @@ def verdicts(summary: Summary) -> tuple[list[str], list[str]]:
     for _, found in groupby(summary.comparisons, key=lambda each: each.metric):
         comparisons = list(found)
         first += map(sentence, comparisons[:_N_AT_ONCE])
-        # without a p value they say no more than that seeds are missing
+        # without a p value they say no more than that seeds or folds are missing
         if any(each.p_value is not None for each in comparisons):
             rest += map(sentence, comparisons[_N_AT_ONCE:_N_ON_DEMAND])
     return first, rest
@@ -41,10 +42,10 @@ def verdicts(summary: Summary) -> tuple[list[str], list[str]]:
 
 def mean(ranked: RankedGroup, metric: str, *, unit: bool = False) -> str:
     """A group's mean and its interval; empty where it has none."""
-    found, scale = ranked.estimates.get(metric), Scale.of(metric)
+    found, scale = ranked.estimates.get(metric), ranked.scale(metric)
     if found is None:
         return ""
-    return scale.text(found.mean, found.half_width) + (" %" if unit and scale.is_share else "")
+    return scale.mean_text(found.mean, found.half_width, unit=" %" if unit and scale.is_share else "")
 
 
 def sentence(comparison: Comparison) -> str:
@@ -53,26 +54,27 @@ def sentence(comparison: Comparison) -> str:
     Like "relu beats identity by 38.1 ± 1.2 points of test accuracy (32 of 32 seeds)". One "beats" another where the
     corrected p value is below 0.05.
     """
-    scale, difference = Scale.of(comparison.metric), comparison.difference
-    first, second = comparison.first, comparison.second
+    scale = Scale.of(comparison.metric, lower_is_better=comparison.lower_is_better)
+    difference, first, second, noun = comparison.difference, comparison.first, comparison.second, comparison.unit.noun
     if difference is None:
-        return f"{first} and {second} have no seed in common: {scale.words} not compared"
+        what = f"{noun} of the same rows" if noun == "fold" else noun
+        return f"{first} and {second} have no {what} in common: {scale.words} not compared"
     if comparison.ties == difference.n:
-        every = f"all {_seeds(comparison)}" if difference.n > 1 else "the one seed they share"
+        every = f"all {_units(comparison)}" if difference.n > 1 else f"the one {noun} they share"
         return f"{first} and {second} have the same {scale.words} with {every}"
     if difference.half_width is None:
         is_how = _distance(scale, difference)
-        return f"{first} is {is_how} than {second} in {scale.words} with the one seed they share: too few to be sure"
+        return f"{first} is {is_how} than {second} in {scale.words} with the one {noun} they share: too few to be sure"
     if comparison.is_clear:
         return _verdict(comparison, scale, difference)
     if difference.half_width == 0 and comparison.ties == 0:
         is_how = _distance(scale, Estimate(difference.mean, None, difference.n))
-        always = f"with all {_seeds(comparison)}, by the same amount: too few for a test"
+        always = f"with all {_units(comparison)}, by the same amount: too few for a test"
         return f"{first} is {is_how} than {second} in {scale.words} {always}"
     ties = f", {comparison.ties} {'tie' if comparison.ties == 1 else 'ties'}" if comparison.ties else ""
     return (
         f"no clear difference between {first} and {second} in {scale.words}: {first} is {_distance(scale, difference)} "
-        f"(better with {comparison.wins} of {_seeds(comparison)}{ties})"
+        f"(better with {comparison.wins} of {_units(comparison)}{ties})"
     )
 
 
@@ -81,10 +83,10 @@ def _verdict(comparison: Comparison, scale: Scale, difference: Estimate) -> str:
     if (difference.mean < 0) != scale.lower_is_better:
         first, second, n_better = second, first, comparison.losses
     amount = scale.text(abs(difference.mean), difference.half_width)
-    seeds = f"({n_better} of {_seeds(comparison)})"
+    units = f"({n_better} of {_units(comparison)})"
     if scale.is_share:
-        return f"{first} beats {second} by {amount} points of {scale.words} {seeds}"
-    return f"{first} beats {second}: {amount} {'lower' if scale.lower_is_better else 'higher'} {scale.words} {seeds}"
+        return f"{first} beats {second} by {amount} points of {scale.words} {units}"
+    return f"{first} beats {second}: {amount} {'lower' if scale.lower_is_better else 'higher'} {scale.words} {units}"
 
 
 def _distance(scale: Scale, difference: Estimate) -> str:
@@ -92,6 +94,6 @@ def _distance(scale: Scale, difference: Estimate) -> str:
     return f"{amount}{' points' if scale.is_share else ''} {'lower' if difference.mean < 0 else 'higher'}"
 
 
-def _seeds(comparison: Comparison) -> str:
+def _units(comparison: Comparison) -> str:
     n = comparison.difference.n if comparison.difference else 0
-    return f"{n} {'shared ' if comparison.n_left_out else ''}seeds"
+    return f"{n} {'shared ' if comparison.n_left_out else ''}{comparison.unit.plural}"

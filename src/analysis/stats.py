@@ -1,4 +1,4 @@
-"""Means over seeds with their intervals, and comparisons of two groups seed by seed.
+"""Means over seeds, draws of the data or folds with their intervals, and comparisons of two groups one by one.
 
 Runs with the same seed share the order of the data and, where the networks agree, initial weights. So two groups are
 compared by their differences seed by seed. The test is the paired t test: it agrees with the printed interval, and it
@@ -7,26 +7,36 @@ its p is never below 0.0625). It takes differences as roughly normal. Where they
 the exact sign test stands in, so that two equal differences are no proof: it takes six. With several comparisons of
 one metric p values are Holm's (1979); an interval is that of its comparison alone.
 
+Folds take their training parts from the same rows, so that their values go up and down together, and J of them say less
+than J independent ones. Nadeau and Bengio (2003, Inference for the generalization error) correct for it: the variance
+of the mean is (1/J + n_test/n_train) s^2 in the place of s^2/J, for intervals and for the paired t test, then called
+the corrected resampled t test. The sign test counts as many equal differences as that variance stands for.
+
 SciPy's statistics take most of a second to import, so they are imported where there is something to compute.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+
+from src.analysis.units import SEED, Unit
+
+Place = TypeVar("Place", bound=Hashable)
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds.
+    """A mean over seeds, draws or folds.
 
     Attributes:
-        mean: Mean of the seeds' values.
-        half_width: Half the width of its 95 % interval by the t distribution; None for a single seed.
-        n: Number of seeds.
+        mean: Mean of their values.
+        half_width: Half the width of its 95 % interval by the t distribution; None for a single one.
+        n: Their number.
     """
 
     mean: float
@@ -36,18 +46,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups on the seeds that both have.
+    """Two groups on the seeds, draws or folds that both have.
 
     Attributes:
         metric: What is compared.
         first: Label of one group, usually the best.
         second: Label of the other.
-        difference: First minus second, and its interval; ``n`` counts the shared seeds. None if they share none.
-        wins: Seeds on which the first is better.
-        ties: Seeds on which both are equal.
-        losses: Seeds on which the second is better.
-        n_left_out: Seeds that only one of the two has.
-        p_value: Of the paired test, two-sided, corrected for the number of comparisons; None below two seeds.
+        difference: First minus second, and its interval; ``n`` counts those that they share. None if they share none.
+        wins: On how many the first is better.
+        ties: On how many both are equal.
+        losses: On how many the second is better.
+        n_left_out: How many only one of the two has.
+        p_value: Of the paired test, two-sided, corrected for the number of comparisons; None below two pairs.
+        unit: What they are.
+        lower_is_better: Whether small values are good ones; None for what the metric's name tells.
     """
 
     metric: str
@@ -59,6 +71,8 @@ class Comparison:
     losses: int
     n_left_out: int
     p_value: float | None
+    unit: Unit = SEED
+    lower_is_better: bool | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -66,8 +80,8 @@ class Comparison:
         return self.p_value is not None and self.p_value < 1 - LEVEL
 
 
-def estimate(values: Sequence[float]) -> Estimate | None:
-    """Mean and interval of one value per seed; None without any."""
+def estimate(values: Sequence[float], unit: Unit = SEED) -> Estimate | None:
+    """Mean and interval of one value per seed, draw or fold; None without any."""
     n = len(values)
     if n == 0:
         return None
@@ -77,39 +91,42 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return Estimate(values[0], 0.0, n)
     from scipy import stats
 
-    error = float(np.std(values, ddof=1)) / math.sqrt(n)
+    error = float(np.std(values, ddof=1)) * math.sqrt(1 / n + unit.overlap)
     return Estimate(float(np.mean(values)), float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error, n)
 
 
 def compare(
     metric: str,
-    first: tuple[str, Mapping[int, float]],
-    second: tuple[str, Mapping[int, float]],
+    first: tuple[str, Mapping[Place, float]],
+    second: tuple[str, Mapping[Place, float]],
     *,
     lower_is_better: bool,
+    unit: Unit = SEED,
 ) -> Comparison:
-    """Compare two groups on the seeds that both have; the p value is not yet corrected.
+    """Compare two groups on the seeds, draws or folds that both have; the p value is not yet that of several.
 
     Args:
         metric: What is compared.
-        first: Label, and value by seed.
+        first: Label, and value by seed, draw or fold.
         second: The same of the other group.
         lower_is_better: Whether small values are good ones.
+        unit: What the values are by.
     """
     (first_label, a), (second_label, b) = first, second
-    seeds = sorted(a.keys() & b.keys())
-    differences = [a[seed] - b[seed] for seed in seeds]
+    differences = [a[place] - b[place] for place in a if place in b]
     gains = np.array(differences) * (-1 if lower_is_better else 1)
     return Comparison(
         metric=metric,
         first=first_label,
         second=second_label,
-        difference=estimate(differences),
+        difference=estimate(differences, unit),
         wins=int((gains > 0).sum()),
         ties=int((gains == 0).sum()),
         losses=int((gains < 0).sum()),
         n_left_out=len(a.keys() ^ b.keys()),
-        p_value=_p_value(differences),
+        p_value=_p_value(differences, unit),
+        unit=unit,
+        lower_is_better=lower_is_better,
     )
 
 
@@ -124,16 +141,19 @@ def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
     return corrected
 
 
-def _p_value(differences: Sequence[float]) -> float | None:
+def _p_value(differences: Sequence[float], unit: Unit) -> float | None:
     n = len(differences)
     if n < 2:
         return None
+    # as many independent differences would make a mean as sure
+    worth = 1 / (1 / n + unit.overlap)
     if _all_equal(differences):
-        # two-sided sign test of n differences with one sign
-        return 1.0 if differences[0] == 0 else 2 * 0.5**n
+        # two-sided sign test of differences with one sign
+        return 1.0 if differences[0] == 0 else min(1.0, 2 * 0.5 ** math.floor(worth + 1e-9))
     from scipy import stats
 
-    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+    t = float(np.mean(differences)) / float(np.std(differences, ddof=1)) * math.sqrt(worth)
+    return 2 * float(stats.t.sf(abs(t), n - 1))
 
 
 def _all_equal(values: Sequence[float]) -> bool:

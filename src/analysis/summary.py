@@ -1,15 +1,18 @@
-"""What a sweep has found out: jobs in groups, means over seeds, and comparisons with the best group."""
+"""What a sweep has found out: jobs in groups, means over seeds or folds, and comparisons with the best group."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.analysis.groups import Group, group_jobs
+from src.analysis.objectives import by_test, read_objectives
 from src.analysis.records import STATUSES, JobRecord, Status
 from src.analysis.scale import Scale
 from src.analysis.stats import Comparison, Estimate, compare, estimate, holm
+from src.analysis.units import Unit
 from src.config.errors import ConfigError
+from src.config.metrics import RECORDED
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,17 @@ class RankedGroup:
 
     Attributes:
         group: The jobs.
-        estimates: Mean over seeds by metric, for those that it has.
+        estimates: Mean by metric, for those that it has.
+        scales: How to read each metric.
     """
 
     group: Group
     estimates: Mapping[str, Estimate]
+    scales: Mapping[str, Scale]
+
+    def scale(self, metric: str) -> Scale:
+        """How to read a metric."""
+        return self.scales.get(metric) or Scale.of(metric)
 
     def count(self, status: Status) -> int:
         """Count the jobs with a status."""
@@ -39,6 +48,8 @@ class Summary:
         metrics: What is compared; the first one ranks the groups. Empty while no job has completed.
         groups: Best first; those without a number last.
         comparisons: The best group with each other one, by metric, in the groups' order.
+        scales: How to read each of the metrics.
+        by_test: Metrics of the test part by which the jobs were to choose.
     """
 
     sweep_dirs: tuple[Path, ...]
@@ -46,6 +57,13 @@ class Summary:
     metrics: tuple[str, ...]
     groups: tuple[RankedGroup, ...]
     comparisons: tuple[Comparison, ...]
+    scales: Mapping[str, Scale]
+    by_test: tuple[str, ...]
+
+    @property
+    def units(self) -> list[Unit]:
+        """What means are taken over, each kind once."""
+        return list({ranked.group.unit.noun: ranked.group.unit for ranked in self.groups}.values())
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -65,60 +83,73 @@ def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: 
     Args:
         jobs: What was read.
         sweep_dirs: Where it was read.
-        metric: What ranks the groups; None for what the jobs were asked to optimise, and beside it test accuracy, or
-            test loss where there is none.
+        metric: What ranks the groups; None for the objectives of a search, or what the jobs were asked to optimise, and
+            beside it test accuracy, or test loss where there is none.
 
     Raises:
         ConfigError: If no completed job has the metric, though some have others.
     """
-    metrics = _metrics(jobs, metric)
-    ranked = [_rank(group, metrics) for group in group_jobs(jobs)]
+    objectives = read_objectives(sweep_dirs)
+    if recorded := [name for name in objectives if name in RECORDED]:
+        jobs = [_with_recorded(job, recorded) for job in jobs]
+    asked = Counter(job.optimized for job in jobs if job.status == "completed" and job.optimized)
+    metrics = _metrics(jobs, metric, list(objectives) or [name for name, _ in asked.most_common(1)])
+    scales = {name: Scale.of(name, lower_is_better=objectives.get(name)) for name in metrics}
+    ranked = [_rank(group, scales) for group in group_jobs(jobs)]
     if metrics:
-        ranked.sort(key=lambda each: _order(each, Scale.of(metrics[0])))
-    comparisons = [each for name in metrics for each in _compare(ranked, name)]
-    return Summary(tuple(sweep_dirs), tuple(jobs), metrics, tuple(ranked), tuple(comparisons))
+        ranked.sort(key=lambda each: _order(each, scales[metrics[0]]))
+    comparisons = [each for name in metrics if name not in RECORDED for each in _compare(ranked, scales[name])]
+    chosen_by = by_test(list(objectives or asked))
+    return Summary(tuple(sweep_dirs), tuple(jobs), metrics, tuple(ranked), tuple(comparisons), scales, tuple(chosen_by))
 
 
-def _metrics(jobs: Sequence[JobRecord], metric: str | None) -> tuple[str, ...]:
+def _with_recorded(job: JobRecord, names: Sequence[str]) -> JobRecord:
+    """With what a search has taken for an objective among the metrics."""
+    found = {name: value for name in names if (value := getattr(job, name)) is not None}
+    return replace(job, metrics={**job.metrics, **{name: float(value) for name, value in found.items()}})
+
+
+def _metrics(jobs: Sequence[JobRecord], metric: str | None, chosen_by: Sequence[str]) -> tuple[str, ...]:
     ended = [job for job in jobs if job.status == "completed"]
     known = dict.fromkeys(name for job in ended for name in (*job.metrics, *job.lost_metrics))
     if metric is not None:
         if known and metric not in known:
             raise ConfigError(f"metric={metric}: no job has it; the jobs have {', '.join(known)}")
         return (metric,) if known else ()
-    asked = Counter(job.optimized for job in ended if job.optimized)
-    name = asked.most_common(1)[0][0] if asked else None
-    tested = next((name for name in ("test/accuracy", "test/loss") if name in known), None)
-    return tuple(dict.fromkeys(each for each in (name, tested) if each in known))
+    tested = [name for name in ("test/accuracy", "test/loss") if name in known][:1]
+    return tuple(dict.fromkeys(each for each in (*chosen_by, *tested) if each in known))
 
 
-def _rank(group: Group, metrics: Sequence[str]) -> RankedGroup:
-    found = {name: estimate(list(group.by_seed(name).values())) for name in metrics}
-    return RankedGroup(group, {name: value for name, value in found.items() if value is not None})
+def _rank(group: Group, scales: Mapping[str, Scale]) -> RankedGroup:
+    found = {name: estimate(list(group.by_unit(name).values()), group.unit) for name in scales}
+    return RankedGroup(group, {name: value for name, value in found.items() if value is not None}, scales)
 
 
 def _order(ranked: RankedGroup, scale: Scale) -> tuple[bool, float, int]:
-    """Sort key: groups without a number last, better means first, of equal means the one with more seeds first."""
+    """Sort key: groups without a number last, better means first, of equal means the one with more values first."""
     found = ranked.estimates.get(scale.metric)
     if found is None:
         return True, 0.0, 0
     return False, found.mean if scale.lower_is_better else -found.mean, -found.n
 
 
-def _compare(ranked: Sequence[RankedGroup], metric: str) -> list[Comparison]:
+def _compare(ranked: Sequence[RankedGroup], scale: Scale) -> list[Comparison]:
+    metric = scale.metric
     with_number = [each.group for each in ranked if metric in each.estimates]
     # the best one may have lost this metric
     if len(with_number) < 2 or with_number[0] is not ranked[0].group:
         return []
-    scale, best = Scale.of(metric), with_number[0]
-    values = best.by_seed(metric)
+    best = with_number[0]
+    values = best.by_unit(metric)
     return holm(
         [
             compare(
                 metric,
                 (best.label, values),
-                (other.label, other.by_seed(metric)),
+                (other.label, other.by_unit(metric)),
                 lower_is_better=scale.lower_is_better,
+                # with the larger overlap, so that no difference is taken for surer than it is
+                unit=max((best.unit, other.unit), key=lambda unit: unit.overlap),
             )
             for other in with_number[1:]
         ]

@@ -44,12 +44,12 @@ def print_summary(summary: Summary, console: Console, *, end: End | None = None)
         end: How the command that ran the sweep has ended; None where it may still run.
     """
     if summary.groups and summary.metrics:
-        first = Scale.of(summary.metrics[0])
+        first = summary.scales[summary.metrics[0]]
         best = "lowest" if first.lower_is_better else "highest"
-        _print(console, f"mean over seeds ± 95 % interval, {best} {first.metric} first", _groups_table(summary))
+        _print(console, f"{mean_of(summary)} ± 95 % interval, {best} {first.metric} first", _groups_table(summary))
         _and_more(console, len(summary.groups), N_ROWS, "groups")
-    for metric, found in groupby(summary.comparisons, key=lambda each: each.metric):
-        _print_comparisons(metric, list(found), console)
+    for _, found in groupby(summary.comparisons, key=lambda each: each.metric):
+        _print_comparisons(list(found), console)
     # a job that has no result though nobody has interrupted it has lost its process
     bad = ("failed",) if end is None or end.is_interrupted else ("failed", "unfinished")
     failed = [job for job in summary.jobs if job.status in bad or (end is not None and job.problems)]
@@ -59,6 +59,19 @@ def print_summary(summary: Summary, console: Console, *, end: End | None = None)
     for line in (*(each.line for each in shared_hints(summary.jobs)), *remarks(summary, failed, end)):
         # a path that is wrapped can neither be clicked nor copied
         console.print(Text(plain(line)), soft_wrap=True)
+
+
+def mean_of(summary: Summary) -> str:
+    """What the means are: over seeds, over 10 folds."""
+    sizes = {found.n for ranked in summary.groups if (found := ranked.estimates.get(summary.metrics[0]))}
+    if [unit.noun for unit in summary.units] == ["fold"] and len(sizes) == 1:
+        return f"mean over {summary.units[0].number(*sizes)}"
+    return f"mean over {plurals(summary)}"
+
+
+def plurals(summary: Summary) -> str:
+    """What means are taken over, in a word; two where groups differ in it."""
+    return " or ".join(unit.plural for unit in summary.units)
 
 
 def plain(text: str) -> str:
@@ -76,7 +89,7 @@ def _groups_table(summary: Summary) -> Table:
     first = summary.metrics[0]
     table = Table()
     table.add_column("group", overflow="fold")
-    table.add_column("seeds", justify="right")
+    table.add_column(plurals(summary), justify="right")
     for metric in summary.metrics:
         table.add_column(Scale.of(metric).heading, justify="right", no_wrap=True)
     left_out = [status for status, n in summary.counts.items() if n and status != "completed"]
@@ -91,20 +104,21 @@ def _groups_table(summary: Summary) -> Table:
     return table
 
 
-def _print_comparisons(metric: str, comparisons: Sequence[Comparison], console: Console) -> None:
+def _print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
     if not any(each.p_value is not None for each in comparisons):
         return
-    unit = ", points" if Scale.of(metric).is_share else ""
-    title = f"{metric}{unit}: {comparisons[0].first} minus each other group, seed by seed"
-    _print(console, title, _comparisons_table(metric, comparisons[:N_ROWS]))
+    scale, noun = Scale.of(comparisons[0].metric), comparisons[0].unit.noun
+    unit = ", points" if scale.is_share else ""
+    title = f"{scale.metric}{unit}: {comparisons[0].first} minus each other group, {noun} by {noun}"
+    _print(console, title, _comparisons_table(scale, comparisons[:N_ROWS]))
     _and_more(console, len(comparisons), N_ROWS, "groups")
     for each in comparisons[:N_SENTENCES]:
         console.print(Text(f"- {plain(sentence(each))}"))
     console.print()
 
 
-def _comparisons_table(metric: str, comparisons: Sequence[Comparison]) -> Table:
-    scale, table = Scale.of(metric), Table()
+def _comparisons_table(scale: Scale, comparisons: Sequence[Comparison]) -> Table:
+    table = Table()
     table.add_column("group", overflow="fold")
     for heading in ("difference", "wins/ties/losses", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -124,14 +138,15 @@ def p_text(value: float | None) -> str:
 
 
 def _failures_table(summary: Summary, failed: Sequence[JobRecord]) -> Table:
-    labels = {id(job): ranked.group.label for ranked in summary.groups for job in ranked.group.jobs}
+    groups = {id(job): ranked.group for ranked in summary.groups for job in ranked.group.jobs}
     table = Table()
     for heading in ("job", "what", "error", "message"):
         table.add_column(heading, overflow="fold")
     for job in failed[:N_ROWS]:
         name = job_name(job, summary)
-        label = labels.get(id(job)) or " ".join(f"{key}={value}" for key, value in job.overrides.items())
-        what = f"{label} seed={job.seed}" if id(job) in labels else label
+        group = groups.get(id(job))
+        given = {"seed": job.seed, **group.told(job)} if group else job.overrides
+        what = " ".join([*([group.label] if group else []), *(f"{key}={value}" for key, value in given.items())])
         message = (job.error_message or "").strip().partition("\n")[0]
         error = job.error_type or ""
         if job.problems:
@@ -157,14 +172,45 @@ def remarks(summary: Summary, failed: Sequence[JobRecord], end: End | None = Non
         lost = [job for job in summary.jobs if job.status == "completed" and metric not in job.metrics]
         if lost:
             yield f"no finite {metric}, so in no mean: {_names(lost)}"
-    repeated = sum(ranked.group.n_repeated for ranked in summary.groups)
-    if repeated:
-        were = "seed was" if repeated == 1 else "seeds of a group were"
-        yield f"{repeated} {were} run more than once; each counts once, with the mean of its values"
-    if len(summary.groups) > 1 and all(each.p_value is None for each in summary.comparisons) and summary.comparisons:
-        yield "too few seeds to compare groups: give each several, such as seed=0,1,2,3,4"
+    yield from _repeated(summary)
+    yield from _not_compared(summary)
+    units = [ranked.group.unit for ranked in summary.groups for each in ranked.estimates.values() if each.n > 1]
+    if any(unit.overlap for unit in units):
+        yield (
+            "intervals and p values are those of the corrected resampled t test (Nadeau and Bengio 2003): the training "
+            "parts of folds overlap, so that the usual interval is too narrow"
+        )
+    if summary.by_test:
+        yield (
+            f"the test part was used to choose (by {', '.join(summary.by_test)}), so that its numbers flatter the "
+            "best; choose by val/..., and the test part is measured all the same"
+        )
     yield from (problem for job in summary.jobs for problem in job.problems)
     yield counts(summary, end)
+
+
+def _repeated(summary: Summary) -> Iterable[str]:
+    for unit in summary.units:
+        n = sum(ranked.group.n_repeated for ranked in summary.groups if ranked.group.unit.noun == unit.noun)
+        if n and unit.noun == "fold":
+            yield f"{_count(n, 'run')} of a fold {'was' if n == 1 else 'were'} made more than once; each counts once"
+        elif n:
+            were = f"{unit.noun} was" if n == 1 else f"{unit.plural} of a group were"
+            yield f"{n} {were} run more than once; each counts once, with the mean of its values"
+
+
+def _not_compared(summary: Summary) -> Iterable[str]:
+    folds = [each for each in summary.comparisons if each.unit.noun == "fold" and each.difference is None]
+    if folds:
+        others = len({each.second for each in folds})
+        yield (
+            f"{_count(others, 'group')} not compared with the best: folds of one number hold the same rows only where "
+            "data.folds, data.repeats, data.split_seed and the data are the same"
+        )
+    elif len(summary.groups) > 1 and summary.comparisons and all(each.p_value is None for each in summary.comparisons):
+        unit = summary.comparisons[0].unit
+        key = {"seed": "seed", "draw": "data.seed", "fold": "data.fold"}[unit.noun]
+        yield f"too few {unit.plural} to compare groups: give each several, such as {key}=0,1,2,3,4"
 
 
 def counts(summary: Summary, end: End | None = None) -> str:

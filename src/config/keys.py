@@ -3,7 +3,8 @@
 Whoever compares configurations asks `counts`, with what it compares them for:
 
 - ``run``: is a stored run the run that is asked for?
-- ``group``: are two jobs of a sweep means over seeds of one group?
+- ``group``: are two jobs of a sweep of one group, whose mean is taken over seeds, draws of the data or folds?
+- ``fold``: does a fold of one number hold the same test rows for both? Asked of keys below `data` alone.
 - ``stack``: can two jobs be trained as one batch? What is free here may differ from model to model.
 - ``samples``: do two jobs see the same samples?
 - ``show``: does a key belong among the hyper-parameters that a run shows?
@@ -23,7 +24,7 @@ from omegaconf import OmegaConf
 
 from src.config.metrics import better
 
-Purpose = Literal["run", "group", "stack", "samples", "show"]
+Purpose = Literal["run", "group", "fold", "stack", "samples", "show"]
 
 _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     # where a run goes, and whether it is only looked at
@@ -31,6 +32,16 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     "sweep": frozenset({"run", "group", "stack", "show"}),
     # what the mean of a group is taken over
     "seed": frozenset({"group", "stack"}),
+    "data.seed": frozenset({"group"}),
+    "data.split_seed": frozenset({"group"}),
+    "data.val_seed": frozenset({"group", "fold"}),
+    "data.fold": frozenset({"group", "fold"}),
+    # what is trained on, and what of a row goes in
+    "data.test_size": frozenset({"fold"}),
+    "data.val_size": frozenset({"fold"}),
+    "data.columns": frozenset({"fold"}),
+    "data.drop": frozenset({"fold"}),
+    "data.missing": frozenset({"fold"}),
     # all metrics are measured, whichever is asked for
     "optimized_metric": frozenset({"group", "stack"}),
     # decides after training which weights are measured
@@ -44,13 +55,25 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     # what a title says
     "model.name": frozenset({"stack"}),
     # order the batches, and leave the samples as they are
-    "data.batch_size": frozenset({"samples"}),
-    "data.batch_seed": frozenset({"samples"}),
-    "data.drop_last": frozenset({"samples"}),
+    "data.batch_size": frozenset({"samples", "fold"}),
+    "data.batch_seed": frozenset({"samples", "fold"}),
+    "data.drop_last": frozenset({"samples", "fold"}),
 }
 
 # Keys that an earlier version did not store, and the value that says what it did.
-ADDED = {"data.drop_last": False, "task.loop": "auto", "module": None}
+ADDED = {
+    "data.class_shares": None,
+    "data.drop_last": False,
+    "task.loop": "auto",
+    "task.l1": 0.0,
+    "task.l2": 0.0,
+    "module": None,
+    "model.net.norm": None,
+    "model.net.dropout": 0.0,
+    "model.net.residual": False,
+    "model.net.init": None,
+    "model.net.features": None,
+}
 
 # Keys of earlier versions, and what they are called now.
 RENAMED = {

@@ -12,8 +12,12 @@ Mode = Literal["min", "max"]
 
 # Names that the tasks in src/tasks give, and relatives; every other metric is better the higher it is.
 LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "parameters", "duration"})
-SHARES = frozenset({"accuracy", "acc", "precision", "recall", "f1"})
-HIGHER_IS_BETTER = SHARES | {"r2"}
+HIGHER_IS_BETTER = frozenset({"accuracy", "acc", "precision", "recall", "f1", "r2"})
+SHARES = (HIGHER_IS_BETTER - {"r2"}) | {"chance"}
+
+# Fields of a run's result that may be objectives of a search, beside its metrics.
+N_PARAMETERS = "n_parameters"
+RECORDED = (N_PARAMETERS, "duration_s")
 
 
 # What Lightning makes of a name where there are several loaders.

@@ -15,12 +15,14 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.finish import finish_sweep
+from src.analysis.objectives import by_test, given_objectives
 from src.analysis.summary import Summary
 from src.analysis.tables import End
 from src.compat.torchmetrics import without_scipy_signal
 from src.config import folders
 from src.config.compose import CONF_DIR, quoted
 from src.config.errors import ConfigError
+from src.config.metrics import split_of
 from src.config.stored import trusted_modules
 from src.run.directory import UNFINISHED, RunDir
 from src.run.files import is_full_disk, named, remove_parts
@@ -52,6 +54,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
         SystemExit: After a dry run; and with status 1 if a job has not come to a good end.
     """
     refuse_shared_directories(config)
+    _warn_of_test(config)
     # a typo is found by the check of each job
     if OmegaConf.select(config, "sweep.dry_run") is True:
         raise SystemExit(_dry_run(config, check))
@@ -102,6 +105,21 @@ def _refuse_no_file(path: Path) -> None:
         raise ConfigError(
             f"{path} cannot be written: no file but a directory, a device or a link that leads nowhere is there; "
             "remove it, and the same command goes on"
+        )
+
+
+def _warn_of_test(config: DictConfig) -> None:
+    """Say it where jobs are to be chosen among by what the test part measures."""
+    objectives = list(given_objectives(OmegaConf.select(config, "hydra.sweeper.objectives")))
+    key = "hydra.sweeper.objectives" if objectives else "optimized_metric"
+    found = by_test(objectives or [str(OmegaConf.select(config, "optimized_metric"))])
+    if found:
+        log.warning(
+            "%s: %s is measured on the test part, which is there for the one test at the end: chosen by it, its "
+            "numbers flatter the best. Choose by %s; the test part is measured all the same",
+            key,
+            ", ".join(found),
+            ", ".join(f"val/{split_of(name)[1]}" for name in found),
         )
 
 

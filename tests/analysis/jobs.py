@@ -47,6 +47,7 @@ def make_job(
     error: Exception | None = None,
     optimized: str = "val/loss",
     pruned: bool = False,
+    n_parameters: int | None = None,
 ) -> RunDir:
     """Write a run directory: completed with metrics, failed with an error, unfinished with neither."""
     cfg = OmegaConf.create(config(overrides))
@@ -57,6 +58,7 @@ def make_job(
             status="failed" if error is not None else "pruned" if pruned else "completed",
             seed=cfg.seed,
             overrides=overrides,
+            n_parameters=n_parameters,
             duration_s=1.5,
             error=None if error is None else Failure.of(error),
             metrics=metrics or {},

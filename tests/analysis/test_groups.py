@@ -7,6 +7,7 @@ import pytest
 
 from src.analysis.groups import group_jobs
 from src.analysis.records import read_jobs
+from src.analysis.units import SEED, Unit
 from tests.analysis.jobs import make_job
 
 
@@ -36,15 +37,26 @@ def test_jobs_that_differ_in_the_seed_alone_are_one_group(tmp_path: Path) -> Non
 def test_a_seed_that_is_not_given_is_the_default_one(tmp_path: Path) -> None:
     assert sizes(tmp_path, ["optimizer.lr=1"], ["optimizer.lr=1", "seed=7"]) == {"all jobs": 2}
     (group,) = group_jobs(read_jobs([tmp_path]))
-    assert group.by_seed("val/loss") == {7: 0.5, 42: 0.5}
+    assert group.by_unit("val/loss") == {7: 0.5, 42: 0.5}
 
 
 def test_what_follows_the_seed_is_no_difference(tmp_path: Path) -> None:
     assert sizes(tmp_path, *over_seeds("data.seed=${seed}")) == {"all jobs": 3}
 
 
-def test_another_seed_of_the_data_is_a_difference(tmp_path: Path) -> None:
-    assert sizes(tmp_path, *over_seeds("data.seed=1"), *over_seeds("data.seed=2")) == {"seed=1": 3, "seed=2": 3}
+def test_another_draw_of_the_data_is_no_difference_and_has_a_value_per_seed(tmp_path: Path) -> None:
+    assert sizes(tmp_path, *over_seeds("data.seed=1"), *over_seeds("data.seed=2", "+data.split_seed=7")) == {
+        "all jobs": 6
+    }
+    (group,) = group_jobs(read_jobs([tmp_path]))
+    assert group.unit == Unit("draw")
+    assert len(group.by_unit("val/loss")) == 6
+
+
+def test_data_that_follow_the_seed_are_of_the_seed(tmp_path: Path) -> None:
+    sizes(tmp_path, *over_seeds("data.seed=${seed}"))
+    (group,) = group_jobs(read_jobs([tmp_path]))
+    assert (group.unit, list(group.by_unit("val/loss"))) == (SEED, [0, 1, 2])
 
 
 def test_where_a_run_lies_and_what_it_returns_are_no_difference(tmp_path: Path) -> None:
@@ -116,7 +128,7 @@ def test_a_repeated_seed_counts_once_with_its_mean(tmp_path: Path) -> None:
     make_job(tmp_path / "b/2", "seed=2", metrics={"val/loss": 9.0}, pruned=True)
     make_job(tmp_path / "b/3", "seed=2", metrics={"val/loss": None})
     (group,) = group_jobs(read_jobs([tmp_path / "a", tmp_path / "b"]))
-    assert group.by_seed("val/loss") == {0: 0.5, 1: 3.0}
+    assert group.by_unit("val/loss") == {0: 0.5, 1: 3.0}
     assert group.n_repeated == 1
 
 

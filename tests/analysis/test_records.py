@@ -97,6 +97,20 @@ def test_a_broken_configuration_names_itself_and_keeps_the_result(tmp_path: Path
     assert job.problems[0].startswith(f"{run.config_file} cannot be read: ")
 
 
+@pytest.mark.parametrize(("content", "named"), [(b"a: [1\nb: 2\n", "config.yaml"), (b"seed: 4\n", "result.json")])
+def test_a_configuration_that_a_result_is_not_of_is_named_once(tmp_path: Path, content: bytes, named: str) -> None:
+    run = make_job(tmp_path / "0", "seed=3", metrics={"val/loss": 0.5})
+    result = run.result()
+    assert result is not None
+    run.write_result(result)
+    assert read_job(run.path, tmp_path).status == "completed"
+    run.config_file.write_bytes(content)
+    job = read_job(run.path, tmp_path)
+    assert (job.status, job.metrics) == ("unfinished", {})
+    assert len(job.problems) == 1
+    assert f"{named} cannot be read: " in job.problems[0]
+
+
 def test_a_job_that_failed_before_its_configuration_was_written_is_found(tmp_path: Path) -> None:
     result = Result(status="failed", error=Failure.of(ValueError("no")), seed=1, overrides=["a=1"])
     result.write(RunDir(tmp_path / "0").result_file)

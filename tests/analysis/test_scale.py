@@ -25,11 +25,14 @@ def task_of(kind: type[Task]) -> Task:
     )
 
 
+CLASS_SHARES = {"accuracy", "balanced_accuracy", "chance", "precision", "recall", "f1"}
+
+
 @pytest.mark.parametrize(
     ("kind", "lower", "shares"),
     [
-        (BinaryClassification, set(), {"accuracy", "precision", "recall", "f1"}),
-        (MulticlassClassification, set(), {"accuracy", "precision", "recall", "f1"}),
+        (BinaryClassification, set(), CLASS_SHARES),
+        (MulticlassClassification, set(), CLASS_SHARES),
         (Regression, {"mae", "mse"}, set()),
     ],
 )
@@ -93,3 +96,37 @@ def test_other_numbers_keep_the_digits_that_their_interval_supports(
     value: float, half: float | None, text: str
 ) -> None:
     assert Scale.of("test/loss").text(value, half) == text
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "text"),
+    [
+        (0.998, 0.005, "99.8 (99.3 to 100)"),
+        (0.995, 0.003, "99.5 ± 0.3"),
+        (0.95, 0.05, "95.0 ± 5.0"),
+        (0.002, 0.005, "0.2 (0 to 0.7)"),
+        (0.5, 0.7, "50.0 (0 to 100)"),
+        (0.9996, 0.0008, "99.96 (99.88 to 100)"),
+        (1.0, 0.0, "100.0 ± 0.0"),
+        (0.998, None, "99.8"),
+    ],
+)
+def test_the_interval_of_a_share_ends_at_nothing_and_at_all(mean: float, half: float | None, text: str) -> None:
+    assert Scale.of("test/accuracy").mean_text(mean, half) == text
+
+
+def test_the_unit_stands_behind_what_it_is_the_unit_of() -> None:
+    scale = Scale.of("test/accuracy")
+    assert scale.mean_text(0.995, 0.003, unit=" %") == "99.5 ± 0.3 %"
+    assert scale.mean_text(0.998, 0.005, unit=" %") == "99.8 % (99.3 to 100 %)"
+
+
+def test_what_is_no_share_has_the_ends_it_has() -> None:
+    assert Scale.of("test/r2").mean_text(0.998, 0.005) == "0.9980 ± 0.0050"
+    assert Scale.of("test/loss").bounds(0.1, 0.3) == pytest.approx((-0.2, 0.4))
+
+
+def test_a_number_of_parameters_is_a_whole_one() -> None:
+    scale = Scale.of("n_parameters")
+    assert scale.lower_is_better
+    assert [scale.text(337.0), scale.text(337.0, 0.0), scale.text(2.5, 0.25)] == ["337", "337", "2.50 ± 0.25"]

@@ -4,6 +4,7 @@ import pytest
 
 from src.analysis.sentences import sentence
 from src.analysis.stats import Comparison, compare
+from src.analysis.units import Unit
 
 Values = dict[int, float]
 
@@ -96,3 +97,26 @@ def test_a_corrected_p_value_decides() -> None:
     assert sentence(plain).startswith("a beats b")
     weaker = Comparison(**{**vars(plain), "p_value": 0.06})
     assert sentence(weaker).startswith("no clear difference")
+
+
+def test_folds_and_draws_are_called_what_they_are() -> None:
+    def of(a: Values, b: Values, unit: Unit) -> str:
+        return sentence(compare("test/accuracy", ("relu", a), ("linear", b), lower_is_better=False, unit=unit))
+
+    folds, draws = Unit("fold", 1 / 7.2), Unit("draw")
+    assert of(around(0.95, n=10, step=0.01), even(0.5, n=10), folds) == (
+        "relu beats linear by 45.0 ± 1.2 points of test accuracy (10 of 10 folds)"
+    )
+    assert of(around(0.95, n=8), even(0.5, n=9), draws).endswith("(8 of 8 shared draws)")
+    assert of({0: 0.9}, {0: 0.9}, draws).endswith("with the one draw they share")
+    assert of({0: 0.9}, {1: 0.9}, folds) == (
+        "relu and linear have no fold of the same rows in common: test accuracy not compared"
+    )
+    assert of(even(1.0, n=10), even(0.5, n=10), folds).endswith(
+        "with all 10 folds, by the same amount: too few for a test"
+    )
+
+
+def test_a_metric_that_is_better_low_by_what_was_asked_is_won_by_a_lower_number() -> None:
+    found = compare("val/far", ("a", around(0.1, n=8)), ("b", even(0.2, n=8)), lower_is_better=True)
+    assert sentence(found).startswith("a beats b: 0.10000 ± 0.00089 lower validation far")

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from src.analysis.stats import Comparison, compare, estimate, holm
+from src.analysis.units import Unit
 
 
 def compared(a: dict[int, float], b: dict[int, float], *, lower: bool = False) -> Comparison:
@@ -117,3 +118,45 @@ def test_holm_by_hand() -> None:
     assert [each.p_value for each in holm(plain)] == pytest.approx([0.06, 0.04, None, 0.06, 0.06])
     assert [each.p_value for each in holm(plain[:1])] == [0.04]
     assert holm([Comparison("m", "a", "b", None, 0, 0, 0, 0, 0.9)] * 3)[0].p_value == 1.0
+
+
+def test_the_corrected_resampled_interval_and_test_worked_out_by_hand() -> None:
+    # standard deviation 1, and a variance of the mean of 1/3 + 1/2 in the place of 1/3
+    folds = Unit("fold", 0.5)
+    found = estimate([1.0, 2.0, 3.0], folds)
+    assert found is not None
+    assert (found.mean, found.n) == (2.0, 3)
+    assert found.half_width == pytest.approx(4.302653 * math.sqrt(5 / 6), abs=1e-6)
+    # t = 2 / sqrt(5/6); with two degrees of freedom p = 1 - t / sqrt(2 + t^2)
+    a, b = {"x": 1.5, "y": 2.5, "z": 3.5}, dict.fromkeys("xyz", 0.5)
+    compared = compare("test/loss", ("a", a), ("b", b), lower_is_better=True, unit=folds)
+    assert compared.difference == found
+    assert compared.p_value == pytest.approx(1 - math.sqrt(4.8 / 6.8), abs=1e-9)
+    assert (compared.wins, compared.losses, compared.unit) == (0, 3, folds)
+
+
+def test_the_corrected_test_is_that_of_the_paper_for_repeated_folds() -> None:
+    values, rho = list(drawn(50, seed=3, shift=0.5).values()), 1 / 7.2
+    found = compare(
+        "m", ("a", dict(enumerate(values))), ("b", dict.fromkeys(range(50), 0.0)), lower_is_better=False,
+        unit=Unit("fold", rho),
+    )  # fmt: skip
+    t = np.mean(values) / math.sqrt((1 / 50 + rho) * np.var(values, ddof=1))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(t), 49))
+    assert found.difference is not None
+    assert found.difference.half_width == pytest.approx(
+        stats.t.ppf(0.975, 49) * math.sqrt((1 / 50 + rho) * np.var(values, ddof=1))
+    )
+    # the same values of independent seeds are surer than they are
+    plain = compare("m", ("a", dict(enumerate(values))), ("b", dict.fromkeys(range(50), 0.0)), lower_is_better=False)
+    assert plain.p_value is not None
+    assert found.p_value is not None
+    assert plain.p_value < found.p_value
+
+
+@pytest.mark.parametrize(("n", "worth"), [(10, 4), (50, 6)])
+def test_equal_differences_of_folds_count_as_many_as_they_are_worth(n: int, worth: int) -> None:
+    unit = Unit("fold", 1 / 7.2)  # 1 / (1/10 + 1/7.2) = 4.2, 1 / (1/50 + 1/7.2) = 6.3
+    values = dict.fromkeys(range(n), 0.5)
+    found = compare("m", ("a", values), ("b", dict.fromkeys(range(n), 0.25)), lower_is_better=False, unit=unit)
+    assert found.p_value == pytest.approx(stats.binomtest(worth, worth).pvalue)

@@ -42,6 +42,13 @@ def result_of(overrides: list[str], run_dir: Path) -> dict[str, Any]:
             ),
             ("dead_relus", ["model=mlp", "optimizer=adam", "optimizer.lr=1", "trainer.max_epochs=200"]),
             ("too_slow", ["optimizer.lr=1e-6", "trainer.max_epochs=200"]),
+            (
+                "at_chance",
+                [
+                    *("data=gauss", "data.distance=1", "data.class_shares=[0.95,0.05]", "model=mlp"),
+                    "trainer.max_epochs=300",
+                ],
+            ),
             # the default command
             ("still_falling", []),
             (
@@ -67,7 +74,10 @@ def test_a_run_that_asks_for_a_hint_gets_one_that_helps(
     train(cfg)
     second = json.loads((tmp_path / "second" / "result.json").read_text())
     assert kind not in [hint["kind"] for hint in second["hints"]]
-    assert second["metrics"]["train/loss"] < first["metrics"]["train/loss"] or kind == "overfitting"
+    assert second["metrics"]["train/loss"] < first["metrics"]["train/loss"] or kind in ("overfitting", "at_chance")
+    if kind == "at_chance":
+        # losses with weights are no smaller
+        assert second["metrics"]["val/balanced_accuracy"] > first["metrics"]["val/balanced_accuracy"] + 0.1
 
 
 def test_a_run_whose_loss_is_not_finite_stores_its_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,6 @@ def test_compose_train_raises_what_the_command_line_shows(line: str, match: str)
 def test_a_typo_beside_options_of_another_folder_is_answered_with_the_nearest_key(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     text = (CONF_DIR / "data" / "circles.yaml").read_text()
-    (tmp_path / "data" / "rings.yaml").write_text(text)
+    (tmp_path / "data" / "hoops.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"data\.nois .*did you mean data\.noise\?"):
-        compose_train([f"hydra.searchpath=[file://{tmp_path}]", "data=rings", "data.nois=0.1"])
+        compose_train([f"hydra.searchpath=[file://{tmp_path}]", "data=hoops", "data.nois=0.1"])

@@ -20,23 +20,27 @@ CONFIG: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("key", "matters_for"),
     [
-        ("optimizer.lr", {"run", "group", "stack", "samples", "show"}),
-        ("a.key.of.ones.own", {"run", "group", "stack", "samples", "show"}),
-        ("run_dir", {"samples"}),
-        ("sweep", {"samples"}),
-        ("sweep.dry_run", {"samples"}),
-        ("seed", {"run", "samples", "show"}),
-        ("optimized_metric", {"run", "samples", "show"}),
-        ("evaluate", {"run", "group", "samples", "show"}),
-        ("logger.csv.save_dir", {"run", "group", "samples"}),
-        ("suggested.lr", {"run", "group", "samples"}),
-        ("callbacks.checkpoint.monitor", {"run", "group", "stack", "samples"}),
-        ("model.name", {"run", "group", "samples", "show"}),
-        ("model.net.hidden", {"run", "group", "stack", "samples", "show"}),
+        ("optimizer.lr", {"run", "group", "stack", "samples", "show", "fold"}),
+        ("a.key.of.ones.own", {"run", "group", "stack", "samples", "show", "fold"}),
+        ("run_dir", {"samples", "fold"}),
+        ("sweep", {"samples", "fold"}),
+        ("sweep.dry_run", {"samples", "fold"}),
+        ("seed", {"run", "samples", "show", "fold"}),
+        ("optimized_metric", {"run", "samples", "show", "fold"}),
+        ("evaluate", {"run", "group", "samples", "show", "fold"}),
+        ("logger.csv.save_dir", {"run", "group", "samples", "fold"}),
+        ("suggested.lr", {"run", "group", "samples", "fold"}),
+        ("callbacks.checkpoint.monitor", {"run", "group", "stack", "samples", "fold"}),
+        ("model.name", {"run", "group", "samples", "show", "fold"}),
+        ("model.net.hidden", {"run", "group", "stack", "samples", "show", "fold"}),
         ("data.batch_size", {"run", "group", "stack", "show"}),
-        ("data.seed", {"run", "group", "stack", "samples", "show"}),
+        ("data.seed", {"run", "stack", "samples", "show", "fold"}),
+        ("data.split_seed", {"run", "stack", "samples", "show", "fold"}),
+        ("data.val_seed", {"run", "stack", "samples", "show"}),
+        ("data.fold", {"run", "stack", "samples", "show"}),
+        ("data.columns", {"run", "group", "stack", "samples", "show"}),
         # a key whose name begins like another one
-        ("seeds", {"run", "group", "stack", "samples", "show"}),
+        ("seeds", {"run", "group", "stack", "samples", "show", "fold"}),
     ],
 )
 def test_what_a_key_counts_for(key: str, matters_for: set[Purpose]) -> None:
@@ -46,8 +50,10 @@ def test_what_a_key_counts_for(key: str, matters_for: set[Purpose]) -> None:
 def test_every_key_of_the_table_is_one_of_the_configuration() -> None:
     from src.config.keys import _DOES_NOT_COUNT_FOR
 
-    cfg = compose_train()
-    assert all(OmegaConf.select(cfg, key, default="absent") != "absent" for key in _DOES_NOT_COUNT_FOR)
+    # of drawn data, and of a table
+    found = [compose_train(), compose_train(["data=iris"])]
+    for key in _DOES_NOT_COUNT_FOR:
+        assert any(OmegaConf.select(cfg, key, default="absent") != "absent" for cfg in found), key
 
 
 def test_flatten_gives_leaves_by_dotted_key() -> None:

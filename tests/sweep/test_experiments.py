@@ -34,3 +34,14 @@ def test_only_all_improvements_together_separate_the_rings(tmp_path: Path) -> No
     best = found.pop("all")
     assert min(best) >= 0.99
     assert max(value for values in found.values() for value in values) < 0.6
+
+
+@pytest.mark.slow
+def test_folds_of_a_table_show_no_clear_difference(tmp_path: Path) -> None:
+    found = accuracies(tmp_path, "experiment=cross_validation", by="model.net.activation")
+    assert {name: len(values) for name, values in found.items()} == {"identity": 10, "relu": 10}
+    assert all(sum(values) / 10 > 0.94 for values in found.values())
+    said = " ".join((tmp_path / "output").read_text().split())
+    assert "mean over 10 folds ± 95 % interval, highest val/accuracy first" in said
+    assert "no clear difference between relu and identity in test accuracy" in said
+    assert "the corrected resampled t test (Nadeau and Bengio 2003)" in said

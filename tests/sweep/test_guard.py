@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -315,3 +316,27 @@ def test_a_sweep_with_a_job_that_can_run_goes_on(overrides: list[str], tmp_path:
     with guarded(composed(*overrides, f"hydra.sweep.dir={tmp_path}/sweep")):
         begun.append(1)
     assert begun
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["optimized_metric=test/accuracy"], "optimized_metric: test/accuracy is measured on the test part"),
+        (["optimized_metric=val/accuracy"], None),
+        (
+            ["hydra/sweeper=optuna", "hydra.sweeper.objectives={test/f1: maximize, n_parameters: minimize}"],
+            "hydra.sweeper.objectives: test/f1 is measured on the test part",
+        ),
+        (["hydra/sweeper=optuna", "hydra.sweeper.objectives=test/loss"], "hydra.sweeper.objectives: test/loss is"),
+        # what a search does not look at
+        (["hydra/sweeper=optuna", "hydra.sweeper.objectives=[val/f1]", "optimized_metric=test/loss"], None),
+    ],
+)
+def test_who_chooses_by_the_test_part_is_warned_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: list[str], said: str | None
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="src.sweep.guard"):
+        run(composed("seed=0,1", *given, f"hydra.sweep.dir={tmp_path}/sweep"))
+    warned = [record.getMessage() for record in caplog.records if "test part" in record.getMessage()]
+    assert len(warned) == (said is not None)
+    assert all(line.startswith(str(said)) for line in warned)

@@ -1,6 +1,6 @@
-"""Learning curves: per group the mean over its seeds, in a band from the lowest seed to the highest.
+"""Learning curves: per group the mean over its seeds, draws or folds, in a band from the lowest to the highest.
 
-Axes: `s` seeds, `e` epochs.
+Axes: `s` runs, `e` epochs.
 """
 
 import math
@@ -20,7 +20,7 @@ from src.config.metrics import split_of
 from src.run.directory import RunDir
 from src.run.metrics import read_metrics
 
-N_SEEDS = 20  # per group: reading more takes long and moves the mean little
+N_RUNS = 20  # per group: reading more takes long and moves the mean little
 _N_PLACES = 80  # along the epochs, as many as a small panel can show
 _N_METRICS = 2
 
@@ -30,7 +30,7 @@ _Curve: TypeAlias = tuple[list[float], list[float]]
 
 @dataclass(frozen=True)
 class Band:
-    """Mean, lowest and highest over seeds at some epochs, each (e,)."""
+    """Mean, lowest and highest over runs at some epochs, each (e,)."""
 
     epochs: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -84,7 +84,7 @@ def band(curves: Sequence[_Curve]) -> Band | None:
 
 
 def _read_group(jobs: Sequence[JobRecord]) -> list[Mapping[str, _Curve]]:
-    completed = [job for job in jobs if job.status == "completed"][:N_SEEDS]
+    completed = [job for job in jobs if job.status == "completed"][:N_RUNS]
     return [curves for job in completed if (curves := read_curves(RunDir(job.path).metrics_file))]
 
 

@@ -1,4 +1,4 @@
-"""The answer as a picture: per group its mean with the interval, and every seed."""
+"""The answer as a picture: per group its mean with the interval, and every seed, draw or fold."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from src.analysis.page.series import Chart, Series, chart_layout, metric_axis, r
 from src.plots.palette import INK
 
 N_GROUPS = 20
-_N_SEEDS = 60  # points of a group that can be told apart in a row
+_N_POINTS = 60  # points of a group that can be told apart in a row
 
 
 def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
@@ -14,10 +14,10 @@ def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
     shown = [each for each in series if metric in each.ranked.estimates][:N_GROUPS]
     if not shown:
         return None
-    rows = [thinned(list(each.ranked.group.by_seed(metric).values()), _N_SEEDS) for each in shown]
+    rows = [thinned(list(each.ranked.group.by_unit(metric).values()), _N_POINTS) for each in shown]
     places = [-i for i, row in enumerate(rows) for _ in row]
     owners = [each for each, row in zip(shown, rows, strict=True) for _ in row]
-    seeds = {
+    points = {
         "type": "scatter",
         "mode": "markers",
         "x": rounded(value for row in rows for value in row),
@@ -28,7 +28,8 @@ def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
             "size": 8,
             "opacity": 0.5,
         },
-        "hovertemplate": "%{x}<extra>one seed</extra>",
+        "text": [f"one {each.ranked.group.unit.noun}" for each in owners],
+        "hovertemplate": "%{x}<extra>%{text}</extra>",
     }
     values = [value for row in rows for value in row]
     figure = chart_layout(
@@ -44,17 +45,24 @@ def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
             "zeroline": False,
         },
     )
-    return {"data": [seeds, _means(shown, metric)], "layout": figure}
+    return {"data": [points, _means(shown, metric)], "layout": figure}
 
 
 def _means(shown: Sequence[Series], metric: str) -> Chart:
     found = [each.ranked.estimates[metric] for each in shown]
+    scales = [each.ranked.scale(metric) for each in shown]
+    ends = [scale.bounds(each.mean, each.half_width) for scale, each in zip(scales, found, strict=True)]
+    bars = {
+        "symmetric": False,
+        "array": rounded(high - each.mean for each, (_, high) in zip(found, ends, strict=True)),
+        "arrayminus": rounded(each.mean - low for each, (low, _) in zip(found, ends, strict=True)),
+    }
     return {
         "type": "scatter",
         "mode": "markers",
         "x": rounded(each.mean for each in found),
         "y": [-i for i in range(len(found))],
-        "error_x": {"array": rounded(each.half_width or 0.0 for each in found), "color": INK, "thickness": 1.5},
+        "error_x": {**bars, "color": INK, "thickness": 1.5},
         "marker": {"color": INK, "symbol": "line-ns-open", "size": 16, "line": {"width": 3}},
         "hovertemplate": "%{x}<extra>mean, 95 % interval</extra>",
     }

@@ -45,7 +45,7 @@ class JobTable:
 
 
 def build_job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
-    """Swept values that differ between jobs, seed, metrics, the asked ones first, duration and error."""
+    """Swept values, folds and draws that differ, seed, metrics, the asked ones first, duration and error."""
     named = naming_values(summary.jobs)
     # the seed has a column of its own
     keys = [key for key in dict.fromkeys(key for row in named for key in row) if key != "seed" and counts(key, "run")]

@@ -22,7 +22,7 @@ _COLORS = ("#E1CC55", "#C4B56C", "#A69D75", "#8A8779", "#6D7078", "#4F5A6C", "#2
 
 
 def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:
-    """Axes with their ticks, and per job its place on each, 0 to 1; None where nothing but the seed was swept."""
+    """Axes with their ticks, and per job its place on each, 0 to 1; None where nothing tells groups apart."""
     keys = [key for key, column in swept.columns.items() if _fits(column)][:N_KEYS]
     metrics = [name for name in summary.metrics if all(name in job.metrics for job in swept.jobs)]
     if not keys or len(swept.jobs) < 2:
@@ -30,7 +30,7 @@ def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:
     found = [_axis(key, swept.columns[key]) for key in keys]
     found += [_metric_axis(name, [job.metrics[name] for job in swept.jobs]) for name in metrics]
     goodness = _places(*_logs(swept.y, is_log=_is_log(swept.metric, swept.y)))
-    if Scale.of(swept.metric).lower_is_better:
+    if summary.scales[swept.metric].lower_is_better:
         goodness = [1 - place for place in goodness]
     rows = {id(job): i for i, job in enumerate(summary.jobs)}
     jobs = [

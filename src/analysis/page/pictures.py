@@ -1,7 +1,7 @@
 """The pictures that jobs have drawn, side by side: linear beside ReLU.
 
 Of each group the job in its middle; of few groups also the best and the worst, so that the page tells whether a group
-does well or only its luckiest seed.
+does well or only its luckiest seed or fold.
 """
 
 import base64
@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 from src.analysis.page.series import Series
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
+from src.analysis.units import FOLD
 
 # Whether a job has left a picture of a name.
 Has: TypeAlias = Callable[[JobRecord, str], bool]
@@ -49,9 +50,18 @@ class JobPicture:
     source: str
 
     @property
-    def tells_seed(self) -> bool:
-        """Whether its seed sets the job apart from others of its group."""
-        return self.job.seed is not None and len({job.seed for job in self.series.ranked.group.jobs}) > 1
+    def which(self) -> tuple[str, ...]:
+        """What sets the job apart from others of its group: fold, draw and seed, those that differ there."""
+        group = self.series.ranked.group
+        all_told = [group.told(job) for job in group.jobs]
+        told = {
+            key: text for key, text in group.told(self.job).items() if len({each.get(key) for each in all_told}) > 1
+        }
+        has_seeds = self.job.seed is not None and len({job.seed for job in group.jobs}) > 1
+        words = {"fold" if key == FOLD else key: text for key, text in told.items()}
+        return tuple(
+            f"{key} {text}" for key, text in {**words, **({"seed": self.job.seed} if has_seeds else {})}.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def picture_grid(series: Sequence[Series]) -> Grid | None:
         columns=chosen.columns,
         cells=cells,
         ranks=ranks if set(ranks) != {"middle"} else (),
-        scale=None if chosen.metric is None else Scale.of(chosen.metric),
+        scale=None if chosen.metric is None else series[0].ranked.scale(chosen.metric),
         n_left_out=chosen.n_groups - len({id(cell.series) for cell in cells if cell}),
     )
 
@@ -197,7 +207,7 @@ def _ranked(each: Series, metric: str, name: str, has: Has) -> dict[str, JobReco
     jobs = [job for job in _completed(each) if metric in job.metrics]
     if len(jobs) < len(RANKS):
         return {}
-    lower_is_better = Scale.of(metric).lower_is_better
+    lower_is_better = each.ranked.scale(metric).lower_is_better
     best, *others, worst = sorted(jobs, key=lambda job: job.metrics[metric], reverse=not lower_is_better)
     found = {rank: job for rank, job in (("best", best), ("worst", worst)) if has(job, name)}
     if found and (middle := _middle(others, metric, name, has)):

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from src.analysis.hints import shared_hints
-from src.analysis.page.curves import N_SEEDS, curve_charts
+from src.analysis.page.curves import N_RUNS, curve_charts
 from src.analysis.page.dots import N_GROUPS, dot_chart
 from src.analysis.page.failures import N_ERRORS, group_failures
 from src.analysis.page.job_table import build_job_table
@@ -16,17 +16,16 @@ from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
 from src.analysis.page.series import OTHER, Chart, Series, all_series
 from src.analysis.page.values import N_KEYS, Swept, value_charts
-from src.analysis.scale import Scale
 from src.analysis.sentences import lead, mean, verdicts
 from src.analysis.summary import Summary
-from src.analysis.tables import job_name, p_text, plain, remarks
+from src.analysis.tables import job_name, mean_of, p_text, plain, plurals, remarks
 from src.plots.palette import INK
 from src.run.files import write_atomically
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
 _OURS = {"css": "report.css", "parallel_js": "parallel.js", "js": "report.js"}
-_LIMITS = {"seeds": N_SEEDS, "dots": N_GROUPS, "errors": N_ERRORS, "keys": N_KEYS}
+_LIMITS = {"runs": N_RUNS, "dots": N_GROUPS, "errors": N_ERRORS, "keys": N_KEYS}
 
 
 def write_page(path: Path, summary: Summary) -> None:
@@ -85,7 +84,10 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "lead": lead(summary),
         "sentences": verdicts(summary),
         "remarks": list(remarks(summary, failed))[:-1],  # the last one counts jobs, as the header does
-        "scales": [Scale.of(name) for name in summary.metrics],
+        "scales": [summary.scales[name] for name in summary.metrics],
+        "over": mean_of(summary) if summary.metrics else "",
+        "plurals": plurals(summary),
+        "nouns": [unit.noun for unit in summary.units],
         "series": series,
         "versus": {each.second: each for each in summary.comparisons if each.metric == summary.metrics[0]},
         "grid": picture_grid(series),

@@ -185,8 +185,8 @@ def test_a_seed_is_told_where_it_sets_jobs_apart(tmp_path: Path) -> None:
         add(tmp_path / str(i), f"optimizer.lr={1 + i // 3}", f"seed={i % 3}", loss=0.1 * (i + 1))
     found = grid(tmp_path)
     assert found is not None
-    assert [(cell.job.name, cell.tells_seed) for cell in found.cells if cell] == [
-        *(("0", True), ("1", True), ("3", False), ("2", True)),
+    assert [(cell.job.name, cell.which) for cell in found.cells if cell] == [
+        *(("0", ("seed 0",)), ("1", ("seed 1",)), ("3", ()), ("2", ("seed 2",))),
     ]
 
 

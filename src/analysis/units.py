@@ -1,0 +1,160 @@
+"""What differs between the jobs of a group: seeds, draws of the data, or folds.
+
+Folds are cut from the same rows, so that the training parts of any two of them overlap, and their values are not
+independent. How much they overlap is what `src.analysis.stats` needs of them.
+"""
+
+import json
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from src.analysis.records import JobRecord
+from src.config.keys import counts
+
+ABSENT: Any = object()
+
+FOLD = "data.fold"
+DRAWS = ("data.seed", "data.val_seed", "data.split_seed")
+_OF_LACKING = ("data.missing", "data.columns", "data.drop")
+
+_MOST_HOPS = 20  # from reference to reference
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a mean is taken over, one value each.
+
+    Attributes:
+        noun: Its name. A draw is one of data and weights, and a fold's value the mean of all its runs.
+        overlap: Test rows over training rows of a fold; 0 where values are independent of each other.
+    """
+
+    noun: Literal["seed", "draw", "fold"] = "seed"
+    overlap: float = 0.0
+
+    @property
+    def plural(self) -> str:
+        """Name of several."""
+        return f"{self.noun}s"
+
+    def number(self, n: int) -> str:
+        """So many of them."""
+        return f"{n} {self.noun if n == 1 else self.plural}"
+
+
+SEED = Unit()
+
+
+class Varying:
+    """Tells what varies in a sweep, and which job is which.
+
+    Where data are cut into several folds, these do; else the data, where they are drawn several times; else the seed.
+    """
+
+    def __init__(self, jobs: Sequence[JobRecord]) -> None:
+        folds = {_text(job, FOLD) for job in jobs} - {None}
+        self._draws = tuple(key for key in DRAWS if len({_drawn(job, key) for job in jobs} - {None}) > 1)
+        self._folds: dict[Hashable, set[str]] = {}
+        for job in jobs if len(folds) > 1 else ():
+            if (fold := _text(job, FOLD)) is not None:
+                self._folds.setdefault(_rows(job), set()).add(fold)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys that vary beside the seed, and tell no groups apart."""
+        return (*((FOLD,) if self._folds else ()), *self._draws)
+
+    def unit(self, jobs: Sequence[JobRecord]) -> Unit:
+        """What varies in a group."""
+        if self._folds and any(_text(job, FOLD) is not None for job in jobs):
+            return Unit("fold", max(self._overlap(job) for job in jobs))
+        if any(_drawn(job, key) is not None for job in jobs for key in self._draws):
+            return Unit("draw")
+        return SEED
+
+    def place(self, job: JobRecord, unit: Unit) -> Hashable:
+        """Equal for jobs of which a group has one value: a seed; seed and draws; or a fold and what cuts its rows."""
+        if unit.noun == "fold":
+            return _text(job, FOLD), _rows(job)
+        return (job.seed, *self._of_draws(job)) if unit.noun == "draw" else job.seed
+
+    def run(self, job: JobRecord) -> Hashable:
+        """Equal for jobs that are the same run again."""
+        return job.seed, _text(job, FOLD) if self._folds else None, self._of_draws(job)
+
+    def told(self, job: JobRecord) -> dict[str, str]:
+        """Value by key of what varies beside the seed, for those that the job has."""
+        return {key: text for key in self.keys if (text := _text(job, key)) is not None}
+
+    def _of_draws(self, job: JobRecord) -> tuple[str | None, ...]:
+        return tuple(_text(job, key) for key in self._draws)
+
+    def _overlap(self, job: JobRecord) -> float:
+        """Test over training rows: one of k folds tests, and of the others all train but a share of `data.val_size`."""
+        given, val_size = (followed(job.leaves, key) for key in ("data.folds", "data.val_size"))
+        k = given if isinstance(given, int) else len(self._folds.get(_rows(job), ()))
+        kept = 1 - val_size if isinstance(val_size, float) and 0 <= val_size < 1 else 1.0
+        return 1 / ((k - 1) * kept) if k > 1 else 0.0
+
+
+def followed(leaves: Mapping[str, Any], key: str, *, only_for: Literal["group"] | None = None) -> Any:
+    """Value of a key, `ABSENT` if it has none; one that is another key's is looked up there.
+
+    Args:
+        leaves: Of a stored configuration.
+        key: Dotted.
+        only_for: A reference to a key that does not count for this stays one.
+    """
+    value = leaves.get(key, ABSENT)
+    for _ in range(_MOST_HOPS):
+        found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if found is None or found[1] not in leaves or (only_for and not counts(found[1], only_for)):
+            break
+        value = leaves[found[1]]
+    return value
+
+
+def as_text(value: Any) -> str:
+    """Write a value as one would on the command line; the empty text is no value."""
+    if value is ABSENT:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _text(job: JobRecord, key: str) -> str | None:
+    value = followed(job.leaves, key)
+    return None if value is ABSENT or value is None else as_text(value)
+
+
+def _drawn(job: JobRecord, key: str) -> str | None:
+    """Value of a seed of the data; None where it is that of the run."""
+    if key not in job.leaves or _leads_to_seed(job.leaves, key):
+        return None
+    return _text(job, key)
+
+
+def _leads_to_seed(leaves: Mapping[str, Any], key: str) -> bool:
+    for _ in range(_MOST_HOPS):
+        value = leaves.get(key)
+        found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return False
+        key = found[1]
+        if key == "seed":
+            return True
+    return False
+
+
+def _rows(job: JobRecord) -> tuple[tuple[str, str], ...]:
+    """What decides which rows a fold of a number holds."""
+    # rows that lack a value are left out, so that it matters which columns are looked at
+    also = _OF_LACKING if job.leaves.get("data.missing") == "drop" else ()
+    decide = sorted(k for k in job.leaves if k.startswith("data.") and (counts(k, "fold") or k.startswith(also)))
+    return tuple((key, as_text(followed(job.leaves, key))) for key in decide)
