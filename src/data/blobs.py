@@ -2,15 +2,17 @@
 
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.datasets import make_blobs
 
 from src.config.allowed import Count, NotNegative, Range, Seed, checked
-from src.data.base import InMemoryDataModule, Parts
-from src.data.spec import DataSpec
-from src.data.split import as_part, n_test_samples, shuffled_split
+from src.data.base import Part
+from src.data.drawn import ClassShares, DrawnClasses, Samples, TestShare
+from src.data.split import as_part
 
 
-class BlobsDataModule(InMemoryDataModule):
+class BlobsDataModule(DrawnClasses):
     """One class per cloud, from `sklearn.datasets.make_blobs`.
 
     Args:
@@ -18,6 +20,7 @@ class BlobsDataModule(InMemoryDataModule):
         n_features: Number of coordinates of a point, at least 1.
         centers: Number of clouds, that is of classes, at least 3 (for two classes a binary task is the right one).
         cluster_std: Standard deviation of each cloud, at least 0.
+        class_shares: Share of each class, in every part; None for classes of equal size.
         seed: Draws the centres and the points.
         test_size: Share of the points in the test part.
         split_seed: Draws which points these are.
@@ -35,48 +38,54 @@ class BlobsDataModule(InMemoryDataModule):
     def __init__(
         self,
         *,
-        n_samples: Annotated[int, Range(low=2, high=1_000_000_000)],
+        n_samples: Samples,
         n_features: Annotated[int, Range(low=1, high=1_000_000)],
         centers: Annotated[int, Range(low=3, high=1_000_000)],
         cluster_std: NotNegative,
         seed: Seed,
-        test_size: Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)],
+        test_size: TestShare,
         split_seed: Seed,
         n_val: Annotated[int, Range(low=1, high=1_000_000_000)],
         val_seed: Seed,
         batch_size: Count | None,
         batch_seed: Seed,
+        class_shares: ClassShares | None = None,
         drop_last: bool = False,
     ) -> None:
-        super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
-        n_test_samples(n_samples, test_size)
-        self.n_samples, self.n_features, self.centers, self.cluster_std = n_samples, n_features, centers, cluster_std
-        self.seed, self.test_size, self.split_seed = seed, test_size, split_seed
-        self.n_val, self.val_seed = n_val, val_seed
-
-    @property
-    def spec(self) -> DataSpec:
-        """One logit per cloud."""
-        return DataSpec(
-            task="multiclass",
-            n_features=self.n_features,
-            n_outputs=self.centers,
-            feature_names=tuple(f"X{i + 1}" for i in range(self.n_features)),
-            class_names=tuple(f"blob {i}" for i in range(self.centers)),
+        super().__init__(
+            class_names=tuple(f"blob {i}" for i in range(centers)),
+            class_shares=class_shares,
+            n_features=n_features,
+            n_samples=n_samples,
+            seed=seed,
+            test_size=test_size,
+            split_seed=split_seed,
+            n_val=n_val,
+            val_seed=val_seed,
+            batch_size=batch_size,
+            batch_seed=batch_seed,
+            drop_last=drop_last,
         )
+        self.centers, self.cluster_std = centers, cluster_std
 
-    def make_parts(self) -> Parts:
-        """Train and test from one draw, validation from another around the same centres."""
-        x, y, centers = make_blobs(
-            n_samples=self.n_samples,
+    def draw(self, n: int, seed: int) -> Part:
+        """Clouds around centres that are drawn first."""
+        return self._around(None, n, seed)
+
+    def draw_val(self) -> Part:
+        """Others around the same centres."""
+        # as scikit-learn draws them
+        centers = np.random.RandomState(self.seed).uniform(-10, 10, size=(self.centers, self.n_features))
+        return self._around(centers, self.n_val, self.val_seed)
+
+    def _around(self, centers: NDArray[np.float64] | None, n: int, seed: int) -> Part:
+        has_shares = self.class_shares is not None
+        # of sizes it knows the number of centres
+        x, y = make_blobs(
+            n_samples=self.class_sizes(n) if has_shares else n,
             n_features=self.n_features,
-            centers=self.centers,
+            centers=self.centers if centers is None and not has_shares else centers,
             cluster_std=self.cluster_std,
-            random_state=self.seed,
-            return_centers=True,
+            random_state=seed,
         )
-        train, test = shuffled_split(as_part(x, y), test_size=self.test_size, seed=self.split_seed)
-        val = make_blobs(
-            n_samples=self.n_val, centers=centers, cluster_std=self.cluster_std, random_state=self.val_seed
-        )
-        return Parts(train=train, val=as_part(*val), test=test)
+        return as_part(x, y)

@@ -6,15 +6,14 @@ import numpy as np
 import torch
 
 from src.config.allowed import Count, NotNegative, Range, Seed, checked
-from src.data.base import InMemoryDataModule, Part, Parts
-from src.data.spec import DataSpec
-from src.data.split import n_test_samples, shuffled_split
+from src.data.base import Part
+from src.data.drawn import ClassShares, DrawnClasses, Samples, TestShare
 
 # Points that are in memory as float64 at the same time.
 _CHUNK = 1 << 15
 
 
-def draw_circles(n: int, *, noise: float, factor: float, seed: int) -> Part:
+def draw_circles(n: int, *, noise: float, factor: float, seed: int, n_outer: int | None = None) -> Part:
     """Points on two rings, the same in every bit as scikit-learn's ``make_circles(random_state=seed)`` in float32.
 
     Written out because that one keeps several float64 copies at once: a run over a million points held five times the
@@ -26,12 +25,13 @@ def draw_circles(n: int, *, noise: float, factor: float, seed: int) -> Part:
         noise: Standard deviation of the Gaussian noise on each coordinate.
         factor: Radius of the inner ring over the outer one's.
         seed: Decides order and noise.
+        n_outer: Points on the outer ring; None for half of them.
 
     Returns:
         Points (n, 2) and labels (n,): 0 for the outer ring, 1 for the inner one.
     """
     generator = np.random.RandomState(seed)
-    n_outer = n // 2
+    n_outer = n // 2 if n_outer is None else n_outer
     order = np.arange(n)
     generator.shuffle(order)
     x, y = torch.empty(n, 2), torch.empty(n, dtype=torch.int64)
@@ -47,13 +47,14 @@ def draw_circles(n: int, *, noise: float, factor: float, seed: int) -> Part:
     return Part(x, y)
 
 
-class CirclesDataModule(InMemoryDataModule):
+class CirclesDataModule(DrawnClasses):
     """Two classes on two rings, as from scikit-learn's ``make_circles``.
 
     Args:
         n_samples: Number of training and test points together, at least 2.
         noise: Standard deviation of the Gaussian noise on each coordinate, at least 0.
         factor: Radius of the inner ring over the outer one's, from 0 to below 1.
+        class_shares: Share of each class, in every part; None for classes of equal size.
         seed: Draws the points.
         test_size: Share of the points in the test part.
         split_seed: Draws which points these are.
@@ -71,39 +72,35 @@ class CirclesDataModule(InMemoryDataModule):
     def __init__(
         self,
         *,
-        n_samples: Annotated[int, Range(low=2, high=1_000_000_000)],
+        n_samples: Samples,
         noise: NotNegative,
         factor: Annotated[float, Range(low=0, high=1, open_high=True)],
         seed: Seed,
-        test_size: Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)],
+        test_size: TestShare,
         split_seed: Seed,
-        n_val: Annotated[int, Range(low=2, high=1_000_000_000)],
+        n_val: Samples,
         val_seed: Seed,
         batch_size: Count | None,
         batch_seed: Seed,
+        class_shares: ClassShares | None = None,
         drop_last: bool = False,
     ) -> None:
-        super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
-        n_test_samples(n_samples, test_size)
-        self.n_samples, self.noise, self.factor, self.seed = n_samples, noise, factor, seed
-        self.test_size, self.split_seed, self.n_val, self.val_seed = test_size, split_seed, n_val, val_seed
-
-    @property
-    def spec(self) -> DataSpec:
-        """Two features, one logit."""
-        return DataSpec(
-            task="binary",
-            n_features=2,
-            n_outputs=1,
-            feature_names=("X1", "X2"),
+        super().__init__(
             class_names=("outer", "inner"),
+            class_shares=class_shares,
+            n_samples=n_samples,
+            seed=seed,
+            test_size=test_size,
+            split_seed=split_seed,
+            n_val=n_val,
+            val_seed=val_seed,
+            batch_size=batch_size,
+            batch_seed=batch_seed,
+            drop_last=drop_last,
         )
+        self.noise, self.factor = noise, factor
 
-    def make_parts(self) -> Parts:
-        """Train and test from one draw, validation from another."""
-        both = self._draw(self.n_samples, self.seed)
-        train, test = shuffled_split(both, test_size=self.test_size, seed=self.split_seed)
-        return Parts(train=train, val=self._draw(self.n_val, self.val_seed), test=test)
-
-    def _draw(self, n: int, seed: int) -> Part:
-        return draw_circles(n, noise=self.noise, factor=self.factor, seed=seed)
+    def draw(self, n: int, seed: int) -> Part:
+        """Points on both rings; without shares the inner one has what is left over."""
+        n_outer = None if self.class_shares is None else self.class_sizes(n)[0]
+        return draw_circles(n, noise=self.noise, factor=self.factor, seed=seed, n_outer=n_outer)

@@ -1,6 +1,6 @@
 """What a data set holds, told before training so that networks, losses and pictures can be fitted to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 TaskName = Literal["binary", "multiclass", "regression"]
@@ -17,6 +17,8 @@ class DataSpec:
             per target for ``regression``.
         feature_names: One name per input feature.
         class_names: One name per class; for ``regression`` one name per target.
+        class_counts: Rows of each class in the training part; empty where that is not known, or not
+            before the data are made.
     """
 
     task: TaskName
@@ -24,3 +26,5 @@ class DataSpec:
     n_outputs: int
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
+    # numbers that may differ among models of one stack
+    class_counts: tuple[int, ...] = field(default=(), repr=False, compare=False)

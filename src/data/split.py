@@ -1,5 +1,7 @@
 """Cutting samples into train and test."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,6 +33,38 @@ def shuffled_split(part: Part, *, test_size: float, seed: int) -> tuple[Part, Pa
     n_test = n_test_samples(len(part.x), test_size)
     order = torch.from_numpy(np.random.RandomState(seed).permutation(len(part.x)))
     test, train = order[:n_test], order[n_test:]
+    return Part(part.x[train], part.y[train]), Part(part.x[test], part.y[test])
+
+
+def apportioned(n: int, shares: Sequence[float]) -> list[int]:
+    """Whole numbers that add up to ``n``, in proportion to shares that add up to 1; who loses most gets what is left.
+
+    Args:
+        n: What is shared out.
+        shares: Of each.
+    """
+    exact = np.array(shares, dtype=np.float64) / sum(shares) * n
+    # what is whole but for rounding is whole
+    sizes = np.floor(exact + 1e-6)
+    largest_rest = np.argsort(sizes - exact, kind="stable")
+    sizes[largest_rest[: n - int(sizes.sum())]] += 1
+    return [int(size) for size in sizes]
+
+
+def stratified_split(part: Part, *, n_test: Sequence[int], seed: int) -> tuple[Part, Part]:
+    """A random train and test part, with so many points of each class in the test part.
+
+    Args:
+        part: What is cut, with labels (n,).
+        n_test: Of each class, by label.
+        seed: Draws which points these are, and the order of both parts.
+    """
+    order = torch.from_numpy(np.random.RandomState(seed).permutation(len(part.x)))
+    labels = part.y[order]
+    is_test = torch.zeros(len(order), dtype=torch.bool)
+    for label, n in enumerate(n_test):
+        is_test[(labels == label).nonzero().flatten()[:n]] = True
+    test, train = order[is_test], order[~is_test]
     return Part(part.x[train], part.y[train]), Part(part.x[test], part.y[test])
 
 

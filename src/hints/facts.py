@@ -14,6 +14,7 @@ from src.data.base import Batches, InMemoryDataModule, Part, Parts
 from src.hints.rules import Facts, ReluLayer
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
+from src.tasks.balance import BalancedAccuracy
 from src.tasks.base import Task
 
 _RELUS = (nn.ReLU, HandmadeReLU)
@@ -23,6 +24,9 @@ _RESHAPING = frozenset(
     f"{name}Backward"
     for name in ("Alias", "Clone", "Permute", "Reshape", "Squeeze", "T", "ToCopy", "Unsqueeze", "UnsafeView", "View")
 )
+
+# Of an accuracy in single precision.
+_ROUNDING = 1e-6
 
 # Logged epochs of a tenth of them.
 _ENOUGH_EPOCHS = 5
@@ -55,6 +59,9 @@ def facts_of(
     """
     train = parts.train
     is_classification = task.spec.task != "regression"
+    guessing = float(train.y.bincount().max() / len(train.y)) if is_classification else None
+    train_score = metrics[f"train/{task.score_name}"]
+    is_no_better = guessing is not None and train_score <= guessing + _ROUNDING
     return Facts(
         n_steps=n_steps,
         lr=numbers["lr"],
@@ -63,10 +70,13 @@ def facts_of(
         first_loss=first_loss,
         last_loss=metrics["train/loss"],
         moved=moved(first_weights, list(task.net.parameters())),
-        train_score=metrics[f"train/{task.score_name}"],
+        train_score=train_score,
         val_score=metrics.get(f"val/{task.score_name}"),
         n_val=len(parts.val.x),
-        guessing=float(train.y.bincount().max() / len(train.y)) if is_classification else None,
+        guessing=guessing,
+        balanced_accuracy=balanced_accuracy(task, train) if is_no_better else None,
+        n_classes=len(task.spec.class_names) if is_classification else 0,
+        weighs_classes=any(getattr(task.loss, name, None) is not None for name in ("weight", "pos_weight")),
         line_accuracy=line_accuracy(train) if is_classification and is_affine(task.net, train.x) else None,
         target_std=None if is_classification else float(train.y.float().std(correction=0)),
         relus=tuple(dead_relus(task.net, train)),
@@ -143,6 +153,17 @@ def is_affine(net: nn.Module, x: Tensor) -> bool:
     return bool(
         max(mirrored.abs().max(), stretched.abs().max()) <= tolerance * max(there.abs().max(), back.abs().max())
     )
+
+
+@torch.no_grad()
+def balanced_accuracy(task: Task, part: Part) -> float:
+    """Share of each class that the network gets right, on average over classes."""
+    metric = BalancedAccuracy(len(task.spec.class_names))
+    with _eager_eval(task.net):
+        parameter = next(task.net.parameters())
+        for batch in Batches(part, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE):
+            metric.update(task.preds(task.net.forward(batch.x.to(parameter))).cpu(), batch.y.cpu())
+    return float(metric.compute())
 
 
 def line_accuracy(part: Part) -> float:

@@ -36,6 +36,10 @@ _STEEP = 0.03
 # Where it gets to so good an accuracy, or an error of so small a share of the targets' standard deviation, it may fall
 # on towards zero for ever.
 _GOOD_ACCURACY, _GOOD_ERROR = 0.95, 0.1
+# Classes are unequal where the largest has half as much again as it had if all were equal. A network that tells them
+# apart gets more of each right than guessing does, though its accuracy may be lower: beyond what its noise explains.
+_UNEQUAL = 1.5
+_TOLD_APART = 0.05
 
 
 class Hint(NamedTuple):
@@ -82,6 +86,9 @@ class Facts:
         val_score: The same of validation; None if there is none.
         n_val: Number of validation points.
         guessing: Share of the most frequent training class; None for a regression.
+        balanced_accuracy: Mean recall of the training classes; None where accuracy is better than guessing.
+        n_classes: Number of classes; 0 for a regression.
+        weighs_classes: Whether classes have weights in the loss.
         line_accuracy: Share of the training points that the best line by least squares gets right; None unless the
             network is linear.
         target_std: Standard deviation of the training targets; None for a classification.
@@ -103,6 +110,9 @@ class Facts:
     val_score: float | None
     n_val: int
     guessing: float | None
+    balanced_accuracy: float | None
+    n_classes: int
+    weighs_classes: bool
     line_accuracy: float | None
     target_std: float | None
     relus: tuple[ReluLayer, ...]
@@ -121,7 +131,7 @@ def hints(facts: Facts) -> list[Hint]:
         return squashed
     found = [hint for check in (_dead_relus, _linear, _overfitting) for hint in check(facts)]
     # a network that can do no better does not move either
-    return found or list(_too_slow(facts)) or list(_still_falling(facts))
+    return found or list(_too_slow(facts)) or list(_at_chance(facts)) or list(_still_falling(facts))
 
 
 def of_error(error: BaseException, cfg: DictConfig) -> list[Hint]:
@@ -204,6 +214,26 @@ def _too_slow(facts: Facts) -> Iterator[Hint]:
         far_enough = facts.lr * 10 ** math.ceil(math.log10(0.3 / max(facts.moved, 1e-9)))
         lr = min(far_enough, facts.suggested_lr) if facts.suggested_lr > facts.lr else 10 * facts.lr
         yield Hint("too_slow", seen, (f"optimizer.lr={lr:g}",))
+
+
+def _at_chance(facts: Facts) -> Iterator[Hint]:
+    if facts.guessing is None or facts.balanced_accuracy is None or facts.n_steps < _ENOUGH_STEPS:
+        return
+    if facts.balanced_accuracy > 1 / facts.n_classes + _TOLD_APART:
+        return
+    is_unequal = facts.guessing * facts.n_classes >= _UNEQUAL
+    if not is_unequal and any(_still_falling(facts)):
+        # time may help
+        return
+    seen = (
+        f"the network gets {share(facts.train_score)}% of the training points right, no more than the answer that is "
+        f"always the largest class, {share(facts.guessing)}%; on average over classes it is "
+        f"{share(facts.balanced_accuracy)}%"
+    )
+    if is_unequal and not facts.weighs_classes:
+        yield Hint("at_chance", seen, ("loss=of_data", "loss.class_weights=balanced"))
+    else:
+        yield Hint("at_chance", seen, ("model.net.hidden=[32,32]" if facts.activation_is_a_key else "model=mlp",))
 
 
 def _squashed(facts: Facts) -> Iterator[Hint]:

@@ -11,6 +11,7 @@ from torchmetrics.classification import (
     BinaryRecall,
 )
 
+from src.tasks.balance import BalancedAccuracy, Chance
 from src.tasks.base import Task
 
 
@@ -49,10 +50,15 @@ class BinaryClassification(Task):
         return (outputs.view(-1) > 0).long()
 
     def make_metrics(self) -> MetricCollection:
-        """Accuracy, and precision, recall and F1 of class 1; predictions are ours, so their checks are off."""
+        """Accuracy beside that of guessing; precision, recall and F1 of class 1.
+
+        Predictions are ours, so their checks are off.
+        """
         return MetricCollection(
             {
                 "accuracy": BinaryAccuracy(validate_args=False),
+                "balanced_accuracy": BalancedAccuracy(2),
+                "chance": Chance(2),
                 "precision": BinaryPrecision(validate_args=False),
                 "recall": BinaryRecall(validate_args=False),
                 "f1": BinaryF1Score(validate_args=False),

@@ -11,6 +11,7 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
+from src.tasks.balance import BalancedAccuracy, Chance
 from src.tasks.base import Task
 
 
@@ -49,11 +50,16 @@ class MulticlassClassification(Task):
         return preds_of(outputs)
 
     def make_metrics(self) -> MetricCollection:
-        """Accuracy over samples; precision, recall and F1 averaged over classes; predictions are ours: checks off."""
+        """Accuracy over samples beside that of guessing; precision, recall and F1 averaged over classes.
+
+        Predictions are ours, so their checks are off.
+        """
         k = self.spec.n_outputs
         return MetricCollection(
             {
                 "accuracy": MulticlassAccuracy(k, average="micro", validate_args=False),
+                "balanced_accuracy": BalancedAccuracy(k),
+                "chance": Chance(k),
                 "precision": MulticlassPrecision(k, average="macro", validate_args=False),
                 "recall": MulticlassRecall(k, average="macro", validate_args=False),
                 "f1": MulticlassF1Score(k, average="macro", validate_args=False),

@@ -23,6 +23,9 @@ FINE = Facts(
     val_score=0.97,
     n_val=200,
     guessing=0.5,
+    balanced_accuracy=None,
+    n_classes=2,
+    weighs_classes=False,
     line_accuracy=None,
     target_std=None,
     relus=(ReluLayer("layers.1", 5, 16),),
@@ -41,6 +44,7 @@ LINEAR: dict[str, Any] = {
 }
 SLOW: dict[str, Any] = {"last_loss": 0.6999, "moved": 3e-5, "train_score": 0.5, "val_score": 0.5, "lr": 1e-6}
 FALLING: dict[str, Any] = {"tenths": (0.5, 0.4), "train_score": 0.86, "val_score": 0.86}
+RARE: dict[str, Any] = {"guessing": 0.99, "train_score": 0.99, "val_score": 0.99, "balanced_accuracy": 0.5}
 REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score": 0.1}
 
 
@@ -59,6 +63,22 @@ REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score"
         ("dead_relus", {"relus": (ReluLayer("a", 0, 16), ReluLayer("b", 2, 2))}, "2 of 18", ("optimizer.lr=0.01",)),
         ("linear_at_chance", LINEAR, "gets 52.0%", ("model.net.activation=relu",)),
         ("linear_at_chance", {**LINEAR, "activation_is_a_key": False}, "least squares 51.0%", ("model=mlp",)),
+        (
+            "at_chance",
+            RARE,
+            "gets 99.0% of the training points right, no more than the answer that is always the largest class, 99.0%; "
+            "on average over classes it is 50.0%",
+            ("loss=of_data", "loss.class_weights=balanced"),
+        ),
+        # also while its loss is falling
+        ("at_chance", {**RARE, "tenths": (0.5, 0.4)}, "50.0%", ("loss=of_data", "loss.class_weights=balanced")),
+        ("at_chance", {**RARE, "weighs_classes": True}, "50.0%", ("model.net.hidden=[32,32]",)),
+        (
+            "at_chance",
+            {"train_score": 0.5, "val_score": 0.5, "balanced_accuracy": 0.5, "activation_is_a_key": False},
+            "50.0%",
+            ("model=mlp",),
+        ),
         ("too_slow", SLOW, "1,000 steps moved the weights by 3e-05", ("optimizer.lr=0.01",)),
         ("too_slow", {**SLOW, "moved": 1e-9}, "optimizer.lr=1e-06 hardly moves anything", ("optimizer.lr=0.1",)),
         ("too_slow", {**SLOW, "lr": 0.2}, "optimizer.lr=0.2", ("optimizer.lr=2",)),
@@ -200,3 +220,21 @@ def test_a_batch_of_one_sample_that_cannot_be_normalised_asks_for_another_size(
 @pytest.mark.parametrize("error", [ConfigError("a typo"), SystemExit(1), ZeroDivisionError()])
 def test_other_errors_speak_for_themselves(error: BaseException) -> None:
     assert of_error(error, CFG) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # classes that are told apart, though guessing is right more often
+        {**RARE, "train_score": 0.9, "val_score": 0.9, "balanced_accuracy": 0.9},
+        {**RARE, "n_classes": 0, "balanced_accuracy": None},
+        {**RARE, "n_steps": 20},
+    ],
+)
+def test_what_tells_classes_apart_or_has_hardly_begun_is_not_at_chance(changes: dict[str, Any]) -> None:
+    assert hints(replace(FINE, **changes)) == []
+
+
+def test_equal_classes_are_given_time_where_the_loss_is_falling() -> None:
+    changes = {**FALLING, "train_score": 0.5, "val_score": 0.5, "balanced_accuracy": 0.5}
+    assert [hint.kind for hint in hints(replace(FINE, **changes))] == ["still_falling"]

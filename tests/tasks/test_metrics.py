@@ -1,5 +1,6 @@
 """Probabilities, labels, scores and metrics of all tasks against PyTorch's and scikit-learn's."""
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,19 @@ def expected_metrics(task: Task, outputs: Tensor, y: Tensor) -> dict[str, float]
     return {
         "loss": (bce(outputs[:, 0], y.float()) if binary else loss.cross_entropy(outputs, y)).item(),
         "accuracy": sk.accuracy_score(y, preds),
+        "balanced_accuracy": balanced_accuracy(y, preds),
+        "chance": np.bincount(y).max() / len(y),
         "precision": sk.precision_score(y, preds, **options),
         "recall": sk.recall_score(y, preds, **options),
         "f1": sk.f1_score(y, preds, **options),
     }
+
+
+def balanced_accuracy(y: Tensor, preds: Tensor) -> float:
+    with warnings.catch_warnings():
+        # of predicted classes that never occur
+        warnings.simplefilter("ignore", UserWarning)
+        return float(sk.balanced_accuracy_score(y, preds))
 
 
 def test_binary_probabilities_are_those_of_the_sigmoid() -> None:
@@ -165,6 +175,19 @@ def test_a_class_that_never_occurs_counts_as_in_scikit_learn(spec: DataSpec, lab
     trainer.test(task, datamodule=GivenData(Parts(part, part, part), spec), verbose=False)
     measured = {name: value.item() for name, value in trainer.callback_metrics.items()}
     assert measured == {f"test/{name}": pytest.approx(value, abs=1e-6) for name, value in expected.items()}
+
+
+def test_99_to_1_does_not_look_like_success(tmp_path: Path) -> None:
+    spec, y = SPECS[0], torch.zeros(200, dtype=torch.long)
+    y[:2] = 1
+    part = random_parts(spec, n=200).test._replace(x=torch.randn(200, 3), y=y)
+    task, trainer = make(spec), trainer_in(tmp_path)
+    with torch.no_grad():
+        task.net.layers[-1].bias -= 100  # type: ignore[union-attr, index]
+    trainer.test(task, datamodule=GivenData(Parts(part, part, part), spec), verbose=False)
+    measured = {name: value.item() for name, value in trainer.callback_metrics.items()}
+    assert measured["test/accuracy"] == measured["test/chance"] == pytest.approx(0.99)
+    assert measured["test/balanced_accuracy"] == 0.5
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.task}-{spec.n_outputs}")
