@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from src.config.allowed import OneOf
+from src.config.allowed import Text, fits, say
 
 
 def handmade_relu(x: Tensor) -> Tensor:
@@ -42,8 +42,16 @@ class HandmadeSigmoid(nn.Module):
         return handmade_sigmoid(x)
 
 
+# Besides these words, PyTorch's own by their names: SiLU, or torch.nn.SiLU.
 Name = Annotated[
-    str, OneOf("identity", "relu", "tanh", "sigmoid", "gelu", "leaky_relu", "handmade_relu", "handmade_sigmoid")
+    str,
+    Text(
+        r"identity|relu|tanh|sigmoid|gelu|leaky_relu|handmade_relu|handmade_sigmoid|(torch\.nn\.)?(CELU|ELU|GELU|Hardshrink|"
+        r"Hardsigmoid|Hardswish|Hardtanh|LeakyReLU|LogSigmoid|Mish|PReLU|ReLU|ReLU6|RReLU|SELU|Sigmoid|SiLU|Softplus|"
+        r"Softshrink|Softsign|Tanh|Tanhshrink)",
+        "identity, relu, tanh, sigmoid, gelu, leaky_relu, handmade_relu, handmade_sigmoid, or one of torch.nn's "
+        "by its name, such as SiLU",
+    ),
 ]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -67,6 +75,9 @@ def activation(name: str) -> nn.Module:
     Raises:
         ValueError: If no activation has this name.
     """
-    if name not in ACTIVATIONS:
-        raise ValueError(f"model.net.activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
-    return ACTIVATIONS[name]()
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name]()
+    if not fits(name, Name):
+        raise ValueError(f"model.net.activation must be {say(Name)}, got {name!r}")
+    made: nn.Module = getattr(nn, name.removeprefix("torch.nn."))()
+    return made

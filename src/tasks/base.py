@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from src.config.allowed import Count, Positive, checked
+from src.config.allowed import Count, NotNegative, Positive, checked
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
@@ -33,6 +33,7 @@ from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import Measured
 from src.tasks.meters import Meters
 from src.tasks.network import OneNetwork, steps_left
+from src.tasks.penalty import Penalty
 from src.tasks.rows import Rows
 from src.tasks.schedule import Schedule
 from src.tasks.steps import Steps, as_batch
@@ -54,6 +55,8 @@ class Task(pl.LightningModule, ABC):
         log_every_n_epochs: Epochs from one logged epoch to the next; None for about a hundred rows a run.
         eval_every_n_epochs: Epochs from one measured epoch to the next; None for every logged one.
         gradient_clip_val: Largest norm of the gradient; None for no clipping.
+        l1: Rate of the L1 penalty of the network's weights in training (`Penalty`).
+        l2: Rate of the L2 penalty.
         loop: ``blocks`` of epochs in one call of Lightning's, ``steps`` as Lightning documents them, or ``auto`` for
             blocks unless something wants steps. Weights and rows are the same.
 
@@ -74,6 +77,7 @@ class Task(pl.LightningModule, ABC):
                 "fitted",
                 "confusion",
                 "clip",
+                "penalty",
                 "which_weights",
                 "loop",
             ),
@@ -112,6 +116,8 @@ class Task(pl.LightningModule, ABC):
         log_every_n_epochs: Count | None,
         eval_every_n_epochs: Count | None,
         gradient_clip_val: Positive | None,
+        l1: NotNegative = 0.0,
+        l2: NotNegative = 0.0,
         loop: Literal["auto", "blocks", "steps"] = "auto",
     ) -> None:
         super().__init__()
@@ -123,6 +129,7 @@ class Task(pl.LightningModule, ABC):
         self._blocks: Blocks | None = None
         self.net, self.loss, self.spec = net, loss, spec
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self.penalty = Penalty(l1, l2)
         self._log_every, self._eval_every, self.clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
         # In a plain dict, since as submodules they would stand in summaries, and be walked whenever modes change.
         self._meters: dict[str, Meters] = {}
@@ -289,7 +296,16 @@ class Task(pl.LightningModule, ABC):
             self._log([self._steps.measured], is_end=True)
 
     def _learner(self, train: Batches, val: Batches) -> OneNetwork:
-        return OneNetwork(self, net=self.net, loss=self.loss, score=self.score, clip=self.clip, train=train, val=val)
+        return OneNetwork(
+            self,
+            net=self.net,
+            loss=self.loss,
+            score=self.score,
+            clip=self.clip,
+            penalty=self.penalty,
+            train=train,
+            val=val,
+        )
 
     def _log(self, measured: Sequence[Measured], *, is_end: bool = False) -> None:
         end = self.epoch if (is_end or self.is_at_row) and not self.is_within_block else None

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from src.data.base import Batch, Batches
 from src.tasks.loop import Means
+from src.tasks.penalty import Penalty
 
 
 class OneNetwork:
@@ -23,6 +24,7 @@ class OneNetwork:
         loss: Mean loss of (outputs, targets).
         score: Score of each sample.
         clip: Largest norm of the gradient; None for no clipping.
+        penalty: What large weights cost.
         train: Training batches.
         val: Validation batches.
     """
@@ -35,6 +37,7 @@ class OneNetwork:
         loss: nn.Module,
         score: Callable[[Tensor, Tensor], Tensor],
         clip: float | None,
+        penalty: Penalty,
         train: Batches,
         val: Batches,
     ) -> None:
@@ -44,6 +47,7 @@ class OneNetwork:
         self._net, self._score, self._clip, self._train, self._val = net, score, clip, train, val
         # the modules themselves: a call less for each batch
         self.outputs, self.loss = net, loss
+        self._penalty = penalty
         self._asks_again = asks_again(optimizer.optimizer)
         self._batch: Batch | None = None
 
@@ -84,6 +88,7 @@ class OneNetwork:
 
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Take a step of the optimiser; one that asks for the loss again computes it of the same batch."""
+        loss = self._penalised(loss)
         self._backward(loss, scale)
         if self._asks_again:
             self._optimizer.step(closure=self._closure(loss, scale))
@@ -100,13 +105,16 @@ class OneNetwork:
                 # its gradient is there
                 value = known.pop()
             else:
-                value = self.loss(self.outputs(self._batch.x), self._batch.y)
+                value = self._penalised(self.loss(self.outputs(self._batch.x), self._batch.y))
                 self._backward(value, scale)
             # by which it decides where to go: the same in all processes, or they would part
             total: Tensor = self._module.trainer.strategy.reduce(value.detach() * scale, reduce_op="mean")
             return total
 
         return again
+
+    def _penalised(self, loss: Tensor) -> Tensor:
+        return loss + self._penalty.of(self._net.parameters()) if self._penalty else loss
 
     def _backward(self, loss: Tensor, scale: float) -> None:
         """Bring the gradient of a loss to the parameters, clipped."""

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from src.config.command import interrupts
 from src.data.base import Batch
 from src.tasks.loop import Means, Measured, add
+from src.tasks.penalty import Penalty
 from src.tasks.schedule import Schedule
 
 # Shares of all batches add up to 1 but for this.
@@ -27,6 +28,7 @@ class _Stepping(Protocol):
     net: nn.Module
     loss: nn.Module
     epoch: int
+    penalty: Penalty
     schedule: Schedule
     trainer: pl.Trainer
 
@@ -81,6 +83,8 @@ class Steps:
                 means = Means(loss.detach(), task.score(outputs.detach(), y).mean())
                 self._train = add(self._train, means, batch.share)
                 self._share += batch.share
+        if task.penalty:
+            loss = loss + task.penalty.of(task.net.parameters())
         return loss if batch.scale == 1 else loss * batch.scale
 
     def start_validation(self) -> None:

@@ -63,7 +63,7 @@ def test_exactly_those_that_fold_have_a_corner_at_zero() -> None:
 
 
 def test_unknown_name_is_refused_with_all_names() -> None:
-    with pytest.raises(ValueError, match=r"model\.net\.activation must be one of identity, relu.*got 'swish'"):
+    with pytest.raises(ValueError, match=r"model\.net\.activation must be identity, relu.*got 'swish'"):
         activation("swish")
 
 

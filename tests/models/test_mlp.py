@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import nn
 
 from src.models.activations import ACTIVATIONS
-from src.models.mlp import MLP
+from src.models.mlp import MLP, Init
 from tests.tasks.runs import linears
 
 
@@ -113,3 +113,61 @@ def test_unknown_activation_is_refused_at_every_depth(hidden: Sequence[int]) -> 
 def test_unknown_activation_of_one_layer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"got \['relu', 'swish'\]"):
         mlp(activation=["relu", "swish"])
+
+
+# Norms, dropout, residual links, initialisation
+
+
+@pytest.mark.parametrize(("norm", "kind"), [("batch", nn.BatchNorm1d), ("layer", nn.LayerNorm)])
+def test_a_norm_stands_before_each_activation(norm: Any, kind: type[nn.Module]) -> None:
+    net = mlp(hidden=[5, 6], norm=norm)
+    assert [type(layer) for layer in net.layers] == [nn.Linear, kind, nn.ReLU, nn.Linear, kind, nn.ReLU, nn.Linear]
+
+
+def test_dropout_follows_each_hidden_layer_and_acts_in_training_only() -> None:
+    net = mlp(hidden=[50, 50], dropout=0.5)
+    assert [layer.p for layer in net.layers if isinstance(layer, nn.Dropout)] == [0.5, 0.5]
+    x = torch.randn(4, 2)
+    assert not torch.equal(net(x), net(x))
+    net.eval()
+    assert torch.equal(net(x), net(x))
+
+
+def test_a_residual_layer_adds_what_it_was_given_where_that_is_equally_wide() -> None:
+    net = mlp(hidden=[5, 5, 4], residual=True)
+    first, _, second, _, third, _, last = net.layers
+    x = torch.randn(7, 2)
+    a = torch.relu(first(x))
+    b = a + torch.relu(second(a))
+    c = torch.relu(third(b))
+    torch.testing.assert_close(net(x), last(c))
+    torch.testing.assert_close(net.hidden_layers(x)[1].after, b)
+    torch.testing.assert_close(net.hidden_layers(x)[1].before, second(a))
+
+
+@pytest.mark.parametrize("init", get_args(Init))
+def test_weights_are_drawn_as_they_are_asked_for(init: Any) -> None:
+    torch.manual_seed(0)
+    net = mlp(hidden=[64, 64], init=init)
+    linears = [layer for layer in net.layers if isinstance(layer, nn.Linear)]
+    assert not any(layer.bias.any() for layer in linears)
+    weight = linears[1].weight.detach()
+    expected = {"xavier": (2 / 128) ** 0.5, "kaiming": (2 / 64) ** 0.5, "orthogonal": 1 / 8, "zeros": 0.0}
+    assert float(weight.std()) == pytest.approx(expected[init.split("_")[0]], rel=0.05)
+
+
+def test_without_any_of_it_a_seed_gives_the_weights_that_it_gave() -> None:
+    torch.manual_seed(3)
+    plain = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 3))
+    torch.manual_seed(3)
+    net = mlp(hidden=[5])
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), net.parameters(), strict=True))
+    assert net.is_chain
+
+
+@pytest.mark.parametrize("name", ["SiLU", "torch.nn.Mish", "PReLU", "Softplus"])
+def test_any_activation_of_pytorch_is_known_by_its_name(name: str) -> None:
+    net = mlp(hidden=[5], activation=name)
+    assert type(net.layers[1]) is getattr(nn, name.removeprefix("torch.nn."))
+    with pytest.raises(ValueError, match=r"or one of torch\.nn's by its name"):
+        mlp(hidden=[5], activation=name.lower() + "x")
