@@ -42,6 +42,7 @@ from src.config.metrics import better, mode_of
 from src.config.signature import typed_parameters
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
+from src.run.directory import RunDir
 from src.tasks.base import OptimizerFactory, SchedulerFactory, Task
 from src.tasks.rows import KeepsRows
 
@@ -95,7 +96,7 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
     check_flags(cfg.trainer)
     if cfg.get("module") is not None:
         return _build_module(cfg, evaluate_only=evaluate_only)
-    datamodule = build_data(cfg)
+    datamodule = build_data(cfg, run=RunDir(Path(cfg.run_dir)) if evaluate_only else None)
     task = build_task(cfg, datamodule.spec)
     check_trainer(cfg)
     check_metric(cfg, task.metric_names())
@@ -159,13 +160,30 @@ def build_task(cfg: DictConfig, spec: DataSpec) -> Any:
         # in place: checkpoints keep the plain names of the weights
         net.compile()
     optimizer, scheduler = build_optimizer(cfg)
-    loss = build_loss(cfg)
+    loss = build_loss(cfg, spec)
     return _instantiate("task", cfg.task, net=net, loss=loss, optimizer=optimizer, scheduler=scheduler, spec=spec)
 
 
-def build_data(cfg: DictConfig) -> InMemoryDataModule:
-    """Make the data module; its parts are made when first asked for."""
-    return _of_kind("data", cfg.data, InMemoryDataModule)  # type: ignore[type-abstract]
+def build_data(cfg: DictConfig, *, run: RunDir | None = None) -> InMemoryDataModule:
+    """Make the data module; its parts are made when first asked for, or where the loss weighs classes by their sizes.
+
+    Args:
+        cfg: A composed configuration.
+        run: A run that has learnt of its data; these are then taken as it has learnt to.
+
+    Raises:
+        ConfigError: If what it has stored cannot be read.
+    """
+    datamodule = _of_kind("data", cfg.data, InMemoryDataModule)  # type: ignore[type-abstract]
+    if run is not None and (record := run.data_record()) is not None:
+        try:
+            datamodule.use(record)
+        except ValueError as error:
+            raise ConfigError(f"{run.data_file} does not fit data._target_={cfg.data._target_}: {error}") from error
+    if OmegaConf.select(cfg, "loss.class_weights") == "balanced":
+        # a draw tells its classes' sizes once it is made
+        _ = datamodule.parts
+    return datamodule
 
 
 def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
@@ -176,9 +194,10 @@ def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
     return _of_kind("model.net", cfg.model.net, nn.Module, **open_sizes)
 
 
-def build_loss(cfg: DictConfig) -> nn.Module:
-    """Make the loss."""
-    return _of_kind("loss", cfg.loss, nn.Module)
+def build_loss(cfg: DictConfig, spec: DataSpec) -> nn.Module:
+    """Make the loss; one that takes a ``spec`` is given that of the data."""
+    asks = "spec" in typed_parameters(str(cfg.loss._target_)) and "spec" not in cfg.loss
+    return _of_kind("loss", cfg.loss, nn.Module, **({"spec": spec} if asks else {}))
 
 
 def build_optimizer(cfg: DictConfig) -> tuple[OptimizerFactory, SchedulerFactory | None]:

@@ -15,9 +15,11 @@ from src.callbacks.hints import Hints, found_by
 from src.callbacks.module_rows import logged_by
 from src.checks.device import describe_device
 from src.checks.forward import check_forward
+from src.checks.parts import check_batches
 from src.compat.lightning import complete_epoch, interruptible
 from src.config.errors import ConfigError
 from src.console.results import print_config
+from src.data.base import InMemoryDataModule
 from src.measure import measure
 from src.record import Fitted
 from src.run.directory import RunDir
@@ -40,8 +42,10 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         print_config(cfg)
     trainer, task = built.trainer, built.task
     if isinstance(task, Task):
+        _keep_record(built.datamodule, run, is_first=trainer.is_global_zero)
         # with the data, which are made and checked here: nothing of the run is on disk yet
         check_forward(task, built.datamodule.parts.train, trainer)
+        check_batches(cfg, len(built.datamodule.parts.train.x))
     if trainer.is_global_zero:
         log.info(describe_device(cfg.trainer.accelerator, trainer))
     last = go_on_from(run, is_first=trainer.is_global_zero, module=task) if resume else None
@@ -70,6 +74,25 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         n_parameters=sum(p.numel() for p in (task.net if isinstance(task, Task) else task).parameters()),
         weights=measured.weights,
     )
+
+
+def _keep_record(datamodule: InMemoryDataModule, run: RunDir, *, is_first: bool) -> None:
+    """Store what was learnt of the data, or refuse to go on with others than those that the run began with.
+
+    Raises:
+        ConfigError: If that is not what it has stored.
+    """
+    record = datamodule.record
+    if record is None:
+        return
+    stored = run.data_record()
+    if stored is not None and stored != record:
+        raise ConfigError(
+            f"run_dir={run.path} was begun with other data than these: {run.data_file} tells what they were. Put the "
+            "data back, or choose another directory"
+        )
+    if stored is None and is_first:
+        run.write_data_record(record)
 
 
 def _check_logged(cfg: DictConfig, metrics: Mapping[str, float]) -> None:

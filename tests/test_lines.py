@@ -51,6 +51,23 @@ CHOICES: tuple[tuple[str, ...], ...] = (
     ("data=line", "model=line", "loss=l1", "logger=csv", "debug=fast_dev_run"),
     ("data=circles", "model=circle_v1", "loss=bce", "optimizer=sgd", "scheduler=none", "callbacks=default"),
     ("model=circle_v2", "logger=default", "trainer=ddp"),
+    ("data=moons", "model=mlp", "logger=csv"),
+    ("data=xor", "model=mlp", "optimizer=adam", "callbacks=none"),
+    ("data=gauss", "model=mlp", "loss=of_data", "logger=csv"),
+    ("data=spirals", "model=mlp", "optimizer=adam", "logger=none"),
+    ("data=checkerboard", "model=mlp", "callbacks=none", "logger=csv"),
+    ("data=plane", "model=mlp", "loss=mse", "logger=none"),
+    ("data=multi_gauss", "model=mlp", "loss=l1", "logger=csv"),
+    ("data=sine", "model=mlp", "loss=huber", "logger=csv"),
+    ("data=iris", "model=mlp", "task=of_data", "features=squares", "callbacks=none"),
+    ("data=wine", "model=mlp", "loss=of_data", "features=sines", "logger=none"),
+    ("data=breast_cancer", "model=mlp", "features=fourier", "logger=csv"),
+    ("data=digits", "model=mlp", "features=none", "callbacks=none", "logger=csv"),
+    ("data=diabetes", "model=mlp", "features=polynomial", "logger=none"),
+    ("data=table", "data.path='sklearn:iris'", "data.target=target", "model=mlp", "features=playground", "logger=csv"),
+    ("task=binary", "logger=csv"),
+    ("data=line", "task=regression", "model=line", "logger=none"),
+    ("data=blobs", "task=multiclass", "model=mlp", "callbacks=none"),
 )
 
 # Sweepers and launchers, of which a dry run is asked; those that run jobs here also run the corrected command.

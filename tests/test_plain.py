@@ -29,6 +29,19 @@ RUNS = [
         "scheduler._target_=torch.optim.lr_scheduler.MultiStepLR",
         "+scheduler.milestones=[1,2]",
     ),
+    # loggers, and callbacks that keep something
+    (
+        "logger=default",
+        "+callbacks.rate={_target_: lightning.pytorch.callbacks.LearningRateMonitor, logging_interval: epoch}",
+        "+callbacks.ema={_target_: lightning.pytorch.callbacks.EMAWeightAveraging, decay: 0.9}",
+        "+callbacks.kept={_target_: lightning.pytorch.callbacks.ModelCheckpoint, save_top_k: -1, filename: '{epoch}'}",
+    ),
+    (
+        "logger=csv",
+        "+callbacks.grow={_target_: lightning.pytorch.callbacks.GradientAccumulationScheduler, scheduling: {1: 2}}",
+        "+callbacks.early={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val/loss}",
+    ),
+    ("data=iris", "loss.class_weights=balanced", "features=polynomial", "model.net.norm=batch"),
 ]
 
 
@@ -53,10 +66,11 @@ def inside(found: Any, where: str, seen: dict[int, Any]) -> Iterator[tuple[str, 
 @pytest.mark.parametrize("choices", RUNS, ids=lambda choices: choices[-1].split(",")[0])
 def test_what_is_made_and_its_checkpoints_hold_plain_values(choices: tuple[str, ...], tmp_path: Path) -> None:
     fixed = (*QUIET, "callbacks=checkpoint", "data=blobs", "model=mlp", "trainer.max_epochs=3")
-    built = fit(compose_train([*fixed, *choices], run_dir=tmp_path))
+    given = {line.partition("=")[0]: line for line in (*fixed, *choices)}
+    built = fit(compose_train(list(given.values()), run_dir=tmp_path))
     for name, part in (("task", built.task), ("data", built.datamodule), ("trainer", built.trainer)):
         assert [where for where, each in inside(part, name, {}) if isinstance(each, Node)] == []
-    checkpoints = sorted((tmp_path / "checkpoints").glob("*.ckpt"))
+    checkpoints = sorted(tmp_path.rglob("*.ckpt"))
     assert checkpoints
     for path in checkpoints:
         state = torch.load(path, weights_only=True)

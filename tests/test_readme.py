@@ -20,6 +20,7 @@ SHORT = ["trainer.max_epochs=2"]
 JOBS = {
     "-m model=circle_v1,circle_v2 optimizer.lr=0.01,0.1": 4,
     "experiment=linear_vs_relu": 16,
+    "experiment=cross_validation": 20,
     "hydra.sweep.dir=outputs/sweeps/mine": 6,
     "sweep.dry_run=true": 0,
     "hydra/launcher=joblib": 4,
@@ -84,7 +85,8 @@ def test_every_python_command_of_the_readme_runs(outputs: Path) -> None:
 
 
 def is_sweep(command: str) -> bool:
-    return " -m " in command or any(f"experiment={name}" in command for name in ("linear_vs_relu", "search/"))
+    experiments = ("linear_vs_relu", "cross_validation", "search/")
+    return " -m " in command or any(f"experiment={name}" in command for name in experiments)
 
 
 def made(target: str, folder: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from hydra.utils import get_class
+from hydra.utils import get_class, get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -14,6 +14,7 @@ from src.config.errors import ConfigError
 from src.data.check import spec_problems
 from src.data.spec import DataSpec
 from src.tasks.loop import names_of
+from src.tasks.of_data import TASKS, task_of_data
 
 
 def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
@@ -24,7 +25,9 @@ def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
     """
     if problems := spec_problems(spec):
         raise ConfigError("\n".join(f"data={_option('data', cfg.data)}: {problem}" for problem in problems))
-    task_class = get_class(cfg.task._target_)
+    task_class = get_object(cfg.task._target_)
+    if task_class is task_of_data:
+        task_class = TASKS[spec.task]
     task_name = getattr(task_class, "task_name", spec.task)
     if task_name != spec.task:
         raise ConfigError(
@@ -34,7 +37,7 @@ def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:
     if cfg.model.task not in (None, spec.task):
         _refuse_model(cfg, spec, f"the model is for a {cfg.model.task} task, the data hold a {spec.task} one")
     allowed = getattr(task_class, "losses", None)
-    loss_class = get_class(cfg.loss._target_)
+    loss_class = get_object(cfg.loss._target_)
     if allowed and loss_class.__module__ == "torch.nn.modules.loss" and loss_class not in allowed:
         options = [f"loss={name}" for name, node in _options("loss") if _is_one_of(node, allowed)]
         raise ConfigError(
@@ -53,6 +56,27 @@ def check_sizes(cfg: DictConfig, spec: DataSpec, net: nn.Module) -> None:
         fixed = getattr(net, key, size)
         if fixed != size:
             _refuse_model(cfg, spec, f"model.net.{key} is {fixed}, the data need {size}")
+
+
+def check_batches(cfg: DictConfig, n_train: int) -> None:
+    """Refuse a batch of one sample where `model.net.norm` takes the spread over a batch.
+
+    Args:
+        cfg: A composed configuration.
+        n_train: Samples to train on.
+
+    Raises:
+        ConfigError: If there is one; the message names what leaves none.
+    """
+    size = cfg.data.get("batch_size") or n_train
+    rest = n_train % size
+    if cfg.model.net.get("norm") != "batch" or not cfg.model.net.get("hidden"):
+        return
+    if size == 1 or (rest == 1 and not cfg.data.get("drop_last")):
+        said = f"data.batch_size={cfg.data.get('batch_size')} of {n_train} samples to train on"
+        what = "makes batches of one sample" if size == 1 else "leaves a last batch of one sample"
+        instead = "data.batch_size=2 or more" if size == 1 else "data.drop_last=true, or another data.batch_size"
+        raise ConfigError(f"{said} {what}, and model.net.norm=batch needs two: {instead}")
 
 
 def check_metric(cfg: DictConfig, names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ Axes: ``n`` samples, ``f`` features.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -154,6 +154,19 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         super().__init__()
         self.batch_size, self.batch_seed, self.drop_last = batch_size, batch_seed, drop_last
         self._parts: Parts | None = None
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What was learnt of the data, in plain containers that a run stores; None where nothing is."""
+        return None
+
+    def use(self, record: Mapping[str, Any]) -> None:  # noqa: ARG002 - of those that learn
+        """Do with the data what a run did that has stored this `record`, instead of learning anew.
+
+        Raises:
+            ValueError: If it is none of this class.
+        """
+        raise ValueError(f"{type(self).__name__} learns nothing of its data")
 
     @property
     @abstractmethod

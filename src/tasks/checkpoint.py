@@ -194,7 +194,8 @@ def load_checkpoint(path: Path, *, needs: Sequence[str] = ()) -> dict[str, Any]:
         _verify(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         missing = [name for name in ("state_dict", *needs) if name not in checkpoint]
-    except PermissionError as error:
+    except (FileNotFoundError, PermissionError) as error:
+        # the first where another process has just removed it
         raise ConfigError(f"{path} cannot be opened: {error.strerror}") from error
     # zipfile and torch.load raise whatever their parsers meet: EOFError, RuntimeError, UnpicklingError, KeyError, ...
     except Exception as error:

@@ -17,6 +17,7 @@ from src import data
 from src.build import build_data, build_loss, build_net, build_optimizer, build_task
 from src.config.errors import ConfigError
 from src.config.keys import counts
+from src.config.signature import typed_parameters
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
 from src.sweep.jobs import Job, hydra_config
@@ -71,11 +72,13 @@ class ModelFactory:
         """All that a job's model starts with."""
         cfg, datamodule = self.config(job), self.datamodule(job)
         spec = datamodule.spec
+        # a loss may hold weights of classes
+        counts_of_loss = spec.class_counts if "spec" in typed_parameters(cfg["loss"]["_target_"]) else ()
         weights, held, rng_state = self._once(
             "weights",
-            [cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs],
+            [cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs, counts_of_loss],
             job,
-            lambda: _start(job, self.task(job)),
+            lambda: _start(job, self.task(job), spec),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
         stopping = list(stopping_nodes(cfg["callbacks"]).values())
@@ -150,10 +153,10 @@ class ModelFactory:
         return made
 
 
-def _start(job: Job, task: Task) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+def _start(job: Job, task: Task, spec: DataSpec) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """What a seed draws: trained weights, what is held beside them, and where that leaves the global generator."""
-    net = build_net(job.cfg, task.spec)
-    loss = build_loss(job.cfg)
+    net = build_net(job.cfg, spec)
+    loss = build_loss(job.cfg, spec)
 
     rng_state = torch.get_rng_state()
     freeze_like(net, task.net)

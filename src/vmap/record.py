@@ -152,6 +152,8 @@ class ModelRecorder:
         tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved)
         value = metrics[cfg.optimized_metric]
         confusion = task.confusion.get("test")
+        if (record := self.factory.datamodule(job).record) is not None:
+            run.write_data_record(record)
         # last: a checkpoint without a result is a run that goes on by itself
         self._save(run, trained, ending, fitted)
         result = recorder.completed(

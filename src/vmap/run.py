@@ -159,7 +159,8 @@ def _train(
             # what a stack meets, such as too little memory, must not end the others
             except Exception as error:
                 log.exception("a stack failed")
-                failed += [(job, f"training as a stack failed: {error}") for job in stack.jobs]
+                why = str(error) or type(error).__name__
+                failed += [(job, f"training as a stack failed: {why}") for job in stack.jobs]
                 continue
             bar.end()
     return returns, failed

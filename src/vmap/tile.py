@@ -216,6 +216,8 @@ class Tile:
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Move each model's weights along the gradient of its loss (m,)."""
         ones = self._ones if scale == 1 else self._ones * scale
+        if self.task.penalty:
+            loss = loss + self.task.penalty.of(self._weights_of_net, n_model_axes=1)
         grads = torch.autograd.grad(loss, list(self._parameters.values()), ones, allow_unused=True)
         with torch.no_grad():
             grad = torch.cat([self._flat(*each) for each in zip(self._parameters, grads, strict=True)], dim=1)

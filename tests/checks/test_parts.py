@@ -7,6 +7,7 @@ import pytest
 from omegaconf import DictConfig, open_dict
 
 from src.build import build
+from src.checks.parts import check_batches
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from tests.shipped import DATA_OF, TASK_OF, shipped, stored
@@ -56,6 +57,21 @@ def test_what_the_command_line_chooses_wins_over_what_the_data_suggest(tmp_path:
         build(small("model=blob", run_dir=tmp_path))
     with pytest.raises(ConfigError, match=r"^task=multiclass does not fit data=circles, "):
         build(small("task=multiclass", run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("data", "loss", "task", "use"),
+    [
+        ("breast_cancer", "cross_entropy", "binary", "loss=bce"),
+        ("iris", "bce", "multiclass", "loss=cross_entropy"),
+        ("diabetes", "cross_entropy", "regression", "loss=huber or loss=l1 or loss=mse"),
+    ],
+)
+def test_a_loss_for_another_task_than_a_table_turns_out_to_be_is_refused(
+    data: str, loss: str, task: str, use: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"^loss={loss} does not fit data=.*, which is a {task} task; use {use}$"):
+        build(small(f"data={data}", f"loss={loss}", "model=mlp", run_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -128,3 +144,32 @@ def test_only_one_of_task_and_trainer_clips(tmp_path: Path) -> None:
     message = r"task\.gradient_clip_val=1 and trainer\.gradient_clip_val=2 both clip: leave one out"
     with pytest.raises(ConfigError, match=message):
         build(with_trainer("gradient_clip_val", 2, "task.gradient_clip_val=1", run_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shown"),
+    [
+        (
+            ["data.batch_size=20"],
+            "data.batch_size=20 of 81 samples .* a last batch of one sample, .* data.drop_last=true",
+        ),
+        (
+            ["data.batch_size=1"],
+            "data.batch_size=1 of 81 samples .* batches of one sample, .* data.batch_size=2 or more",
+        ),
+        (["data.batch_size=20", "data.drop_last=true"], None),
+        (["data.batch_size=27"], None),
+        (["data.batch_size=null"], None),
+        (["data.batch_size=20", "model.net.norm=layer"], None),
+        (["data.batch_size=20", "model.net.hidden=[]"], None),
+    ],
+)
+def test_a_batch_of_one_sample_is_refused_where_a_norm_needs_two(
+    overrides: list[str], shown: str | None, tmp_path: Path
+) -> None:
+    cfg = small("model=mlp", "model.net.norm=batch", *overrides, run_dir=tmp_path)
+    if shown is None:
+        check_batches(cfg, 81)
+    else:
+        with pytest.raises(ConfigError, match=shown):
+            check_batches(cfg, 81)

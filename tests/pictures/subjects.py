@@ -1,5 +1,7 @@
 """Networks and data that are drawn in several tests."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -19,6 +21,6 @@ def subject(data: InMemoryDataModule, *, run: RunDir | None = None, net: nn.Modu
     return Subject(task, data, "a title", run)
 
 
-def relu(**changes: int) -> MLP:
+def relu(**changes: Any) -> MLP:
     """A small network with corners."""
     return MLP(**({"in_features": 2, "out_features": 1} | changes), hidden=[4], activation="relu")

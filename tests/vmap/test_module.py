@@ -63,6 +63,36 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
         ["model=circle_v2", "logger=csv", "optimizer=adamw", "scheduler=plateau", "task.log_every_n_epochs=5"],
         [("scheduler.patience=0",), ("scheduler.patience=1", "optimizer.lr=0.1"), ("seed=2", "scheduler.factor=0.1")],
     ),
+    "penalties": (
+        ["model=mlp", "model.net.hidden=[8,8]", "logger=csv", "task.l1=0.001", "task.l2=0.05"],
+        SEEDS_AND_RATES,
+    ),
+    "features, norm, residual": (
+        ["model=mlp", "features=squares", "model.net.norm=layer", "model.net.residual=true", "logger=csv"],
+        SEEDS_AND_RATES,
+    ),
+    "folds of a table, weighed classes": (
+        [
+            "data=breast_cancer",
+            "data.folds=5",
+            "model=mlp",
+            "logger=csv",
+            "optimizer=adam",
+            "loss.class_weights=balanced",
+        ],
+        [("data.fold=0",), ("data.fold=1",), ("data.fold=1", "seed=3")],
+    ),
+    "unequal classes, weighed": (
+        [
+            *("data=spirals", "data.n_classes=3", "model=mlp", "logger=csv", "optimizer=adam"),
+            *("loss.class_weights=balanced", "data.class_shares=[0.8,0.1,0.1]"),
+        ],
+        [("seed=0",), ("seed=1", "data.class_shares=[0.2,0.3,0.5]"), ("data.noise=0.1",)],
+    ),
+    "unequal classes of two, weighed": (
+        ["data=gauss", "model=mlp", "logger=csv", "loss=of_data", "loss.class_weights=balanced"],
+        [("data.class_shares=[0.9,0.1]",), ("data.class_shares=[0.7,0.3]",), ("data.class_shares=null", "data.seed=3")],
+    ),
     "rmsprop, batches": (
         ["model=circle_v2", "logger=csv", "optimizer=rmsprop", "data.batch_size=150", "optimizer.lr=0.001"],
         [("seed=0",), ("seed=1", "optimizer.momentum=0.5"), ("seed=1", "optimizer.alpha=0.5")],

@@ -63,7 +63,7 @@ _ITS_OWN_PLACE = ("hydra.job.chdir", "hydra.output_subdir")
 
 # What a task or a data module of one's own may say for itself; all else of its base is the loop that is replaced here.
 _TASK = ("targets", "score", "probs", "preds", "make_metrics", "task_name", "score_name", "losses")
-_DATA = ("spec", "make_parts")
+_DATA = ("spec", "make_parts", "record", "use")
 
 # What a stack does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
 _CALLBACKS = (
@@ -204,8 +204,12 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
             raise NotStackedError(f"trainer.{key}={value}")
     if not isinstance(cfg["trainer"]["max_epochs"], int) or cfg["trainer"]["max_epochs"] < 1:
         raise NotStackedError(f"trainer.max_epochs={cfg['trainer']['max_epochs']}")
+    made = {"task": factory.task, "data": factory.datamodule}
     for key, base, own in (("task", Task, _TASK), ("data", InMemoryDataModule, _DATA)):
-        if changed := _changed(get_object(cfg[key]["_target_"]), base, own):
+        kind = get_object(cfg[key]["_target_"])
+        # a function may make anything
+        kind = kind if isinstance(kind, type) else type(made[key](job))
+        if changed := _changed(kind, base, own):
             raise NotStackedError(f"{cfg[key]['_target_']} has its own {', '.join(changed)}")
     _check_optimizer(cfg["optimizer"], factory.recipe(job).kind)
     if cfg["scheduler"]:

@@ -3,6 +3,7 @@
 Axes: ``m`` models, ``n`` samples, ``o`` outputs.
 """
 
+import copy
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -22,6 +23,9 @@ def stacked_loss(loss: nn.Module, trained: Mapping[str, Tensor], held: Mapping[s
         draws: Random numbers of each model.
     """
     is_shared = not trained and all(bool((tensor == tensor[:1]).all()) for tensor in held.values())
+    if is_shared and held:
+        # models of other tiles may share the module, and hold something else
+        loss = _holding(loss, {name: tensor[0] for name, tensor in held.items()})
     if is_shared and (quick := loss_of_samples(loss)) is not None:
         return quick
     own = {} if is_shared else {**trained, **held}
@@ -38,3 +42,14 @@ def stacked_loss(loss: nn.Module, trained: Mapping[str, Tensor], held: Mapping[s
         return values
 
     return all_models
+
+
+def _holding(loss: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """A copy with these buffers and frozen parameters."""
+    own = copy.deepcopy(loss)
+    for name, tensor in tensors.items():
+        place, _, last = name.rpartition(".")
+        module = own.get_submodule(place)
+        is_buffer = last in dict(module.named_buffers(recurse=False))
+        setattr(module, last, tensor if is_buffer else nn.Parameter(tensor, requires_grad=False))
+    return own

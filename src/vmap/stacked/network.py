@@ -134,6 +134,7 @@ def stacked_network(net: nn.Module, held: Mapping[str, Tensor], draws: Draws) ->
     """The fastest form of a network, with what it holds beside trained weights."""
     if (
         type(net) is MLP
+        and net.is_chain
         and not held
         and all(isinstance(layer, nn.Linear) or type(layer) in _ELEMENTWISE for layer in net.layers)
     ):

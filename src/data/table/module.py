@@ -1,0 +1,442 @@
+"""A table of one's own, from its file to the parts that a network is trained on."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import polars
+import torch
+from numpy.typing import NDArray
+
+from src.config.allowed import Count, NotEmpty, Range, Seed, checked
+from src.config.errors import ConfigError
+from src.data.base import InMemoryDataModule, Part, Parts
+from src.data.spec import DataSpec, TaskName
+from src.data.table.columns import Kind, Target, as_words, choose_columns, need_column, read_target
+from src.data.table.encoding import Encoder, Missing, Rows
+from src.data.table.reading import SKLEARN, Table, first_words, read_table
+from src.data.table.splitting import Share, Split, by_column, by_fold_column
+
+log = logging.getLogger(__name__)
+
+# Rows that are looked at before all others.
+_FEW = 1_000
+# So many categories are few, however few rows there are.
+_FEW_LEVELS = 10
+# Dates whose letters are in another order than they are: 1.2.2024 and 02/01/24, 2024-2-1, 3 Mar and March 3.
+_UNORDERED = (
+    r"^(\d{1,2}[./ -]\d{1,2}[./ -]\d{2,4}"
+    r"|\d{4}[./-](\d([./-]|$)|\d\d[./-]\d(\D|$))"
+    r"|\d{1,2}[./ -]?[A-Za-z]{3}|[A-Za-z]{3,9}\.? \d)"
+)
+
+
+class TableDataModule(InMemoryDataModule):
+    """A file of columns, one of which is predicted from the others.
+
+    Numbers are standardised and categories become a feature each, as the training part has them. What was learnt of it
+    is `record`, which a run stores.
+
+    Args:
+        path: CSV, Parquet, Arrow or NumPy's .npz; or ``sklearn:`` and the name of a set that comes with scikit-learn.
+        target: Column that is predicted.
+        task: What kind of prediction that is; None for what its values look like.
+        columns: Columns that go in, or kinds of some of them that overrule what is seen; None for all others.
+        drop: Columns that do not go in.
+        missing: What is done about missing values: an ``error`` that counts them, the ``mean``, the ``median`` or for
+            categories the most frequent one of the training part in their place, ``drop`` their rows, or ``indicator``
+            for the mean and one more feature that says so.
+        separator: What stands between the values of a CSV file; None for what its header holds most of.
+        decimal: What stands before the decimals of a CSV file's numbers.
+        split_column: Column of the words train, val and test.
+        group: Column whose equal values stay in one part.
+        time: Column by whose order the last rows test, and those before them choose.
+        fold_column: Column of fold numbers.
+        folds: Number of parts of which each is the test part once; None for none.
+        repeats: How often that is done.
+        fold: Which of all folds is the test part, from 0 on; of ``fold_column`` the number itself.
+        test_size: Share of the rows kept for the one test at the end.
+        val_size: Share of the other rows that watches training.
+        split_seed: Draws which rows these are.
+        batch_size: Rows per training batch; None for the whole training part.
+        batch_seed: Orders the training batches.
+        drop_last: Leave out a last training batch that is smaller than the others.
+
+    Raises:
+        ValueError: If a value is outside its range.
+        ConfigError: If the keys contradict each other.
+    """
+
+    @checked("data")
+    def __init__(
+        self,
+        *,
+        path: NotEmpty,
+        target: NotEmpty,
+        task: TaskName | None = None,
+        columns: Sequence[str] | dict[str, Kind] | None = None,
+        drop: Sequence[str] = (),
+        missing: Missing = "error",
+        separator: str | None = None,
+        decimal: Literal[".", ","] = ".",
+        split_column: str | None = None,
+        group: str | None = None,
+        time: str | None = None,
+        fold_column: str | None = None,
+        folds: Annotated[int, Range(low=2)] | None = None,
+        repeats: Count = 1,
+        fold: Annotated[int, Range(low=0)] | None = None,
+        test_size: Share,
+        val_size: Share,
+        split_seed: Seed,
+        batch_size: Count | None,
+        batch_seed: Seed,
+        drop_last: bool = False,
+    ) -> None:
+        super().__init__(batch_size=batch_size, batch_seed=batch_seed, drop_last=drop_last)
+        self.path, self.target, self.task = path, target, task
+        self.columns, self.drop, self.missing = columns, list(drop), missing
+        self.separator, self.decimal = separator, decimal
+        self.split_column, self.group, self.time, self.fold_column = split_column, group, time, fold_column
+        self.split = Split(
+            test_size=test_size, val_size=val_size, seed=split_seed, folds=folds, repeats=repeats, fold=fold
+        )
+        self._check_keys()
+        self._found: _Found | None = None
+        self._given: _Given | None = None
+
+    def _check_keys(self) -> None:
+        if self.separator is not None and (len(self.separator) != 1 or self.separator in '"\r\n'):
+            raise ConfigError(
+                f"data.separator={self.separator!r}; allowed: one character, or null for what the file has"
+            )
+        if self.columns is not None and not self.columns:
+            raise ConfigError("data.columns names no column; allowed: some names, or null for all")
+        for name, kind in self.columns.items() if isinstance(self.columns, Mapping) else ():
+            if kind not in get_args(Kind):
+                raise ConfigError(f"data.columns says {kind!r} of {name!r}; allowed: {', '.join(get_args(Kind))}")
+        if self.target in self.drop:
+            raise ConfigError(f"data.drop names data.target={self.target}, which is predicted; leave it out there")
+        decide = {
+            "data.split_column": self.split_column,
+            "data.time": self.time,
+            "data.fold_column": self.fold_column,
+            "data.folds": self.split.folds,
+        }
+        given = [key for key, value in decide.items() if value is not None]
+        if self.group is not None and given not in ([], ["data.folds"]):
+            given.append("data.group")
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(given)} each decide which rows test; give one of them")
+        folds, fold = self.split.folds, self.split.fold
+        if folds is None and self.fold_column is None and fold is not None:
+            raise ConfigError(f"data.fold={fold} needs data.folds, the number of folds, or data.fold_column")
+        if folds is None and self.split.repeats != 1:
+            raise ConfigError(f"data.repeats={self.split.repeats} needs data.folds, the number of folds")
+        if folds is not None:
+            n = folds * self.split.repeats
+            if fold is None or fold >= n:
+                raise ConfigError(
+                    f"data.fold={'null' if fold is None else fold}; allowed with data.folds={folds} and data.repeats="
+                    f"{self.split.repeats}: 0 to {n - 1}. For a job each: -m 'data.fold=range(0,{n})'"
+                )
+
+    # What the file says
+
+    @property
+    def spec(self) -> DataSpec:
+        """Sizes and names; the file is read for them when first asked for."""
+        found = self._read()
+        task = found.target.task
+        return DataSpec(
+            task=task,
+            n_features=len(found.encoder.feature_names),
+            n_outputs=len(found.target.classes) if task == "multiclass" else 1,
+            feature_names=found.encoder.feature_names,
+            class_names=found.target.classes or (self.target,),
+            class_counts=tuple(
+                np.bincount(found.target.values[found.rows[0]], minlength=len(found.target.classes)).tolist()
+            )
+            if found.target.classes
+            else (),
+        )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What was seen and learnt, in plain containers: target, task, classes, and how each column is encoded."""
+        found = self._read()
+        return {
+            "path": self.path,
+            "target": self.target,
+            "task": found.target.task,
+            "classes": list(found.target.classes),
+            "rows": {name: len(rows) for name, rows in zip(Parts._fields, found.rows, strict=True)},
+            "columns": found.encoder.as_record(),
+        }
+
+    def use(self, record: Mapping[str, Any]) -> None:
+        """Encode as a run has that has stored this `record`, whatever the file holds now."""
+        try:
+            encoder = Encoder.of_record(record["columns"])
+            classes, task = tuple(map(str, record["classes"])), str(record["task"])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"it is no record of a table: {type(error).__name__}: {error}") from error
+        if task not in get_args(TaskName) or (task == "regression") == bool(classes):
+            raise ValueError(f"its task is {task!r}, and its classes are {classes}")
+        self._given, self._found = _Given(encoder, task, classes), None  # type: ignore[arg-type] # looked at
+
+    def make_parts(self) -> Parts:
+        """Encode the rows of each part."""
+        found = self._read()
+        parts = Parts(*(self._part(found, rows) for rows in found.rows))
+        # what a large table takes
+        found.table = found.table._replace(frame=polars.DataFrame())
+        return parts
+
+    def _part(self, found: "_Found", rows: Rows) -> Part:
+        x, y = torch.from_numpy(found.encoder.encode(found.table, rows)), found.target.values[rows]
+        if found.target.task == "regression":
+            return Part(x, torch.from_numpy(y.astype(np.float32)).unsqueeze(1))
+        return Part(x, torch.from_numpy(y))
+
+    def _read(self) -> "_Found":
+        if self._found is None:
+            self._found = self._look()
+            if self._given is None:
+                log.info(_said(self._found, self.path))
+        return self._found
+
+    def _look(self) -> "_Found":
+        table = read_table(self.path, separator=self.separator, decimal=self.decimal)
+        apart = list(self._deciding().values())
+        need_column(table, self.target, "data.target")
+        if self._given is None:
+            drop = [*self.drop, self.target]
+            kinds = choose_columns(table, columns=self._listed(), drop=drop, apart=apart)
+        else:
+            kinds = {column.name: column.kind for column in self._given.encoder.columns}
+            if lacking := [name for name in kinds if name not in table.frame.columns]:
+                raise ConfigError(
+                    f"{table.source} has no column {lacking[0]!r}, which the run has learnt from; it has "
+                    f"{first_words(table.frame.columns, 20)}"
+                )
+        for key, name in self._deciding().items():
+            need_column(table, name, key)
+        table = self._without_missing(table, list(kinds), [self.target, *apart])
+        known = self._given
+        task = self.task if known is None else known.task
+        target = read_target(table, self.target, task, is_known=known is not None)
+        _check_size(target, table)
+        rows = self._rows(table, target)
+        if self._given is not None:
+            return self._as_given(table, target, rows)
+        encoder = Encoder.fit(table, kinds, rows[0], self.missing)
+        for line in _doubts(table, target, encoder, len(rows[0])):
+            log.warning("%s: %s", table.source, line)
+        return _Found(table, target, encoder, rows)
+
+    def _deciding(self) -> dict[str, str]:
+        """Columns that decide which rows test, by their keys."""
+        keys = {
+            "data.split_column": self.split_column,
+            "data.group": self.group,
+            "data.time": self.time,
+            "data.fold_column": self.fold_column,
+        }
+        return {key: name for key, name in keys.items() if name is not None}
+
+    def _listed(self) -> Sequence[str] | Mapping[str, Kind] | None:
+        if self.columns is not None and self.target in self.columns:
+            raise ConfigError(f"data.columns names data.target={self.target}, which is predicted; leave it out there")
+        return self.columns
+
+    def _without_missing(self, table: Table, names: Sequence[str], needed: Sequence[str]) -> Table:
+        """The table without rows that may not stay, or an error that counts what is missing in each column.
+
+        Nothing stands in for the values of some, ``needed``: the target, and what decides which rows test.
+        """
+        frame = table.frame
+        holes = {name: _is_missing(frame[name]) for name in [*names, *needed]}
+        counts = {name: int(each.sum()) for name, each in holes.items()}
+        if not any(counts.values()):
+            return table
+        if self.missing == "drop":
+            whole = ~np.logical_or.reduce(list(holes.values()))
+            if not whole.any():
+                raise ConfigError(f"data.missing=drop leaves no row of {table.source}: each lacks a value")
+            log.info("%s: %s rows lack a value, and are left out", table.source, f"{int((~whole).sum()):,}")
+            return table.only(whole)
+        lost = {name: counts[name] for name in needed} if self.missing != "error" else counts
+        said = [
+            f"{name!r} {n:,} of {frame.height:,} (the first in {table.place(int(np.argmax(holes[name])), name)})"
+            for name, n in lost.items()
+            if n
+        ]
+        if not said:
+            return table
+        is_needed = any(counts[name] for name in needed)
+        instead = "drop" if self.missing != "error" or is_needed else "mean, median, drop or indicator"
+        raise ConfigError(f"{table.source}: values are missing: {'; '.join(said)}. Choose data.missing={instead}")
+
+    def _rows(self, table: Table, target: Target) -> tuple[Rows, Rows, Rows]:
+        frame, y = table.frame, target.values
+        if self.split_column is not None:
+            return by_column(
+                as_words(need_column(table, self.split_column, "data.split_column")).to_numpy(), self.split_column
+            )
+        if self.fold_column is not None:
+            values = need_column(table, self.fold_column, "data.fold_column")
+            if not values.dtype.is_integer():
+                raise ConfigError(
+                    f"data.fold_column={self.fold_column} is of type {values.dtype}; allowed: whole numbers"
+                )
+            return by_fold_column(values.to_numpy(), self.split.fold, self.fold_column, self.split, y, target.task)
+        if problem := _lone(target, table):
+            raise ConfigError(problem)
+        groups = None if self.group is None else frame[self.group].rank("dense").to_numpy()
+        time = None if self.time is None else _order(table, self.time)
+        return self.split.rows(y, target.task, groups=groups, time=time)
+
+    def _as_given(self, table: Table, target: Target, rows: tuple[Rows, Rows, Rows]) -> "_Found":
+        """As a stored run has it: its classes, in its order, and its encoding."""
+        assert self._given is not None
+        classes = self._given.classes
+        if classes and target.classes != classes:
+            words = np.array(target.classes)[target.values]
+            known = {name: label for label, name in enumerate(classes)}
+            if unknown := sorted({str(word) for word in words} - set(known)):
+                raise ConfigError(
+                    f"data.target={self.target}: the run knows no class {unknown[0]!r}; its classes are "
+                    f"{first_words(classes, 20)}"
+                )
+            target = Target(target.name, self._given.task, classes, np.array([known[str(word)] for word in words]))
+        return _Found(table, target, self._given.encoder, rows)
+
+
+class _Given(NamedTuple):
+    """What a run has stored."""
+
+    encoder: Encoder
+    task: TaskName
+    classes: tuple[str, ...]
+
+
+class _Found:
+    """What a file holds."""
+
+    def __init__(self, table: Table, target: Target, encoder: Encoder, rows: tuple[Rows, Rows, Rows]) -> None:
+        self.table, self.target, self.encoder, self.rows = table, target, encoder, rows
+
+
+def _is_missing(column: polars.Series) -> NDArray[np.bool_]:
+    if column.dtype.is_integer() and not column.null_count():
+        return np.zeros(len(column), np.bool_)
+    empty = column.is_null()
+    if column.dtype.is_float():
+        empty = empty | column.is_nan()
+    elif column.dtype == polars.String:
+        empty = empty | (column.str.strip_chars() == "")
+    return empty.fill_null(value=True).to_numpy()
+
+
+def _order(table: Table, name: str) -> NDArray[Any]:
+    column = table.frame[name]
+    if column.dtype in (polars.String, polars.Categorical, polars.Enum):
+        # words as they stand: dates of ISO 8601 are in order, and those that begin with a day or month are not
+        column = as_words(column)
+        unordered = column.str.contains(_UNORDERED)
+        if unordered.any():
+            row = int(unordered.arg_true()[0])
+            raise ConfigError(
+                f"{table.source}: {table.place(row, name)} holds {column[row]!r}, and data.time={name} orders words by "
+                "their letters; write dates from the year on in fixed places, such as 2024-02-01"
+            )
+    return column.rank("dense").to_numpy()
+
+
+def _check_size(target: Target, table: Table) -> None:
+    """Refuse numbers that are none in 32 bits."""
+    if target.task == "regression" and (large := np.abs(target.values) > np.finfo(np.float32).max).any():
+        row = int(np.argmax(large))
+        raise ConfigError(
+            f"{table.source}: {table.place(row, target.name)} holds {target.values[row]}; numbers to predict are at "
+            f"most {np.finfo(np.float32).max:.1e} in size: correct it, or give the column in other units"
+        )
+
+
+def _lone(target: Target, table: Table) -> str | None:
+    """Words for a class with a single row, which cannot be in two parts."""
+    if target.task == "regression":
+        return None
+    counts = np.bincount(target.values, minlength=len(target.classes))
+    if counts.min() > 2:
+        return None
+    few = int(np.argmin(counts))
+    row = int(np.argmax(target.values == few))
+    return (
+        f"{table.source}: class {target.classes[few]!r} of data.target={target.name} has {counts[few]} "
+        f"row{'' if counts[few] == 1 else 's'} ({table.place(row, target.name)}); train, val and test need one each: "
+        "leave it out, join it with another class, or give data.split_column"
+    )
+
+
+def _doubts(table: Table, target: Target, encoder: Encoder, n_train: int) -> list[str]:
+    """What is allowed, and seldom meant: a column that says nothing, or everything."""
+    found = []
+    constant = [each.name for each in encoder.columns if _is_constant(table.frame[each.name])]
+    if constant:
+        names, many = first_words(constant, 10), len(constant) > 1
+        drop = f"data.drop=[{names.replace(', ', ',')}] leaves {'them' if many else 'it'} out"
+        found.append(f"{'columns' if many else 'column'} {names}: the same in all rows; {drop}")
+    rare = [e for e in encoder.columns if len(e.levels) > max(_FEW_LEVELS, n_train / 2)]
+    found += [
+        f"column {each.name!r} holds {len(each.levels)} different words in {n_train} rows to train on, such as "
+        f"{each.levels[0]!r}: names, dates, or numbers with other signs? Each becomes a feature; "
+        f"data.drop=[{each.name}] leaves them out"
+        for each in rare
+    ]
+    telling = [e.name for e in encoder.columns if e.name not in constant and _tells(table.frame[e.name], target)]
+    return found + [
+        f"column {name!r} tells data.target={target.name} by itself in every row: is it known before? "
+        f"data.drop=[{name}] leaves it out"
+        for name in telling
+    ]
+
+
+def _is_constant(series: polars.Series) -> bool:
+    first = series.first()
+    return first is not None and not series.null_count() and bool((series == first).all())
+
+
+def _tells(series: polars.Series, target: Target) -> bool:
+    """Whether a column is the target under other names."""
+    if target.task == "regression":
+        return series.dtype.is_numeric() and bool(np.array_equal(series.to_numpy(), target.values))
+    # most columns show soon that they are not
+    if series.head(_FEW).n_unique() > len(target.classes) or series.n_unique() != len(target.classes):
+        return False
+    pairs = polars.DataFrame({"column": as_words(series), "target": target.values}).unique()
+    return pairs.height == len(target.classes)
+
+
+def _said(found: _Found, path: str) -> str:
+    """The table in a line: what was taken for what."""
+    target, n = found.target, [len(rows) for rows in found.rows]
+    if target.task == "regression":
+        what = f"{target.name} is a number"
+    else:
+        counts = np.bincount(target.values, minlength=len(target.classes))
+        named = [f"{name} {count:,}" for name, count in zip(target.classes, counts, strict=True)]
+        what = f"{target.name} is one of {len(target.classes)} classes ({first_words(named)})"
+    columns = found.encoder.columns
+    numbers = [each.name for each in columns if each.kind == "number"]
+    words = [f"{each.name} ({len(each.levels)})" for each in columns if each.kind == "category"]
+    parts = [
+        f"{'numbers' if i == 0 else 'categories'}: {first_words(names, 8)}"
+        for i, names in enumerate((numbers, words))
+        if names
+    ]
+    name = path.removeprefix(SKLEARN)
+    cut = f"{n[0]:,} to train, {n[1]:,} to validate, {n[2]:,} to test"
+    return f"{name}: {sum(n):,} rows, {cut}; {what}; {'; '.join(parts)}"

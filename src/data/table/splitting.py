@@ -1,0 +1,175 @@
+"""Which rows of a table train, which choose, and which test; all draws are scikit-learn's for the same seed."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import model_selection
+
+from src.config.allowed import Count, Range
+from src.config.errors import ConfigError
+from src.data.spec import TaskName
+
+Rows = NDArray[np.int64]
+Share = Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)]
+
+_PARTS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """How rows are cut into three parts.
+
+    Attributes:
+        test_size: Share of the rows kept for the one test at the end; of no account where folds or a column decide.
+        val_size: Share of the other rows that watches training.
+        seed: Draws which rows these are.
+        folds: Number of parts of which each is the test part once; None for none.
+        repeats: How often that is done, in another order each time.
+        fold: Which of all ``folds`` x ``repeats`` is the test part, from 0 on.
+    """
+
+    test_size: float
+    val_size: float
+    seed: int
+    folds: int | None = None
+    repeats: Count = 1
+    fold: int | None = None
+
+    def rows(
+        self,
+        y: NDArray[Any],
+        task: TaskName,
+        *,
+        groups: NDArray[Any] | None = None,
+        time: NDArray[Any] | None = None,
+    ) -> tuple[Rows, Rows, Rows]:
+        """Numbers of the rows of train, val and test.
+
+        Args:
+            y: Labels or numbers (n,): the parts of classes hold the same shares of each.
+            task: What they are.
+            groups: Whose rows (n,) stay in one part.
+            time: Order of the rows (n,): the last ones test, those before choose.
+
+        Raises:
+            ConfigError: If a class, or the number of groups, is too small for it.
+        """
+        if time is not None:
+            return self._in_order(time)
+        rest, test = self._test(y, task, groups)
+        train, val = _two(rest, y, task, groups, self.val_size, self.seed, key="data.val_size")
+        return train, val, test
+
+    def _in_order(self, time: NDArray[Any]) -> tuple[Rows, Rows, Rows]:
+        order = np.argsort(time, kind="stable")
+        n_test = max(1, int(np.ceil(len(order) * self.test_size)))
+        n_val = max(1, int(np.ceil((len(order) - n_test) * self.val_size)))
+        cut = len(order) - n_test - n_val
+        if cut < 1:
+            raise ConfigError(f"data.test_size and data.val_size leave none of {len(order)} rows to train on")
+        return order[:cut], order[cut : cut + n_val], order[cut + n_val :]
+
+    def _test(self, y: NDArray[Any], task: TaskName, groups: NDArray[Any] | None) -> tuple[Rows, Rows]:
+        """What is left for training and choosing, and the test part."""
+        everything = np.arange(len(y))
+        if self.folds is None:
+            return _two(everything, y, task, groups, self.test_size, self.seed, key="data.test_size")
+        assert self.fold is not None
+        fold = self.fold
+        smallest = int(np.bincount(y).min()) if task != "regression" else len(y)
+        n_apart = len(np.unique(groups)) if groups is not None else smallest
+        if n_apart < self.folds:
+            what = "the groups are" if groups is not None else "the rows of the smallest class are"
+            what = what if task != "regression" or groups is not None else "the rows are"
+            raise ConfigError(f"data.folds={self.folds}, but {what} {n_apart}; allowed: at most that many")
+        splitter = _splitter(self.folds, self.repeats, self.seed, task, groups)
+        for i, (rest, test) in enumerate(splitter.split(everything, y, groups)):
+            if i == fold:
+                return rest, test
+        raise AssertionError(f"fold {fold} of {self.folds} x {self.repeats}")
+
+
+def _splitter(folds: int, repeats: int, seed: int, task: TaskName, groups: NDArray[Any] | None) -> Any:
+    if groups is not None:
+        if repeats > 1:
+            raise ConfigError(f"data.repeats={repeats} with data.group: groups are dealt out once; allowed: 1")
+        if task == "regression":
+            return model_selection.GroupKFold(folds)
+        return model_selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    if task == "regression":
+        if repeats > 1:
+            return model_selection.RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+        return model_selection.KFold(folds, shuffle=True, random_state=seed)
+    if repeats > 1:
+        return model_selection.RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    return model_selection.StratifiedKFold(folds, shuffle=True, random_state=seed)
+
+
+def _two(
+    rows: Rows,
+    y: NDArray[Any],
+    task: TaskName,
+    groups: NDArray[Any] | None,
+    size: float,
+    seed: int,
+    *,
+    key: str,
+) -> tuple[Rows, Rows]:
+    """Two parts of some rows, the second one of about ``size``."""
+    if len(rows) < 2:
+        raise ConfigError(f"{key}={size} has {len(rows)} rows to part; two are the least")
+    if groups is not None and len(np.unique(groups[rows])) < 2:
+        raise ConfigError(f"{key}={size} has rows of one group to part; data.group needs three groups at least")
+    if groups is None and task != "regression" and (counts := np.bincount(y[rows])[np.unique(y[rows])]).min() < 2:
+        few = int(np.sum(counts < 2))
+        raise ConfigError(
+            f"{key}={size} of {len(rows)} rows: {few} class{'' if few == 1 else 'es'} of data.target "
+            f"{'has' if few == 1 else 'have'} a single row there, and both parts need one; join rare classes, or give "
+            "data.split_column"
+        )
+    try:
+        if groups is not None:
+            splitter = model_selection.GroupShuffleSplit(1, test_size=size, random_state=seed)
+            ((one, other),) = splitter.split(rows, groups=groups[rows])
+            return rows[one], rows[other]
+        classes = None if task == "regression" else y[rows]
+        one, other = model_selection.train_test_split(rows, test_size=size, random_state=seed, stratify=classes)
+    except ValueError as error:
+        raise ConfigError(f"{key}={size} of {len(rows)} rows: {error}") from error
+    return one, other
+
+
+def by_column(values: NDArray[Any], name: str) -> tuple[Rows, Rows, Rows]:
+    """Parts as a column of the words train, val and test says.
+
+    Raises:
+        ConfigError: If it holds another word, or lacks one of the three.
+    """
+    words = [str(each).strip().lower() for each in values]
+    if other := sorted({word for word in words if word not in _PARTS}):
+        raise ConfigError(f"data.split_column={name} holds {other[0]!r}; allowed: train, val, test")
+    part = np.array([_PARTS[word] for word in words])
+    found = [np.flatnonzero(part == i) for i in range(3)]
+    for i, word in enumerate(("train", "val", "test")):
+        if len(found[i]) == 0:
+            raise ConfigError(f"data.split_column={name} holds no {word!r}; each part needs rows")
+    return found[0], found[1], found[2]
+
+
+def by_fold_column(
+    values: NDArray[Any], fold: int | None, name: str, split: Split, y: NDArray[Any], task: TaskName
+) -> tuple[Rows, Rows, Rows]:
+    """The rows of one fold number as the test part, the others for training and choosing.
+
+    Raises:
+        ConfigError: If there is no such number.
+    """
+    numbers = sorted({int(each) for each in values})
+    if fold is None or fold not in numbers:
+        shown = ", ".join(map(str, numbers[:20]))
+        raise ConfigError(f"data.fold={'null' if fold is None else fold}; data.fold_column={name} holds {shown}")
+    test, rest = np.flatnonzero(values == fold), np.flatnonzero(values != fold)
+    train, val = _two(rest, y, task, None, split.val_size, split.seed, key="data.val_size")
+    return train, val, test

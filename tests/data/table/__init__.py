@@ -1,0 +1,1 @@
+"""Tables: reading, columns, encoding, splits and folds."""

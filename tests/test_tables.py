@@ -1,0 +1,107 @@
+"""Runs over a table of one's own: from a CSV file to result, evaluation and pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from src.build import build_data
+from src.config.compose import compose_train
+from src.config.errors import ConfigError
+from src.draw import draw
+from src.eval import evaluate
+from src.run.directory import RunDir
+from src.train import train
+from tests.data.table.tables import frame, written
+from tests.tasks.runs import QUIET, interrupted
+
+
+def labelled(n: int = 120) -> polars.DataFrame:
+    """Rows whose class a straight line tells."""
+    content = frame(n)
+    return content.with_columns(
+        y=polars.Series(["yes" if a + 10 * b > -5 else "no" for a, b in zip(content["a"], content["b"], strict=True)])
+    )
+
+
+def config(path: Path, run_dir: Path, *overrides: str) -> DictConfig:
+    given = ["data=table", f"data.path={path}", "data.target=y", "model=mlp", "optimizer=adam", "optimizer.lr=0.05"]
+    return compose_train([*given, "trainer.max_epochs=40", *QUIET, *overrides], run_dir=run_dir)
+
+
+def evaluated(run_dir: Path, **changes: Any) -> dict[str, float]:
+    overrides = [f"{key}={value}" for key, value in changes.items()]
+    return evaluate(OmegaConf.create({"run": str(run_dir), "checkpoint": "best", "overrides": overrides})).metrics
+
+
+def test_a_csv_file_is_learnt_and_measured_again(tmp_path: Path) -> None:
+    train(config(written(tmp_path, labelled()), tmp_path / "run"))
+    run = RunDir(tmp_path / "run")
+    result, record = run.result(), run.data_record()
+    assert result is not None
+    assert record is not None
+    assert (result.metrics["test/accuracy"] or 0) > 0.9
+    assert [row["class"] for row in result.per_class] == ["no", "yes"]
+    assert (record["task"], record["classes"]) == ("binary", ["no", "yes"])
+    assert evaluated(run.path) == pytest.approx({k: v for k, v in result.metrics.items() if not k.startswith("train")})
+
+
+def test_other_rows_are_measured_as_the_run_has_learnt_to_read_them(tmp_path: Path) -> None:
+    path = written(tmp_path, labelled())
+    train(config(path, tmp_path / "run"))
+    before = evaluated(tmp_path / "run")
+    # a row each of all that a split needs, far from what was learnt: means and spreads stay those of the run
+    other = labelled(400).with_columns(d=polars.lit("further"))
+    found = evaluated(tmp_path / "run", **{"data.path": written(tmp_path, other, "other.csv")})
+    assert found["test/accuracy"] > 0.9
+    assert found != before
+
+
+def test_a_run_that_goes_on_refuses_other_data(tmp_path: Path) -> None:
+    path = written(tmp_path, labelled())
+    cfg = config(path, tmp_path / "run", "callbacks.checkpoint.every_s=0", "task.log_every_n_epochs=1")
+    interrupted(cfg, epoch=5)
+    RunDir(tmp_path / "run").write_data_record(build_data(cfg).record or {})
+    written(tmp_path, labelled().with_columns(a=polars.Series(np.arange(120.0))))
+    with pytest.raises(ConfigError, match=r"was begun with other data than these: .*data\.json tells"):
+        train(cfg)
+    written(tmp_path, labelled())
+    assert train(cfg) is not None
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"columns": 3}', '{"columns": [], "classes": ["a"], "task": "else"}'])
+def test_a_damaged_record_is_named(content: str, tmp_path: Path) -> None:
+    train(config(written(tmp_path, labelled()), tmp_path / "run", "trainer.max_epochs=2"))
+    RunDir(tmp_path / "run").data_file.write_text(content)
+    with pytest.raises(ConfigError, match=r"data\.json"):
+        evaluated(tmp_path / "run")
+
+
+def test_two_features_and_words_for_classes_are_drawn(tmp_path: Path) -> None:
+    path = written(tmp_path, labelled())
+    train(config(path, tmp_path / "run", "data.drop=[c]"))
+    cfg = OmegaConf.create({"run": str(tmp_path / "run"), "checkpoint": None, "pictures": None, "folder": None})
+    assert {file.stem for file in draw(cfg)} >= {"boundary", "confusion", "probabilities"}
+
+
+def test_a_regression_and_classes_choose_task_and_loss_by_themselves(tmp_path: Path) -> None:
+    path = written(tmp_path, labelled())
+    train(config(path, tmp_path / "run", "data.target=a", "data.drop=[y]", "trainer.max_epochs=2"))
+    result = RunDir(tmp_path / "run").result()
+    assert result is not None
+    assert "test/r2" in result.metrics
+
+
+def test_what_a_run_stores_is_plain(tmp_path: Path) -> None:
+    train(config(written(tmp_path, labelled()), tmp_path / "run", "trainer.max_epochs=2"))
+    stored = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert {column["name"]: column["kind"] for column in stored["columns"]} == {
+        "a": "number",
+        "b": "number",
+        "c": "category",
+    }
+    assert stored["rows"] == {"train": 76, "val": 20, "test": 24}
