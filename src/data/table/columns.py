@@ -203,7 +203,9 @@ def read_target(table: Table, name: str, task: TaskName | None, *, is_known: boo
     if task == "regression" or (task is None and is_number and not _looks_like_classes(column)):
         if not is_number:
             _refuse_word(table, name, "data.task=regression asks for numbers", "or let data.task be null")
-        return Target(name, "regression", (), as_numbers(column))
+        target = Target(name, "regression", (), as_numbers(column))
+        _check_size(target, table)
+        return target
     if is_number:
         column = column.fill_nan(None) if column.dtype.is_float() else column
         numbers = column.drop_nulls().unique().sort()
@@ -235,3 +237,13 @@ def _looks_like_classes(column: polars.Series) -> bool:
         if not values.is_finite().all() or (values != values.round()).any():
             return False
     return values.n_unique() <= min(_MOST_CLASSES, max(2, len(values) // 5))
+
+
+def _check_size(target: Target, table: Table) -> None:
+    """Refuse numbers to predict that are none in 32 bits."""
+    if (large := np.abs(target.values) > np.finfo(np.float32).max).any():
+        row = int(np.argmax(large))
+        raise ConfigError(
+            f"{table.source}: {table.place(row, target.name)} holds {target.values[row]}; numbers to predict are at "
+            f"most {np.finfo(np.float32).max:.1e} in size: correct it, or give the column in other units"
+        )

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from src.config.errors import ConfigError
 from src.data.table.columns import Kind, as_numbers, as_words
-from src.data.table.reading import Table
+from src.data.table.reading import Rows, Table
 
 log = logging.getLogger(__name__)
 
 Missing = Literal["error", "mean", "median", "drop", "indicator"]
 
-Rows = NDArray[np.int64]
 # Squares of what is larger may overflow.
 _LARGE = 1e100
 

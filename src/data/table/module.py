@@ -7,29 +7,19 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import numpy as np
 import polars
 import torch
-from numpy.typing import NDArray
 
 from src.config.allowed import Count, NotEmpty, Range, Seed, checked
 from src.config.errors import ConfigError
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec, TaskName
 from src.data.table.columns import Kind, Target, as_words, choose_columns, need_column, read_target
-from src.data.table.encoding import Encoder, Missing, Rows
-from src.data.table.reading import SKLEARN, Table, first_words, read_table
-from src.data.table.splitting import Share, Split, by_column, by_fold_column
+from src.data.table.encoding import Encoder, Missing
+from src.data.table.missing import without_missing
+from src.data.table.reading import Rows, Table, first_words, read_table
+from src.data.table.remarks import doubts, said
+from src.data.table.splitting import Share, Split, by_column, by_fold_column, lone_class, order_by
 
 log = logging.getLogger(__name__)
-
-# Rows that are looked at before all others.
-_FEW = 1_000
-# So many categories are few, however few rows there are.
-_FEW_LEVELS = 10
-# Dates whose letters are in another order than they are: 1.2.2024 and 02/01/24, 2024-2-1, 3 Mar and March 3.
-_UNORDERED = (
-    r"^(\d{1,2}[./ -]\d{1,2}[./ -]\d{2,4}"
-    r"|\d{4}[./-](\d([./-]|$)|\d\d[./-]\d(\D|$))"
-    r"|\d{1,2}[./ -]?[A-Za-z]{3}|[A-Za-z]{3,9}\.? \d)"
-)
 
 
 class TableDataModule(InMemoryDataModule):
@@ -204,7 +194,7 @@ class TableDataModule(InMemoryDataModule):
         if self._found is None:
             self._found = self._look()
             if self._given is None:
-                log.info(_said(self._found, self.path))
+                log.info(said(self.path, self._found.target, self._found.encoder, self._found.rows))
         return self._found
 
     def _look(self) -> "_Found":
@@ -223,16 +213,15 @@ class TableDataModule(InMemoryDataModule):
                 )
         for key, name in self._deciding().items():
             need_column(table, name, key)
-        table = self._without_missing(table, list(kinds), [self.target, *apart])
+        table = without_missing(table, list(kinds), [self.target, *apart], self.missing)
         known = self._given
         task = self.task if known is None else known.task
         target = read_target(table, self.target, task, is_known=known is not None)
-        _check_size(target, table)
         rows = self._rows(table, target)
         if self._given is not None:
             return self._as_given(table, target, rows)
         encoder = Encoder.fit(table, kinds, rows[0], self.missing)
-        for line in _doubts(table, target, encoder, len(rows[0])):
+        for line in doubts(table, target, encoder, len(rows[0])):
             log.warning("%s: %s", table.source, line)
         return _Found(table, target, encoder, rows)
 
@@ -251,51 +240,21 @@ class TableDataModule(InMemoryDataModule):
             raise ConfigError(f"data.columns names data.target={self.target}, which is predicted; leave it out there")
         return self.columns
 
-    def _without_missing(self, table: Table, names: Sequence[str], needed: Sequence[str]) -> Table:
-        """The table without rows that may not stay, or an error that counts what is missing in each column.
-
-        Nothing stands in for the values of some, ``needed``: the target, and what decides which rows test.
-        """
-        frame = table.frame
-        holes = {name: _is_missing(frame[name]) for name in [*names, *needed]}
-        counts = {name: int(each.sum()) for name, each in holes.items()}
-        if not any(counts.values()):
-            return table
-        if self.missing == "drop":
-            whole = ~np.logical_or.reduce(list(holes.values()))
-            if not whole.any():
-                raise ConfigError(f"data.missing=drop leaves no row of {table.source}: each lacks a value")
-            log.info("%s: %s rows lack a value, and are left out", table.source, f"{int((~whole).sum()):,}")
-            return table.only(whole)
-        lost = {name: counts[name] for name in needed} if self.missing != "error" else counts
-        said = [
-            f"{name!r} {n:,} of {frame.height:,} (the first in {table.place(int(np.argmax(holes[name])), name)})"
-            for name, n in lost.items()
-            if n
-        ]
-        if not said:
-            return table
-        is_needed = any(counts[name] for name in needed)
-        instead = "drop" if self.missing != "error" or is_needed else "mean, median, drop or indicator"
-        raise ConfigError(f"{table.source}: values are missing: {'; '.join(said)}. Choose data.missing={instead}")
-
     def _rows(self, table: Table, target: Target) -> tuple[Rows, Rows, Rows]:
         frame, y = table.frame, target.values
         if self.split_column is not None:
-            return by_column(
-                as_words(need_column(table, self.split_column, "data.split_column")).to_numpy(), self.split_column
-            )
+            return by_column(as_words(frame[self.split_column]).to_numpy(), self.split_column)
         if self.fold_column is not None:
-            values = need_column(table, self.fold_column, "data.fold_column")
+            values = frame[self.fold_column]
             if not values.dtype.is_integer():
                 raise ConfigError(
                     f"data.fold_column={self.fold_column} is of type {values.dtype}; allowed: whole numbers"
                 )
             return by_fold_column(values.to_numpy(), self.split.fold, self.fold_column, self.split, y, target.task)
-        if problem := _lone(target, table):
+        if problem := lone_class(target, table):
             raise ConfigError(problem)
         groups = None if self.group is None else frame[self.group].rank("dense").to_numpy()
-        time = None if self.time is None else _order(table, self.time)
+        time = None if self.time is None else order_by(table, self.time)
         return self.split.rows(y, target.task, groups=groups, time=time)
 
     def _as_given(self, table: Table, target: Target, rows: tuple[Rows, Rows, Rows]) -> "_Found":
@@ -327,116 +286,3 @@ class _Found:
 
     def __init__(self, table: Table, target: Target, encoder: Encoder, rows: tuple[Rows, Rows, Rows]) -> None:
         self.table, self.target, self.encoder, self.rows = table, target, encoder, rows
-
-
-def _is_missing(column: polars.Series) -> NDArray[np.bool_]:
-    if column.dtype.is_integer() and not column.null_count():
-        return np.zeros(len(column), np.bool_)
-    empty = column.is_null()
-    if column.dtype.is_float():
-        empty = empty | column.is_nan()
-    elif column.dtype == polars.String:
-        empty = empty | (column.str.strip_chars() == "")
-    return empty.fill_null(value=True).to_numpy()
-
-
-def _order(table: Table, name: str) -> NDArray[Any]:
-    column = table.frame[name]
-    if column.dtype in (polars.String, polars.Categorical, polars.Enum):
-        # words as they stand: dates of ISO 8601 are in order, and those that begin with a day or month are not
-        column = as_words(column)
-        unordered = column.str.contains(_UNORDERED)
-        if unordered.any():
-            row = int(unordered.arg_true()[0])
-            raise ConfigError(
-                f"{table.source}: {table.place(row, name)} holds {column[row]!r}, and data.time={name} orders words by "
-                "their letters; write dates from the year on in fixed places, such as 2024-02-01"
-            )
-    return column.rank("dense").to_numpy()
-
-
-def _check_size(target: Target, table: Table) -> None:
-    """Refuse numbers that are none in 32 bits."""
-    if target.task == "regression" and (large := np.abs(target.values) > np.finfo(np.float32).max).any():
-        row = int(np.argmax(large))
-        raise ConfigError(
-            f"{table.source}: {table.place(row, target.name)} holds {target.values[row]}; numbers to predict are at "
-            f"most {np.finfo(np.float32).max:.1e} in size: correct it, or give the column in other units"
-        )
-
-
-def _lone(target: Target, table: Table) -> str | None:
-    """Words for a class with a single row, which cannot be in two parts."""
-    if target.task == "regression":
-        return None
-    counts = np.bincount(target.values, minlength=len(target.classes))
-    if counts.min() > 2:
-        return None
-    few = int(np.argmin(counts))
-    row = int(np.argmax(target.values == few))
-    return (
-        f"{table.source}: class {target.classes[few]!r} of data.target={target.name} has {counts[few]} "
-        f"row{'' if counts[few] == 1 else 's'} ({table.place(row, target.name)}); train, val and test need one each: "
-        "leave it out, join it with another class, or give data.split_column"
-    )
-
-
-def _doubts(table: Table, target: Target, encoder: Encoder, n_train: int) -> list[str]:
-    """What is allowed, and seldom meant: a column that says nothing, or everything."""
-    found = []
-    constant = [each.name for each in encoder.columns if _is_constant(table.frame[each.name])]
-    if constant:
-        names, many = first_words(constant, 10), len(constant) > 1
-        drop = f"data.drop=[{names.replace(', ', ',')}] leaves {'them' if many else 'it'} out"
-        found.append(f"{'columns' if many else 'column'} {names}: the same in all rows; {drop}")
-    rare = [e for e in encoder.columns if len(e.levels) > max(_FEW_LEVELS, n_train / 2)]
-    found += [
-        f"column {each.name!r} holds {len(each.levels)} different words in {n_train} rows to train on, such as "
-        f"{each.levels[0]!r}: names, dates, or numbers with other signs? Each becomes a feature; "
-        f"data.drop=[{each.name}] leaves them out"
-        for each in rare
-    ]
-    telling = [e.name for e in encoder.columns if e.name not in constant and _tells(table.frame[e.name], target)]
-    return found + [
-        f"column {name!r} tells data.target={target.name} by itself in every row: is it known before? "
-        f"data.drop=[{name}] leaves it out"
-        for name in telling
-    ]
-
-
-def _is_constant(series: polars.Series) -> bool:
-    first = series.first()
-    return first is not None and not series.null_count() and bool((series == first).all())
-
-
-def _tells(series: polars.Series, target: Target) -> bool:
-    """Whether a column is the target under other names."""
-    if target.task == "regression":
-        return series.dtype.is_numeric() and bool(np.array_equal(series.to_numpy(), target.values))
-    # most columns show soon that they are not
-    if series.head(_FEW).n_unique() > len(target.classes) or series.n_unique() != len(target.classes):
-        return False
-    pairs = polars.DataFrame({"column": as_words(series), "target": target.values}).unique()
-    return pairs.height == len(target.classes)
-
-
-def _said(found: _Found, path: str) -> str:
-    """The table in a line: what was taken for what."""
-    target, n = found.target, [len(rows) for rows in found.rows]
-    if target.task == "regression":
-        what = f"{target.name} is a number"
-    else:
-        counts = np.bincount(target.values, minlength=len(target.classes))
-        named = [f"{name} {count:,}" for name, count in zip(target.classes, counts, strict=True)]
-        what = f"{target.name} is one of {len(target.classes)} classes ({first_words(named)})"
-    columns = found.encoder.columns
-    numbers = [each.name for each in columns if each.kind == "number"]
-    words = [f"{each.name} ({len(each.levels)})" for each in columns if each.kind == "category"]
-    parts = [
-        f"{'numbers' if i == 0 else 'categories'}: {first_words(names, 8)}"
-        for i, names in enumerate((numbers, words))
-        if names
-    ]
-    name = path.removeprefix(SKLEARN)
-    cut = f"{n[0]:,} to train, {n[1]:,} to validate, {n[2]:,} to test"
-    return f"{name}: {sum(n):,} rows, {cut}; {what}; {'; '.join(parts)}"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import polars
@@ -43,6 +43,10 @@ _SUFFIXES = {
 _HEAD = 1 << 16
 # Bytes of a file that is kept for the next run of a sweep.
 _SMALL = 1 << 25
+
+
+# Numbers of rows (n,).
+Rows: TypeAlias = NDArray[np.int64]
 
 
 class Table(NamedTuple):

@@ -4,15 +4,24 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+import polars
 from numpy.typing import NDArray
 from sklearn import model_selection
 
 from src.config.allowed import Count, Range
 from src.config.errors import ConfigError
 from src.data.spec import TaskName
+from src.data.table.columns import Target, as_words
+from src.data.table.reading import Rows, Table
 
-Rows = NDArray[np.int64]
 Share = Annotated[float, Range(low=0, high=1, open_low=True, open_high=True)]
+
+# Dates whose letters are in another order than they are: 1.2.2024 and 02/01/24, 2024-2-1, 3 Mar and March 3.
+_UNORDERED = (
+    r"^(\d{1,2}[./ -]\d{1,2}[./ -]\d{2,4}"
+    r"|\d{4}[./-](\d([./-]|$)|\d\d[./-]\d(\D|$))"
+    r"|\d{1,2}[./ -]?[A-Za-z]{3}|[A-Za-z]{3,9}\.? \d)"
+)
 
 _PARTS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2}
 
@@ -173,3 +182,39 @@ def by_fold_column(
     test, rest = np.flatnonzero(values == fold), np.flatnonzero(values != fold)
     train, val = _two(rest, y, task, None, split.val_size, split.seed, key="data.val_size")
     return train, val, test
+
+
+def order_by(table: Table, name: str) -> NDArray[Any]:
+    """Places (n,) of the rows in the order of a column.
+
+    Raises:
+        ConfigError: If it holds dates whose letters are in another order than they are.
+    """
+    column = table.frame[name]
+    if column.dtype in (polars.String, polars.Categorical, polars.Enum):
+        # words as they stand: dates of ISO 8601 are in order, and those that begin with a day or month are not
+        column = as_words(column)
+        unordered = column.str.contains(_UNORDERED)
+        if unordered.any():
+            row = int(unordered.arg_true()[0])
+            raise ConfigError(
+                f"{table.source}: {table.place(row, name)} holds {column[row]!r}, and data.time={name} orders words by "
+                "their letters; write dates from the year on in fixed places, such as 2024-02-01"
+            )
+    return column.rank("dense").to_numpy()
+
+
+def lone_class(target: Target, table: Table) -> str | None:
+    """Words for a class with a single row, which cannot be in two parts."""
+    if target.task == "regression":
+        return None
+    counts = np.bincount(target.values, minlength=len(target.classes))
+    if counts.min() > 2:
+        return None
+    few = int(np.argmin(counts))
+    row = int(np.argmax(target.values == few))
+    return (
+        f"{table.source}: class {target.classes[few]!r} of data.target={target.name} has {counts[few]} "
+        f"row{'' if counts[few] == 1 else 's'} ({table.place(row, target.name)}); train, val and test need one each: "
+        "leave it out, join it with another class, or give data.split_column"
+    )
