@@ -1,5 +1,8 @@
 """What all data sets share that are drawn from a seed: the draws, the split, classes of chosen sizes.
 
+Each of them spells out its arguments, those that it hands on to these bases among them: configurations are checked
+against what stands in its source, without importing it (`src.config.signature`).
+
 Axes: ``n`` samples, ``k`` classes, ``f`` features.
 """
 

@@ -14,8 +14,8 @@ from src.data.base import Batches, InMemoryDataModule, Part, Parts
 from src.hints.rules import Facts, ReluLayer
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
-from src.tasks.balance import BalancedAccuracy
 from src.tasks.base import Task
+from src.tasks.metrics.balance import BalancedAccuracy
 
 _RELUS = (nn.ReLU, HandmadeReLU)
 

@@ -5,5 +5,6 @@ and the score is given per sample; so the same loop (`loop`) trains one network 
 (`src.vmap`). A task knows how outputs become probabilities and labels: sigmoid and one half (`binary`), softmax and
 argmax (`multiclass`), the outputs themselves (`regression`). Metrics are named ``split/name``: ``val/accuracy``.
 
-What a checkpoint holds, and its file, is in `checkpoint`; which epochs are measured and logged, in `schedule`.
+What a checkpoint holds, and its file, is in `checkpoint`; which epochs are measured and logged, in `schedule`; metrics
+that torchmetrics has not, or computes otherwise, in `metrics`.
 """

@@ -31,7 +31,7 @@ from src.tasks.blocks import Blocks
 from src.tasks.checkpoint import LAST_EPOCH
 from src.tasks.finite import NonFiniteLossError
 from src.tasks.loop import Measured
-from src.tasks.meters import Meters
+from src.tasks.metrics.meters import Meters
 from src.tasks.network import OneNetwork, steps_left
 from src.tasks.penalty import Penalty
 from src.tasks.rows import Rows

@@ -11,8 +11,8 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
-from src.tasks.balance import BalancedAccuracy, Chance
 from src.tasks.base import Task
+from src.tasks.metrics.balance import BalancedAccuracy, Chance
 
 
 def probs_of(logits: Tensor) -> Tensor:

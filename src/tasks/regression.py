@@ -5,7 +5,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
 from src.tasks.base import Task
-from src.tasks.r2 import R2
+from src.tasks.metrics.r2 import R2
 
 
 class Regression(Task):

@@ -14,8 +14,8 @@ from torchmetrics import Metric
 from torchmetrics.regression import MeanSquaredError
 
 from src.measure import class_report
-from src.tasks.meters import MeanLoss, Meters
-from src.tasks.r2 import R2
+from src.tasks.metrics.meters import MeanLoss, Meters
+from src.tasks.metrics.r2 import R2
 from tests.tasks.runs import classes_spec, numbers_spec
 from tests.tasks.test_metrics import make
 

@@ -1,0 +1,1 @@
+"""What validation and test measure, beside what torchmetrics has or instead of it."""
