@@ -42,7 +42,6 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         print_config(cfg)
     trainer, task = built.trainer, built.task
     if isinstance(task, Task):
-        _keep_record(built.datamodule, run, is_first=trainer.is_global_zero)
         # with the data, which are made and checked here: nothing of the run is on disk yet
         check_forward(task, built.datamodule.parts.train, trainer)
         check_batches(cfg, len(built.datamodule.parts.train.x))
@@ -51,6 +50,8 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
     last = go_on_from(run, is_first=trainer.is_global_zero, module=task) if resume else None
     if resume and last is None and trainer.is_global_zero:
         run.clear()
+    if isinstance(task, Task):
+        _keep_record(built.datamodule, run, is_first=trainer.is_global_zero)
     with interruptible():
         built.fit(checkpoint=last)
         _end(trainer, task)

@@ -15,6 +15,8 @@ from src.config.errors import ConfigError
 from src.draw import draw
 from src.eval import evaluate
 from src.run.directory import RunDir
+from src.run.metrics import read_metrics
+from src.tasks.network import OneNetwork
 from src.train import train
 from tests.data.table.tables import frame, written
 from tests.tasks.runs import QUIET, interrupted
@@ -61,6 +63,29 @@ def test_other_rows_are_measured_as_the_run_has_learnt_to_read_them(tmp_path: Pa
     assert found != before
 
 
+def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, labelled())
+    more = ("logger=csv", "callbacks.checkpoint.every_s=0", "task.log_every_n_epochs=1")
+    whole = train(config(path, tmp_path / "whole", *more))
+    start_epoch = OneNetwork.start_epoch
+
+    def interrupt(self: OneNetwork, epoch: int) -> None:
+        if epoch == 15:
+            raise KeyboardInterrupt
+        start_epoch(self, epoch)
+
+    cfg = config(path, tmp_path / "run", *more)
+    with monkeypatch.context() as patch:
+        patch.setattr(OneNetwork, "start_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(cfg)
+    run = RunDir(tmp_path / "run")
+    assert run.data_record() == build_data(cfg).record
+    assert run.look(cfg) == "resume"
+    assert train(cfg) == whole
+    assert read_metrics(run.metrics_file) == read_metrics(tmp_path / "whole" / "metrics.csv")
+
+
 def test_a_run_that_goes_on_refuses_other_data(tmp_path: Path) -> None:
     path = written(tmp_path, labelled())
     cfg = config(path, tmp_path / "run", "callbacks.checkpoint.every_s=0", "task.log_every_n_epochs=1")
@@ -69,8 +94,24 @@ def test_a_run_that_goes_on_refuses_other_data(tmp_path: Path) -> None:
     written(tmp_path, labelled().with_columns(a=polars.Series(np.arange(120.0))))
     with pytest.raises(ConfigError, match=r"was begun with other data than these: .*data\.json tells"):
         train(cfg)
-    written(tmp_path, labelled())
-    assert train(cfg) is not None
+
+
+def test_a_run_that_starts_afresh_stores_again_what_it_learns(tmp_path: Path) -> None:
+    cfg = config(written(tmp_path, labelled()), tmp_path / "run", "callbacks.checkpoint.every_s=0")
+    interrupted(cfg, epoch=20)
+    run = RunDir(tmp_path / "run")
+    run.write_data_record(build_data(cfg).record or {})
+    for path in run.checkpoints.glob("*.ckpt"):
+        path.write_bytes(b"damaged")
+    train(cfg)
+    assert run.data_record() == build_data(cfg).record
+
+
+def test_a_run_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
+    more = ("model.net.norm=batch", "data.batch_size=1")
+    with pytest.raises(ConfigError, match="batch"):
+        train(config(written(tmp_path, labelled()), tmp_path / "run", *more))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"columns": 3}', '{"columns": [], "classes": ["a"], "task": "else"}'])

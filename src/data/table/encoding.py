@@ -107,7 +107,8 @@ class Encoder:
 
     def as_record(self) -> list[dict[str, Any]]:
         """As plain containers."""
-        return [asdict(column) for column in self.columns]
+        # lists, as JSON gives them back
+        return [{**asdict(column), "levels": list(column.levels)} for column in self.columns]
 
     @classmethod
     def of_record(cls, record: Sequence[Mapping[str, Any]]) -> "Encoder":
