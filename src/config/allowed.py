@@ -111,10 +111,12 @@ NotEmpty = Annotated[str, Text(r"(?s).*\S.*", "a text that is not empty")]
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value of a configuration is what an annotation asks for; a node with a `_target_` may make anything."""
+    """Whether a value is what an annotation asks for; a node with a `_target_` may make objects."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any or (isinstance(value, Mapping) and "_target_" in value):
+    if hint is Any:
         return True
+    if isinstance(value, Mapping) and "_target_" in value:
+        return _may_be_made(hint)
     if origin is Annotated:
         return fits(value, arguments[0]) and all(each.admits(value) for each in hint.__metadata__)
     if origin in (Union, types.UnionType):
@@ -130,11 +132,18 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         if isinstance(value, bool) or not isinstance(value, int if hint is int else (int, float)):
             return False
-        # the comparison of whole numbers first: one of thousands of digits is no float
-        return abs(value) <= (_LARGEST_INT if hint is int else int(_LARGEST_FLOAT)) and math.isfinite(value)
+        # what is written as a whole number reaches torch as one, which takes 64 bits
+        return abs(value) <= (_LARGEST_INT if isinstance(value, int) else _LARGEST_FLOAT) and math.isfinite(value)
     if hint in (bool, str):
         return type(value) is hint
     return hint is not Made
+
+
+def _may_be_made(hint: Any) -> bool:
+    """Whether a node with a `_target_` can stand for it: not for what is one of some words, or a number of a range."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(map(_may_be_made, get_args(hint)))
+    return get_origin(hint) not in (Annotated, Literal) and hint not in (None, type(None))
 
 
 def _all_fit(values: Sequence[Any], hint: Any) -> bool:
@@ -225,6 +234,8 @@ def _within_limits(value: Any, hint: Any) -> str:
     text = say(hint)
     if type(value) is int and "whole number" in text and abs(value) > _LARGEST_INT and not re.search(r"\d", text):
         return f"{text} of at most {_LARGEST_INT}"
+    if type(value) is int and _LARGEST_INT < abs(value) <= _LARGEST_FLOAT and fits(1.0, hint):
+        return f"{text}, a large one with a point or an exponent"
     if type(value) in (int, float) and fits(1.0, hint) and not fits(value, float):
         is_finite = type(value) is int or math.isfinite(value)
         return f"{text}, and of at most {_LARGEST_FLOAT:.4g}" if is_finite else f"{text}, and finite"
@@ -244,6 +255,8 @@ def _meant(key: str, value: Any, hint: Any) -> str | None:
         candidates.append(str(value))
     if isinstance(value, float) and value.is_integer():
         candidates.append(int(value))
+    if type(value) is int and _LARGEST_INT < abs(value) <= int(_LARGEST_FLOAT):
+        candidates.append(float(value))
     if isinstance(value, str):
         candidates += _read(value)
     for other in candidates:

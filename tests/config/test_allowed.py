@@ -27,7 +27,12 @@ Word = Annotated[str, OneOf("relu", "tanh")]
         (dict, [{}, {"a": 1}], [1, []]),
         (Made, [{"_target_": "a.B"}, {"_target_": "a.B", "x": 1}], [1, "a", {}, None]),
         (float | Made, [0.1, {"_target_": "a.B"}], ["0.1"]),
-        (Positive, [1e-9, 1], [0, -1, math.nan]),
+        (Positive, [1e-9, 1, 2**63 - 1, 1e20], [0, -1, math.nan, 2**63, {"_target_": "a.B"}]),
+        (int, [{"_target_": "a.B"}], [{"a": 1}]),
+        (Count | None, [1, None], [{"_target_": "a.B"}]),
+        (Literal["a"] | bool, ["a", {"_target_": "a.B"}], ["b"]),
+        (Literal["a"] | None, ["a", None], [{"_target_": "a.B"}]),
+        (NotEmpty | list[NotEmpty], ["a", {"_target_": "a.B"}], [""]),
         (Annotated[float, Range(low=0, high=1, open_high=True)], [0, 0.99], [1, -0.1]),
         (NotEmpty, ["a", " a\nb"], ["", " ", "\n", 3]),
         (Word | Sequence[Word], ["relu", ["relu", "tanh"]], ["swish", ["relu", 1], 3]),
@@ -98,6 +103,13 @@ def test_a_refusal_says_what_was_probably_meant(value: Any, hint: Any, end: str)
 
 def test_what_is_long_is_cut() -> None:
     assert "more than 40 digits" in str(refusal("k", 10**5000, int))
+
+
+def test_a_whole_number_that_64_bits_do_not_hold_is_to_be_written_as_a_decimal() -> None:
+    text = refusal("k", 137583060207207727104, Positive)
+    assert text is not None
+    assert text.endswith("; write k=1.3758306020720773e+20")
+    assert fits(1.3758306020720773e20, Positive)
     assert len(str(refusal("k", "x" * 1000, int))) < 150
 
 

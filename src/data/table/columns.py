@@ -51,7 +51,7 @@ def need_column(table: Table, name: str, key: str) -> polars.Series:
         near = f"{near} " if near.endswith("?") else ""
         first = "; its first line looks like values, and has to name the columns" if _are_values(table) else ""
         has = first_words(table.frame.columns, 20)
-        raise ConfigError(f"{key}={name}: {table.source} has no such column; {near}it has {has}{first}")
+        raise ConfigError(f"{key}={name}: {table.source} has no such column; {near}allowed: {has}{first}")
     return table.frame[name]
 
 
@@ -88,7 +88,10 @@ def choose_columns(
     listed = names if columns and not kinds else [n for n in table.frame.columns if n not in apart or n in names]
     chosen = [name for name in table.frame.columns if name in listed and name not in drop]
     if not chosen:
-        raise ConfigError(f"{table.source}: no column is left to predict from; it has {', '.join(table.frame.columns)}")
+        has = first_words(table.frame.columns, 20)
+        raise ConfigError(
+            f"{table.source}: no column is left to predict from; it has {has}; allowed: at least one of them"
+        )
     return {name: _kind(table, name, kinds.get(name)) for name in chosen}
 
 

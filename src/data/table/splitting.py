@@ -138,15 +138,24 @@ def _two(
             f"{'has' if few == 1 else 'have'} a single row there, and both parts need one; join rare classes, or give "
             "data.split_column"
         )
-    try:
-        if groups is not None:
-            splitter = model_selection.GroupShuffleSplit(1, test_size=size, random_state=seed)
-            ((one, other),) = splitter.split(rows, groups=groups[rows])
-            return rows[one], rows[other]
-        classes = None if task == "regression" else y[rows]
-        one, other = model_selection.train_test_split(rows, test_size=size, random_state=seed, stratify=classes)
-    except ValueError as error:
-        raise ConfigError(f"{key}={size} of {len(rows)} rows: {error}") from error
+    classes = None if task == "regression" else y[rows]
+    # what is dealt out, and how many of it each part needs
+    n, what, least = len(rows), "rows", 1
+    if groups is not None:
+        n, what = len(np.unique(groups[rows])), "groups"
+    elif classes is not None:
+        least = len(np.unique(classes))
+    n_other = int(np.ceil(n * size))
+    if not least <= n_other <= n - least:
+        raise ConfigError(
+            f"{key}={size} of {n} {what} makes parts of {n - n_other} and {n_other}; allowed: what leaves each "
+            f"{f'as many rows as there are classes, {least},' if least > 1 else 'one'} or more"
+        )
+    if groups is not None:
+        splitter = model_selection.GroupShuffleSplit(1, test_size=size, random_state=seed)
+        ((one, other),) = splitter.split(rows, groups=groups[rows])
+        return rows[one], rows[other]
+    one, other = model_selection.train_test_split(rows, test_size=size, random_state=seed, stratify=classes)
     return one, other
 
 

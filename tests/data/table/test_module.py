@@ -204,7 +204,7 @@ def test_a_record_that_is_none_is_refused(damage: Any, tmp_path: Path) -> None:
         (frame(y=[1.5, 1e300] * 30), {}, r"line 3, column 'y' holds 1e\+300; numbers to predict"),
         (frame(a=["1,234.5", "950.0"] * 30), {}, "line 2, column 'a' holds '1,234.5', a number whose thousands"),
         (frame(a=["1.234.567", "2.5"] * 30), {}, "line 2, column 'a' holds '1.234.567', a number whose thousands"),
-        ("1.5,2,yes\n" * 5, {}, "data.target=y: .* has no such column; it has .*; its first line looks like values"),
+        ("1.5,2,yes\n" * 5, {}, "data.target=y: .* has no such column; allowed: .*; its first line looks like values"),
         (frame(a=[None] * 60), {"missing": "mean"}, "column 'a' is empty; leave it out with data.drop="),
         (
             frame(a=[None] * 59 + [1.0], part=["train"] * 58 + ["val", "test"]),
@@ -240,6 +240,14 @@ def test_a_record_that_is_none_is_refused(damage: Any, tmp_path: Path) -> None:
         ),
         (frame(g=["x"] * 60), {"group": "g"}, "data.test_size=0.2 has rows of one group to part; data.group needs"),
         (frame(k=[0] * 60), {"fold_column": "k", "fold": 0}, "data.val_size=0.25 has 0 rows to part"),
+        (frame(), {"val_size": 0.999}, r"val_size=0.999 of \d+ rows makes parts of 0 and \d+; allowed: .* classes, 2,"),
+        (frame(), {"test_size": 0.001}, r"data.test_size=0.001 of 60 rows makes parts of 59 and 1; allowed: "),
+        (frame(), {"target": "a", "val_size": 0.999}, r"val_size=0.999 .* 0 and \d+; allowed: .* each one or more"),
+        (
+            frame(g=[i % 4 for i in range(60)]),
+            {"group": "g", "val_size": 0.9},
+            "data.val_size=0.9 of 3 groups makes parts of 0 and 3; allowed: .* each one or more",
+        ),
         (
             frame(k=[0, 1] * 30, y=["no"] * 58 + ["yes"] * 2),
             {"fold_column": "k", "fold": 0},
