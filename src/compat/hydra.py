@@ -164,6 +164,31 @@ def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
     return returned
 
 
+def run_job(**arguments: Any) -> JobReturn:
+    """As Hydra's own, but that a job which cannot begin has failed like any other, and ends none of those after it.
+
+    Where a file stands in the place of its directory, or the disk is full, Hydra's raises before it calls anything.
+    """
+    from hydra.core.utils import run_job
+
+    try:
+        return run_job(**arguments)
+    except OSError as error:
+        return failed(arguments["config"].hydra.overrides.task, error)
+
+
+@contextmanager
+def each_job_apart() -> Iterator[None]:
+    """Let Hydra's own launcher run jobs in this way."""
+    from hydra._internal.core_plugins import basic_launcher
+
+    before, basic_launcher.run_job = basic_launcher.run_job, run_job
+    try:
+        yield
+    finally:
+        basic_launcher.run_job = before
+
+
 def error_of(returned: JobReturn) -> Exception | None:
     """What a job has raised; None if it has not. The public ``return_value`` raises it, and prints a line before."""
     error: Exception | None = returned._return_value if returned.status == JobStatus.FAILED else None

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, filter_overrides, run_job
+from hydra.core.utils import JobReturn, filter_overrides
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from src.compat.hydra import failed, quiet_hydra, restore, state
+from src.compat.hydra import failed, quiet_hydra, restore, run_job, state
 from src.config.errors import ConfigError
 from src.config.resolvers import register_resolvers
 

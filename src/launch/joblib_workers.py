@@ -6,6 +6,7 @@ lose theirs, and a slot keeps its GPU.
 
 import logging
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +15,6 @@ from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
-from weakref import ref
 
 from hydra.core.utils import JobReturn
 
@@ -48,7 +48,8 @@ class JoblibWorkers:
     def __init__(self, n_jobs: int) -> None:
         self._n_jobs = n_jobs
         self._pools: dict[int, Any] = {}
-        Finalize(None, _release, args=(ref(self),), exitpriority=_BEFORE_QUEUES)
+        # once nobody has these workers, or the process ends
+        Finalize(self, _release, args=(self._pools,), exitpriority=_BEFORE_QUEUES)
 
     def run(self, sweep: Sweep, jobs: Sequence[JobSpec]) -> list[JobReturn]:
         """Run the jobs, and return how each ended, in their order."""
@@ -77,11 +78,6 @@ class JoblibWorkers:
         for slot in list(self._pools):
             self._pools.pop(slot).shutdown(wait=True, kill_workers=True)
 
-    def release(self) -> None:
-        """Let all workers end, each after what it was given."""
-        for slot in list(self._pools):
-            self._pools.pop(slot).shutdown(wait=True)
-
     def _submit(self, slot: int, environment: Mapping[str, str], sweep: Sweep, job: JobSpec) -> "Future[JobReturn]":
         from joblib.externals.loky import ProcessPoolExecutor
 
@@ -107,9 +103,12 @@ class JoblibWorkers:
             return job.died(f"{type(error).__name__}: {error}")
 
 
-def _release(workers: "ref[JoblibWorkers]") -> None:
-    if (still_there := workers()) is not None:
-        still_there.release()
+def _release(pools: dict[int, Any]) -> None:
+    """Let all workers end, each after what it was given."""
+    # a pool cannot wait for itself, where its own thread has collected the last that had it
+    is_main = threading.current_thread() is threading.main_thread()
+    for slot in list(pools):
+        pools.pop(slot).shutdown(wait=is_main)
 
 
 def _prepare(lock: Path) -> None:

@@ -72,6 +72,10 @@ def read_bytes(path: Path, *, instead: str, largest: int = LARGEST) -> bytes:
             data = file.read(largest + 1)
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:
+        in_the_way = next((each for each in path.parents if each.exists()), path)
+        why = "a directory should be there, and it is none"
+        raise UnreadableError(in_the_way, why, "remove it, or choose another path") from error
     except OSError as error:
         raise UnreadableError(path, error.strerror or error, instead) from error
     if len(data) > largest:

@@ -24,7 +24,7 @@ def report(study: SearchStudy) -> None:
     """
     trials = study.trials()
     console = Console(force_jupyter=False)
-    console.print(Text(f"study: {_counts(trials)}"))
+    console.print(Text(f"study: {_counts(trials, len(study.waiting))}"))
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not done:
         console.print(Text("no trial has completed; result.json in each directory tells why"))
@@ -39,9 +39,16 @@ def report(study: SearchStudy) -> None:
     console.print(Text(f"pictures: {write_page(study)}"), soft_wrap=True)
 
 
-def _counts(trials: list[FrozenTrial]) -> str:
-    names = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running elsewhere"}
+def _counts(trials: list[FrozenTrial], n_waiting: int) -> str:
+    names = {
+        "COMPLETE": "completed",
+        "PRUNED": "pruned",
+        "FAIL": "failed",
+        "RUNNING": "running elsewhere",
+        "WAITING": "waiting for a directory that can be used",
+    }
     counts = Counter(trial.state.name for trial in trials)
+    counts.update(RUNNING=-n_waiting, WAITING=n_waiting)
     parts = ", ".join(f"{counts[state]} {name}" for state, name in names.items() if counts[state])
     return f"{len(trials)} trials: {parts}" if trials else "no trials"
 

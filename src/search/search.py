@@ -20,6 +20,7 @@ from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.launch.job import JobDiedError
 from src.run.files import is_full_disk
+from src.run.reading import UnreadableError
 from src.run.trial import TrialLink
 from src.search.options import SearchOptions
 from src.search.sampler import is_grid, make_sampler
@@ -64,6 +65,8 @@ def search(
     Raises:
         ConfigError: If settings have changed, the directory holds other runs, or ``check`` says so.
         PermissionError: If there is something left to do in a directory that one may only read.
+        OSError: At the end, if the directory of a trial cannot be used; it is left for the next call.
+        UnreadableError: In the same way, if what stands there cannot be read.
         HydraException: If a choice cannot be composed.
     """
     options = _limited(options, space)
@@ -77,8 +80,11 @@ def search(
         study.refuse_read_only()
         returns: list[Sequence[JobReturn]] = []
         while batch := _next_batch(study):
-            returns.extend(_run(study, [trial for trial in batch if _composes(study, trial, compose)], launch))
+            ready = [trial for trial in batch if _composes(study, trial, compose) and _linked(study, trial)]
+            returns.extend(_run(study, ready, launch))
         report(study)
+        for error in study.waiting.values():
+            raise error
     return returns
 
 
@@ -140,8 +146,6 @@ def _run(study: SearchStudy, batch: list[Trial], launch: Launch) -> list[Sequenc
     returns: list[Sequence[JobReturn]] = []
     unfinished = batch
     cause: Exception | None = None
-    for trial in batch:
-        _link(study, trial)
     for _ in range(2 if batch else 0):
         done: Sequence[JobReturn] = ()
         try:
@@ -174,8 +178,12 @@ def _ended(study: SearchStudy, trial: Trial, error: Exception | None) -> bool:
     if not study.tell(trial):
         if error is None or isinstance(error, JobDiedError) or is_full_disk(error):
             return False
-        study.fail(trial, f"{type(error).__name__}: {error}")
-    _log(study, trial.number)
+        if isinstance(error, OSError | UnreadableError):
+            study.wait(trial.number, error)
+        else:
+            study.fail(trial, f"{type(error).__name__}: {error}")
+    if trial.number not in study.waiting:
+        _log(study, trial.number)
     return True
 
 
@@ -195,17 +203,27 @@ def _overrides(study: SearchStudy, trial: Trial) -> list[str]:
     return [*study.space.overrides(trial.params), f"hydra.sweep.subdir={trial.number}"]
 
 
-def _link(study: SearchStudy, trial: Trial) -> None:
+def _linked(study: SearchStudy, trial: Trial) -> bool:
+    """Tell the job of a trial what it reports to; False where its directory takes no file."""
     options = study.options
-    if options.prunes:
-        (monitor,) = options.objectives
-        TrialLink(
-            storage=options.storage,
-            study=options.study_name,
-            number=trial.number,
-            monitor=monitor,
-            pruner=options.pruner,
-        ).write(study.run_dir(trial.number).path)
+    if not options.prunes:
+        return True
+    (monitor,) = options.objectives
+    link = TrialLink(
+        storage=options.storage,
+        study=options.study_name,
+        number=trial.number,
+        monitor=monitor,
+        pruner=options.pruner,
+    )
+    try:
+        link.write(study.run_dir(trial.number).path)
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        study.wait(trial.number, error)
+        return False
+    return True
 
 
 def _log(study: SearchStudy, number: int) -> None:

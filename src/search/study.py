@@ -7,12 +7,13 @@ own earlier call has left unfinished, and nothing that another machine is still 
 import errno
 import fcntl
 import json
+import logging
 import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -32,6 +33,8 @@ from src.run.result import Failure, Result
 from src.run.trial import make, open_storage
 from src.search.options import SearchOptions
 from src.search.space import Space
+
+log = logging.getLogger(__name__)
 
 # Attributes of a stored trial: the id of its owner, and that it was started when there were enough.
 _OWNER, _SURPLUS = "sweep", "surplus"
@@ -96,6 +99,7 @@ class SearchStudy:
         options: Options of the search.
         owner: Id of this sweep directory.
         sweep_dir: Where the jobs leave their files, each under the number of its trial.
+        waiting: By number of a trial, why its directory cannot be used; it waits for a call after that is mended.
     """
 
     optuna: Study
@@ -104,6 +108,7 @@ class SearchStudy:
     options: SearchOptions
     owner: str
     sweep_dir: Path
+    waiting: dict[int, Exception] = field(default_factory=dict)
 
     @property
     def is_read_only(self) -> bool:
@@ -135,7 +140,7 @@ class SearchStudy:
     def unfinished(self) -> Iterator[Trial]:
         """Trials that an earlier call for this directory has started, with their values."""
         for trial in self.owned():
-            if trial.state == TrialState.RUNNING:
+            if trial.state == TrialState.RUNNING and trial.number not in self.waiting:
                 yield self._open(trial.number)
 
     def ask(self) -> Trial | None:
@@ -161,13 +166,15 @@ class SearchStudy:
         return trial
 
     def tell(self, trial: Trial) -> bool:
-        """Tell the study how a trial has ended; False if its job has left no result, or has failed for want of room."""
+        """Tell the study how a trial has ended, if anybody can; False if its job is to be launched.
+
+        That is so where it has left no result, or has failed for want of room.
+        """
         run = self.run_dir(trial.number)
         try:
             result = run.result()
         except ConfigError as unreadable:
-            # one broken directory does not end the others
-            self.fail(trial, str(unreadable))
+            self.wait(trial.number, unreadable)
             return True
         if result is None or self.lacked_room(trial.number):
             return False
@@ -181,6 +188,11 @@ class SearchStudy:
             error = result.error or Failure("Error", "none is recorded", "")
             self.fail(trial, f"{error.type}: {error.message}")
         return True
+
+    def wait(self, number: int, why: Exception) -> None:
+        """Leave a trial as it is, whose directory cannot be used; one that is broken does not end the others."""
+        self.waiting[number] = why
+        log.warning("trial %d waits: %s", number, why)
 
     def lacked_room(self, number: int) -> bool:
         """Whether a disk was full when the job of a trial failed: with room it may come to another end."""

@@ -18,6 +18,7 @@ from src.analysis.finish import finish_sweep
 from src.analysis.objectives import by_test, given_objectives
 from src.analysis.summary import Summary
 from src.analysis.tables import End
+from src.compat.hydra import each_job_apart
 from src.compat.torchmetrics import without_scipy_signal
 from src.config import folders
 from src.config.compose import CONF_DIR, quoted
@@ -61,7 +62,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
     refuse_hopeless(config)
     refuse_other_runs(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
-    with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir):
+    with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir), each_job_apart():
         log.info("sweep directory: %s", config.hydra.sweep.dir)
         _refuse_no_file(sweep_dir / _RECORD)
         remove_parts(sweep_dir)

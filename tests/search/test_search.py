@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from src.config.errors import ConfigError
 from src.launch.job import JobDiedError, JobSpec
 from src.run.directory import RunDir
+from src.run.reading import UnreadableError
 from src.run.trial import PrunedError, TrialLink
 from src.search.search import search
 from tests.search.searching import SPACE, Jobs, Values, bowl, compose, drawn, options, read, run_search
@@ -253,6 +254,25 @@ def test_a_job_that_raises_without_a_record_has_failed_with_its_message(tmp_path
 
     (trial,) = run_search(tmp_path, launch=refuses, n_trials=1)
     assert trial.user_attrs["error"] == "ConfigError: job 0: taken"
+
+
+@pytest.mark.parametrize("name", ["1", "1/result.json", "1/trial.json"])
+def test_a_trial_whose_directory_cannot_be_used_waits_while_the_others_go_on(name: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"n_trials": 3, "pruner": "median" if "trial" in name else "none"}
+    in_the_way = tmp_path / name
+    if name == "1":
+        in_the_way.write_text("mine")
+    else:
+        in_the_way.mkdir(parents=True)
+    with pytest.raises((OSError, UnreadableError), match=f"{name}\\b"):
+        run_search(tmp_path, launch=Jobs(tmp_path), **given)
+    assert json.loads((tmp_path / "2" / "result.json").read_text())["status"] == "completed"
+    if name == "1":
+        in_the_way.unlink()
+    else:
+        in_the_way.rmdir()
+    trials = run_search(tmp_path, launch=Jobs(tmp_path), **given)
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
 
 
 @pytest.mark.parametrize(

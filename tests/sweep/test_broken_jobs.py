@@ -1,6 +1,7 @@
 """A directory that cannot be read is reported, and the other jobs go on."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,31 @@ def test_broken_jobs_are_reported_while_the_others_go_on(launcher: str, tmp_path
     shutil.rmtree(sweep / "2")
     shutil.rmtree(sweep / "4")
     assert run(*asked, output=output) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "vmap"])
+def test_what_stands_in_the_place_of_jobs_directories_ends_none_of_the_others(launcher: str, tmp_path: Path) -> None:
+    sweep, output = tmp_path / "sweep", tmp_path / "output"
+    sweep.mkdir()
+    (sweep / "0").write_text("mine")
+    os.mkfifo(sweep / "1")
+    (sweep / "2").symlink_to(tmp_path / "nowhere")
+    (sweep / "3").mkdir()
+    (sweep / "3" / ".hydra").write_text("mine")
+    asked = (*SHORT, f"hydra/launcher={launcher}", f"hydra.sweep.dir={sweep}")
+    assert run(*asked, output=output) == 1
+    said = output.read_text()
+    assert json.loads((sweep / "4" / "result.json").read_text())["status"] == "completed"
+    assert "5 jobs: 1 completed, 4 not begun" in said
+    assert f"{sweep / '0'}: something else is there" in said
+    assert "Traceback" not in said
+    assert (sweep / "0").read_text() == "mine"
+    for name in "012":
+        (sweep / name).unlink()
+    (sweep / "3" / ".hydra").unlink()
+    assert run(*asked, output=output) == 0
+    assert "5 jobs: 5 completed" in output.read_text()
 
 
 def test_a_report_names_each_broken_file_and_counts_the_others(
