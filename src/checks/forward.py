@@ -1,4 +1,4 @@
-"""Whether a network and its loss do with a few samples what training counts on: tried once, on copies."""
+"""Whether network, loss and optimiser do with a few samples what training counts on: tried once, on copies."""
 
 import copy
 import random
@@ -34,10 +34,16 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
 
     Raises:
         ConfigError: If outputs have another shape than (n, o), which a loss would silently stretch, if the loss is not
-            one finite number, if nothing can be trained, or if either changes what it is given.
+            one finite number, if nothing can be trained, if either changes what it is given, or if the optimiser
+            cannot take a step.
     """
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     n = len(part.x[:_SAMPLES])
+    if any(weight.is_meta for weight in task.net.parameters()):
+        raise ConfigError(
+            f"model.net: weights of {type(task.net).__name__} are on the device meta, where they hold no numbers; "
+            "make them without it"
+        )
     with _generators_as_they_are(device), precision.forward_context():
         net, loss = (precision.convert_module(copy.deepcopy(each)).to(device) for each in (task.net, task.loss))
         x, y = (tensor[:n].to(device).clone() for tensor in part)
@@ -53,6 +59,8 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
                 _check_loss(loss, outputs, targets, task)
             elif isinstance(outputs, Tensor) and not outputs.requires_grad:
                 _refuse_without_gradient(loss, task)
+            elif isinstance(outputs, Tensor):
+                _check_step(task, net, loss, x, targets)
 
 
 def _outputs(net: nn.Module, x: Tensor, *, training: bool) -> Any:
@@ -78,6 +86,8 @@ def _check_shape(outputs: Any, shape: tuple[int, int], task: Task) -> None:
             f"model.net: {name}.forward returns {type(outputs).__name__}; it must return a tensor of the shape "
             f"{asked} for {shape[0]} samples"
         )
+    if outputs.layout != torch.strided:
+        raise ConfigError(f"model.net: {name}.forward returns a sparse tensor: write outputs.to_dense()")
     if tuple(outputs.shape) != shape:
         hint = ""
         if tuple(outputs.shape) == shape[:1] and shape[1] == 1:
@@ -126,6 +136,27 @@ def _check_loss(loss: nn.Module, outputs: Tensor, targets: Tensor, task: Task) -
         )
     if not _same(given[0], outputs) or not _same(given[1], targets):
         raise ConfigError(f"loss: {IN_PLACE}")
+
+
+def _check_step(task: Task, net: nn.Module, loss: nn.Module, x: Tensor, targets: Tensor) -> None:
+    optimizer = task.make_optimizer([*net.parameters(), *loss.parameters()])
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        value = loss(net(x), targets)
+        torch.autograd.backward(value)
+        return value
+
+    try:
+        closure()
+    # what a network raises in training mode is left to it
+    except Exception:
+        return
+    try:
+        optimizer.step(closure)
+    except Exception as error:
+        name = type(optimizer).__name__
+        raise ConfigError(f"optimizer: {name} fails at its first step ({type(error).__name__}): {error}") from error
 
 
 def _range(values: Tensor) -> str:

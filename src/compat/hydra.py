@@ -180,13 +180,12 @@ def run_job(**arguments: Any) -> JobReturn:
 @contextmanager
 def each_job_apart() -> Iterator[None]:
     """Let Hydra's own launcher run jobs in this way."""
-    from hydra._internal.core_plugins import basic_launcher
-
-    before, basic_launcher.run_job = basic_launcher.run_job, run_job
+    launcher: Any = importlib.import_module("hydra._internal.core_plugins.basic_launcher")
+    before, launcher.run_job = launcher.run_job, run_job
     try:
         yield
     finally:
-        basic_launcher.run_job = before
+        launcher.run_job = before
 
 
 def error_of(returned: JobReturn) -> Exception | None:

@@ -249,9 +249,11 @@ def _meant(key: str, value: Any, hint: Any) -> str | None:
             return f"for a job each: -m {key}={','.join(map(_written, value))}"
         return None
     candidates: list[Any] = []
+    takes_numbers = any(fits(single, hint) for single in (1, 0.5))
     if not any(fits(single, hint) for single in (1, 0.5, True)):
         candidates.append([value])
-    if (type(value) is int and abs(value) <= _LARGEST_INT) or type(value) is float:
+    # where numbers are taken, one that is out of range is not meant as a text
+    if not takes_numbers and ((type(value) is int and abs(value) <= _LARGEST_INT) or type(value) is float):
         candidates.append(str(value))
     if isinstance(value, float) and value.is_integer():
         candidates.append(int(value))

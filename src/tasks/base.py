@@ -77,12 +77,12 @@ class Task(pl.LightningModule, ABC):
                 "fitted",
                 "confusion",
                 "clip",
+                "make_optimizer",
                 "penalty",
                 "which_weights",
                 "loop",
             ),
             *(
-                "_make_optimizer",
                 "_make_scheduler",
                 "_log_every",
                 "_eval_every",
@@ -128,7 +128,7 @@ class Task(pl.LightningModule, ABC):
         self._steps: Steps | None = None
         self._blocks: Blocks | None = None
         self.net, self.loss, self.spec = net, loss, spec
-        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self.make_optimizer, self._make_scheduler = optimizer, scheduler
         self.penalty = Penalty(l1, l2)
         self._log_every, self._eval_every, self.clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
         # In a plain dict, since as submodules they would stand in summaries, and be walked whenever modes change.
@@ -208,7 +208,7 @@ class Task(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser, and the scheduler so that checkpoints hold it."""
-        optimizer = self._make_optimizer(self.trained_parameters())
+        optimizer = self.make_optimizer(self.trained_parameters())
         if self._make_scheduler is None:
             return {"optimizer": optimizer}
         scheduler = self._make_scheduler(optimizer)

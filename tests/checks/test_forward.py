@@ -72,6 +72,26 @@ class First(nn.Module):
         return x[:, :1]
 
 
+class Meta(Net):
+    def __init__(self, *, in_features: int, out_features: int, **more: object) -> None:
+        super().__init__(in_features=in_features, out_features=out_features, **more)
+        self.layer = nn.Linear(in_features, out_features, device="meta")
+
+
+class Sparse(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to_sparse()
+
+
+class NeedsTwo(torch.optim.SGD):
+    """Counts on momentum, as an optimiser of somebody's own may count on what it was not given."""
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]  # as somebody may write
+        super().step(closure)
+        for weight in self.param_groups[0]["params"]:
+            self.state[weight]["momentum_buffer"].mul_(2)
+
+
 class Huge(Net):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).sign() * 3e38
@@ -142,6 +162,12 @@ class Alters(BinaryClassification):
         (["Detached"], r"^model\.net: nothing of Detached can be trained: forward leaves the gradient behind"),
         (["Frozen"], r"^model\.net: nothing of Frozen can be trained: its weights are frozen"),
         (["First"], r"^model\.net: nothing of First can be trained: it has no weights"),
+        (["Meta"], r"^model\.net: weights of Meta are on the device meta, where they hold no numbers"),
+        (["Sparse"], r"^model\.net: Sparse\.forward returns a sparse tensor: write outputs\.to_dense\(\)"),
+        (
+            ["Net", f"optimizer._target_={__name__}.NeedsTwo"],
+            r"^optimizer: NeedsTwo fails at its first step \(KeyError\): 'momentum_buffer'",
+        ),
         (["Huge", "data=line"], r"^loss: L1Loss is inf before the first step: outputs of Huge are from .*e\+38 to"),
         (["Net", "loss._target_=builtins.dict"], r"^loss\._target_=builtins\.dict makes a dict; allowed: a Module"),
         (["Scaling"], r"^model\.net: .*changes its input in place, such as x \*= 2: write x = x \* 2"),
