@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import big_data, compiled, small_data, streamed, vectorised
+from benchmarks import big_data, compiled, small_data, streamed, tables, vectorised
 from benchmarks.figures import cost_curve
 from benchmarks.timing import Claim, machine, write
 from src.plots.style import save
@@ -27,6 +27,7 @@ GROUPS: dict[str, Callable[[], list[Claim]]] = {
     "big": big_data.epoch_over_a_million,
     "compile": compiled.claims,
     "together": vectorised.claims,
+    "folds": tables.folds,
 }
 
 
@@ -39,7 +40,10 @@ MODELS_GB = 4
 # Bytes that a streamed table may take beside what the process needs anyway, whatever its length.
 STREAM_MB = 50
 
-CURVES = ("curve", "models", "stream")
+# What reading a table takes at its peak, in bytes of its values as float64.
+TABLE_TARGET = 2
+
+CURVES = ("curve", "models", "stream", "table")
 
 
 def claims_table(claims: list[Claim]) -> Table:
@@ -92,6 +96,17 @@ def stream_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def table_table(rows: list[dict[str, Any]]) -> Table:
+    """Memory that a table takes while it is read."""
+    table = Table(title="a CSV file of numbers, read into tensors")
+    for name in ("rows", "time", "file", "tensors", "memory over base, in bytes of its values", "target"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        sizes = [f"{row[key] / 2**20:,.0f} MiB" for key in ("file_bytes", "tensor_bytes")]
+        table.add_row(f"{row['n']:,}", _time(row["load_s"]), *sizes, f"{row['ratio']:.2f}", f"≤ {TABLE_TARGET}")
+    return table
+
+
 def curve_figure(rows: list[dict[str, Any]]) -> Figure:
     """Cost per point against the number of points."""
     counts, costs = [row["n"] for row in rows], [row["ns_per_point"] for row in rows]
@@ -129,12 +144,17 @@ def main() -> int:
     stream = streamed.curve() if "stream" in groups else []
     if stream:
         console.print(stream_table(stream))
-    found = {"claims": [claim.as_json() for claim in claims], "curve": rows, "models": models, "stream": stream}
+    table = tables.curve() if "table" in groups else []
+    if table:
+        console.print(table_table(table))
+    curves = {"curve": rows, "models": models, "stream": stream, "table": table}
+    found = {"claims": [claim.as_json() for claim in claims], **curves}
     write(arguments.out, {"machine": machine(), **found})
     console.print(f"written to {arguments.out}")
     too_much_memory = any(row["memory_ratio"] > MEMORY_TARGET for row in rows if row["n"] >= MEASURABLE)
     too_much_memory |= any(row["peak_gb"] > MODELS_GB for row in models)
     too_much_memory |= any(row["peak_bytes"] - row["base_bytes"] > STREAM_MB * 2**20 for row in stream)
+    too_much_memory |= any(row["ratio"] > TABLE_TARGET for row in table)
     return int(too_much_memory or any(not claim.holds() for claim in claims))
 
 

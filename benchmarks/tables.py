@@ -17,7 +17,7 @@ import numpy as np
 import polars
 
 from benchmarks.big_data import peak_bytes
-from benchmarks.timing import ROOT, scratch
+from benchmarks.timing import ROOT, Claim, command, in_turn, scratch
 from src.build import build_data
 from src.config.compose import compose_train
 from src.data.table.module import TableDataModule
@@ -25,6 +25,9 @@ from src.run.directory import RunDir
 
 N_ROWS = 10_000_000
 N_COLUMNS = 20
+
+# A hundred folds over one, whole commands.
+FOLDS_TARGET = 2
 
 
 def write_table(file: Path, n_rows: int, *, chunk_rows: int = 500_000) -> Path:
@@ -70,6 +73,21 @@ def load(n_rows: int) -> dict[str, Any]:
     }
 
 
+def folds() -> list[Claim]:
+    """A hundred folds of a real table beside one of them: whole commands."""
+    common = ("-m", "src.train")
+    data = ("data=breast_cancer", "model=mlp", "data.folds=10", "data.repeats=10", "logger=csv")
+
+    def many() -> float:
+        sweep = ("data.fold=range(100)", "hydra/launcher=vmap", f"hydra.sweep.dir={scratch()}/sweep")
+        return command(*common, "-m", *data, *sweep)
+
+    def one() -> float:
+        return command(*common, *data, "data.fold=0", f"run_dir={scratch()}/run")
+
+    return [in_turn("10 x 10 folds of breast_cancer / one of them", many, one, target=FOLDS_TARGET, pairs=3)]
+
+
 def _resident() -> int:
     """Bytes that this process holds now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -101,7 +119,7 @@ def compare(name: str) -> dict[str, Any]:
 
     folder = scratch()
     metric = "test/r2" if name == "diabetes" else "test/accuracy"
-    command = [
+    given = [
         "-m",
         "hydra/launcher=vmap",
         f"data={name}",
@@ -111,7 +129,7 @@ def compare(name: str) -> dict[str, Any]:
         "callbacks=checkpoint",
     ]
     sweep = [f"seed=range(0,{len(SEEDS)})", "data.split_seed=${seed}", f"hydra.sweep.dir={folder}/{name}"]
-    subprocess.run([sys.executable, "-m", "src.train", *command, *sweep], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "src.train", *given, *sweep], cwd=ROOT, check=True, capture_output=True)
     ours, theirs = [], []
     for seed in SEEDS:
         result = RunDir(folder / name / str(seed)).result()
@@ -123,7 +141,7 @@ def compare(name: str) -> dict[str, Any]:
         )
         kind = MLPRegressor if name == "diabetes" else MLPClassifier
         theirs.append(float(kind(random_state=seed).fit(*train).score(*test)))
-    return {"set": name, "metric": metric, "ours": ours, "theirs": theirs, "command": " ".join(command[2:-2])}
+    return {"set": name, "metric": metric, "ours": ours, "theirs": theirs, "command": " ".join(given[2:-2])}
 
 
 def comparison() -> str:

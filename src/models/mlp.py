@@ -53,7 +53,8 @@ class MLP(nn.Module):
         out_features: Number of outputs ``o``.
         activation: Name of the activation after every hidden layer, or one name per hidden layer. With ``identity``
             everywhere the whole network is one linear map, however deep.
-        norm: What normalises before each activation: ``batch`` or ``layer``; None for nothing.
+        norm: What normalises before each activation: ``batch``, which takes any bias away, so that the layer before it
+            has none, or ``layer``; None for nothing.
         dropout: Share of the units of each hidden layer that is left out in training.
         residual: Whether a hidden layer adds what it was given to what it hands on, where both are equally wide.
         init: How weights are drawn, with biases of 0; None for PyTorch's way.
@@ -92,7 +93,8 @@ class MLP(nn.Module):
         self._places: list[tuple[int, int]] = []
         for n, name in zip(hidden, names, strict=True):
             start = len(self.layers)
-            self.layers.append(nn.Linear(width, n))
+            # no step is taken along what has no gradient but rounding
+            self.layers.append(nn.Linear(width, n, bias=norm != "batch"))
             if norm is not None:
                 self.layers.append(_NORMS[norm](n))
             self._places.append((start, len(self.layers)))
@@ -144,7 +146,8 @@ class MLP(nn.Module):
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 _INITS[init](layer.weight)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
 
 def _added(x: Tensor, y: Tensor) -> Tensor:

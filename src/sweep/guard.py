@@ -18,6 +18,7 @@ from src.analysis.finish import finish_sweep
 from src.analysis.objectives import by_test, given_objectives
 from src.analysis.summary import Summary
 from src.analysis.tables import End
+from src.analysis.units import DRAWS, FOLD
 from src.compat.hydra import each_job_apart
 from src.compat.torchmetrics import without_scipy_signal
 from src.config import folders
@@ -29,7 +30,7 @@ from src.run.directory import UNFINISHED, RunDir
 from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
-from src.sweep.jobs import compose_jobs, expand, sampled_values
+from src.sweep.jobs import compose_jobs, expand, sampled_values, swept_keys
 from src.sweep.mistakes import refuse_hopeless
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
     """
     refuse_shared_directories(config)
     _warn_of_test(config)
+    _warn_of_luck(config)
     # a typo is found by the check of each job
     if OmegaConf.select(config, "sweep.dry_run") is True:
         raise SystemExit(_dry_run(config, check))
@@ -121,6 +123,17 @@ def _warn_of_test(config: DictConfig) -> None:
             key,
             ", ".join(found),
             ", ".join(f"val/{split_of(name)[1]}" for name in found),
+        )
+
+
+def _warn_of_luck(config: DictConfig) -> None:
+    """Say it where a search may choose what it is to average over."""
+    drawn = [key for key in swept_keys(config) if key in ("seed", FOLD, *DRAWS)]
+    if drawn and expand(config) is None:
+        log.warning(
+            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Search on one, and "
+            "compare what it has found over all of them in a sweep of its own",
+            ", ".join(drawn),
         )
 
 

@@ -68,7 +68,8 @@ def _asked(job: JobRecord) -> Iterator[str]:
 def _kind(job: JobRecord) -> tuple[str, ...]:
     """Equal for jobs whose data have the same sizes, and which the same pictures fit."""
     leaves = {key: value for key, value in job.leaves.items() if key.startswith("data.")}
-    return tuple(f"{k}={v}" for k, v in leaves.items() if not isinstance(v, float) and not k.endswith("seed"))
+    varied = ("seed", ".fold")
+    return tuple(f"{k}={v}" for k, v in leaves.items() if not isinstance(v, float) and not k.endswith(varied))
 
 
 def _draw(run: RunDir, file: str, trusted: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from src.sweep.after_job import AfterJob
 from src.sweep.jobs import Job, hydra_config
 from src.vmap.train_log import train_log
 
@@ -73,8 +74,11 @@ class JobCallbacks:
 
 
 def _listens(callback: Any) -> bool:
-    """Whether it does anything for a job; most do not, and a configuration for each of thousands takes a while."""
-    return any(
+    """Whether it does anything for a job; most do not, and a configuration for each of thousands takes a while.
+
+    `AfterJob` lets go of what Hydra would keep of a job, and of one in a stack there is nothing.
+    """
+    return not isinstance(callback, AfterJob) and any(
         getattr(type(callback), name, None) is not getattr(Callback, name) for name in ("on_job_start", "on_job_end")
     )
 

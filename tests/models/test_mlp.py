@@ -122,6 +122,12 @@ def test_unknown_activation_of_one_layer_is_refused() -> None:
 def test_a_norm_stands_before_each_activation(norm: Any, kind: type[nn.Module]) -> None:
     net = mlp(hidden=[5, 6], norm=norm)
     assert [type(layer) for layer in net.layers] == [nn.Linear, kind, nn.ReLU, nn.Linear, kind, nn.ReLU, nn.Linear]
+    has_bias = norm == "layer"
+    assert [layer.bias is not None for layer in net.layers if isinstance(layer, nn.Linear)] == [
+        has_bias,
+        has_bias,
+        True,
+    ]
 
 
 def test_dropout_follows_each_hidden_layer_and_acts_in_training_only() -> None:

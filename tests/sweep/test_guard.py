@@ -340,3 +340,26 @@ def test_who_chooses_by_the_test_part_is_warned_once(
     warned = [record.getMessage() for record in caplog.records if "test part" in record.getMessage()]
     assert len(warned) == (said is not None)
     assert all(line.startswith(str(said)) for line in warned)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["hydra/sweeper=optuna", "seed=choice(0,1)"], "seed: a search keeps the value whose draw was lucky"),
+        (["hydra/sweeper=optuna", "data.seed=range(0,9)", "optimizer.lr=interval(0.1,1)"], "data.seed: a search keeps"),
+        (
+            ["hydra/sweeper=optuna", "data=iris", "model=mlp", "data.folds=5", "data.fold=range(0,5)"],
+            "data.fold: a search",
+        ),
+        (["hydra/sweeper=optuna", "optimizer.lr=interval(0.1,1)"], None),
+        (["seed=0,1"], None),
+    ],
+)
+def test_a_search_among_draws_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: list[str], said: str | None
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="src.sweep.guard"):
+        run(composed(*given, f"hydra.sweep.dir={tmp_path}/sweep"))
+    warned = [record.getMessage() for record in caplog.records if "lucky" in record.getMessage()]
+    assert len(warned) == (said is not None)
+    assert all(line.startswith(str(said)) for line in warned)

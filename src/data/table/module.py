@@ -1,6 +1,7 @@
 """A table of one's own, from its file to the parts that a network is trained on."""
 
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -15,7 +16,7 @@ from src.data.spec import DataSpec, TaskName
 from src.data.table.columns import Kind, Target, as_words, choose_columns, need_column, read_target
 from src.data.table.encoding import Encoder, Missing
 from src.data.table.missing import without_missing
-from src.data.table.reading import Rows, Table, first_words, read_table
+from src.data.table.reading import SMALL, Rows, Table, first_words, read_table
 from src.data.table.remarks import doubts, said
 from src.data.table.splitting import Share, Split, by_column, by_fold_column, lone_class, order_by
 
@@ -198,7 +199,29 @@ class TableDataModule(InMemoryDataModule):
         return self._found
 
     def _look(self) -> "_Found":
+        table, kinds, target = self._seen()
+        rows = self._rows(table, target)
+        if self._given is not None:
+            return self._as_given(table, target, rows)
+        encoder = Encoder.fit(table, kinds, rows[0], self.missing)
+        for line in doubts(table, target, encoder, len(rows[0])):
+            log.warning("%s: %s", table.source, line)
+        return _Found(table, target, encoder, rows)
+
+    def _seen(self) -> "_Seen":
+        """What does not depend on which rows train: looked at once for all folds and seeds of a small table."""
         table = read_table(self.path, separator=self.separator, decimal=self.decimal)
+        asked = (self.target, self.task, self.columns, list(self.drop), self._deciding(), self.missing, self._given)
+        for frame, of, seen in _kept:
+            # the reader gives out the same frame as long as the file is the same
+            if frame is table.frame and of == asked:
+                return seen
+        seen = self._see(table)
+        if table.frame.estimated_size() <= SMALL:
+            _kept.append((table.frame, asked, seen))
+        return seen
+
+    def _see(self, table: Table) -> "_Seen":
         apart = list(self._deciding().values())
         need_column(table, self.target, "data.target")
         if self._given is None:
@@ -216,14 +239,7 @@ class TableDataModule(InMemoryDataModule):
         table = without_missing(table, list(kinds), [self.target, *apart], self.missing)
         known = self._given
         task = self.task if known is None else known.task
-        target = read_target(table, self.target, task, is_known=known is not None)
-        rows = self._rows(table, target)
-        if self._given is not None:
-            return self._as_given(table, target, rows)
-        encoder = Encoder.fit(table, kinds, rows[0], self.missing)
-        for line in doubts(table, target, encoder, len(rows[0])):
-            log.warning("%s: %s", table.source, line)
-        return _Found(table, target, encoder, rows)
+        return _Seen(table, kinds, read_target(table, self.target, task, is_known=known is not None))
 
     def _deciding(self) -> dict[str, str]:
         """Columns that decide which rows test, by their keys."""
@@ -271,6 +287,18 @@ class TableDataModule(InMemoryDataModule):
                 )
             target = Target(target.name, self._given.task, classes, np.array([known[str(word)] for word in words]))
         return _Found(table, target, self._given.encoder, rows)
+
+
+class _Seen(NamedTuple):
+    """Rows that may stay, kinds of the columns that go in, and what is predicted."""
+
+    table: Table
+    kinds: Mapping[str, Kind]
+    target: Target
+
+
+# The last small tables: their frames, what was asked of them, and what was seen.
+_kept: deque[tuple[polars.DataFrame, tuple[Any, ...], _Seen]] = deque(maxlen=2)
 
 
 class _Given(NamedTuple):

@@ -42,7 +42,7 @@ _SUFFIXES = {
 # Bytes that tell how a CSV file is written.
 _HEAD = 1 << 16
 # Bytes of a file that is kept for the next run of a sweep.
-_SMALL = 1 << 25
+SMALL = 1 << 25
 
 
 # Numbers of rows (n,).
@@ -101,7 +101,7 @@ def read_table(path: str, *, key: str = "data.path", separator: str | None = Non
         if not file.is_file():
             raise ConfigError(f"{source}: {_not_there(file)}")
         state = file.stat()
-        read = _read if state.st_size > _SMALL else _read_once
+        read = _read if state.st_size > SMALL else _read_once
         frame = read(file, kind, source, separator, decimal, state.st_mtime_ns)
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror or error}") from error
