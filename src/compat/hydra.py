@@ -16,7 +16,7 @@ Hydra 1.4 asks for what 1.3 does not know, and warns of what 1.3 asks for: `vers
 import importlib
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig, OmegaConf
@@ -114,6 +114,11 @@ def grid(overrides: list[Override]) -> list[list[str]]:
 
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
     return jobs
+
+
+def casts(sweep: RangeSweep) -> Sequence[Callable[[Any], Any]]:
+    """What is made of each value of a range, as in `float(range(0,3))`; before Hydra 1.4 its ends are of that kind."""
+    return getattr(sweep, "transformers", ())
 
 
 def is_group(name: str) -> bool:

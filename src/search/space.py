@@ -127,6 +127,8 @@ def _range(sweep: RangeSweep) -> BaseDistribution:
         raise ValueError("the range is empty")
     log, step = "log" in sweep.tags, abs(sweep.step)
     if all(isinstance(value, int) for value in values):
+        if step % 1:
+            raise ValueError(f"whole numbers are a whole step apart, not {step}")
         return IntDistribution(int(min(values)), int(max(values)), log=log, step=int(step))
     return FloatDistribution(float(min(values)), float(max(values)), log=log, step=float(step))
 

@@ -65,6 +65,18 @@ def test_a_grid_is_all_combinations_in_order() -> None:
         ]
 
 
+def test_a_range_knows_what_its_values_are_cast_to() -> None:
+    with part_of("hydra-core", "hydra"):
+        from src.compat.hydra import casts
+
+        for text, expected in (("float(range(1,2))", "1.0"), ("int(range(1,2))", "1"), ("range(1,2)", "1")):
+            swept: Any = parsed(f"a={text}")[0].value()
+            (value,) = swept.range()
+            for cast in casts(swept):
+                value = cast(value)
+            assert repr(value) == expected
+
+
 def test_groups_are_told_from_keys() -> None:
     with part_of("hydra-core", "hydra"):
         from src.compat.hydra import is_group

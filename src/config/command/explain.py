@@ -177,7 +177,9 @@ class Source:
 
     def _unknown_group(self, error: Exception) -> str | None:
         """Explain an `override` of a defaults list in a file."""
-        found = re.match(r"In '(.+)': Could not override '([^'@]+)", str(error))
+        # from Hydra 1.4 on in other words
+        words = "Could not override|Invalid Defaults List override .*\n.*Default for"
+        found = re.match(rf"In '(.+)': (?:{words}) '([^'@]+)", str(error))
         if found is None:
             return None
         at = folders.find(self.conf_dir, found[1])
