@@ -28,7 +28,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 if TYPE_CHECKING:
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher as BasicLauncher
@@ -95,6 +98,23 @@ def instantiate(node: Mapping[str, Any] | DictConfig, **kwargs: Any) -> Any:
             return make(**kwargs)
         except Exception as error:
             raise InstantiationException(f"Error in call to target '{node['_target_']}':\n{error!r}") from error
+
+
+def has_unheard_mode(name: str, overrides: Sequence[str]) -> bool:
+    """Whether chosen files ask for a sweep by `hydra.mode`, and Hydra, from 1.4 on, does not listen to them.
+
+    Args:
+        name: Root file in the folder that Hydra is initialised for.
+        overrides: The command line.
+    """
+    if not _HAS_WHITELISTS:
+        return False
+    loader = GlobalHydra.instance().config_loader()
+    try:
+        cfg = loader.load_configuration(name, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False)
+    except (HydraException, OmegaConfBaseException):
+        return False
+    return bool(cfg.hydra.mode == RunMode.MULTIRUN)
 
 
 def overrides_of(argv: Sequence[str]) -> list[str]:

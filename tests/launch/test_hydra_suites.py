@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hydra import version
+from hydra.core.plugins import Plugins
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 
 from src.config.compose import CONF_DIR
@@ -42,6 +43,8 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def oldest_version() -> Iterator[None]:
     """Hydra's behaviour as in a process that has asked for no version, whatever another test has asked for."""
+    # what the suites put back afterwards has the options of all plugins
+    Plugins.instance()
     base = version.VersionBase.instance()
     before = base.version_base
     # from 1.4 on there is one behaviour
