@@ -128,11 +128,25 @@ def arguments_of(argv: Sequence[str]) -> Any:
     return get_args_parser().parse_known_intermixed_args(list(argv))[0]
 
 
-def grid(overrides: list[Override]) -> list[list[str]]:
-    """Overrides of each job of a sweep, in the order of Hydra's own sweeper."""
+def line_of(key: str, text: str) -> str:
+    """An override of this key, with its ``~`` or ``+``, and this text.
+
+    A deletion without a value has the text ``null``, which Hydra, from 1.4 on, takes for the value to be deleted.
+    """
+    return key if key.startswith("~") and text == "null" else f"{key}={text}"
+
+
+def batches(overrides: list[Override], max_size: int | None) -> list[list[list[str]]]:
+    """Overrides of each job of a sweep, in the order and the batches of Hydra's own sweeper; of None there is one."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    split = BasicSweeper.split_arguments(overrides, max_size)
+    return [[[line_of(*line.split("=", 1)) for line in job] for job in batch] for batch in split]
+
+
+def grid(overrides: list[Override]) -> list[list[str]]:
+    """The same of all jobs in one batch."""
+    (jobs,) = batches(overrides, None)
     return jobs
 
 

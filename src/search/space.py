@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
+from src.compat.hydra import line_of
 from src.config.command.explain import parse
 from src.config.errors import ConfigError
 from src.sweep.jobs import in_order, points
@@ -61,7 +62,7 @@ class Space:
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """All overrides of a job with these searched values."""
-        return [f"{key}={value}" for key, value in {**self.fixed, **params}.items()]
+        return [line_of(key, str(value)) for key, value in {**self.fixed, **params}.items()]
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Searched values as they come out in a configuration: a list for ``[16,16]``."""

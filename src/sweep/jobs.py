@@ -24,7 +24,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from src.compat.hydra import BASIC_SWEEPER, apply_overrides, casts, grid, is_group, set_override_dirname
+from src.compat.hydra import BASIC_SWEEPER, apply_overrides, casts, grid, is_group, line_of, set_override_dirname
 from src.config.compose import absolute_run_dir
 from src.config.errors import ConfigError
 
@@ -181,7 +181,7 @@ def first_values(config: DictConfig) -> list[str]:
             text = str(value.start)  # type: ignore[union-attr] # an interval
         else:
             text = each.get_value_element_as_str()
-        first.append(f"{each.get_key_element()}={text}")
+        first.append(line_of(each.get_key_element(), text))
     return first
 
 
@@ -212,8 +212,8 @@ def sampled_values(config: DictConfig, n: int) -> list[list[str]]:
     # what stands on the command line replaces what stands in the files
     last = {key: (known, draw) for key, known, draw in columns}
     longest = max((len(known) for known, _ in last.values()), default=0)
-    rows = [[f"{key}={known[i % len(known)]}" for key, (known, _) in last.items()] for i in range(longest)]
-    rows += [[f"{key}={draw()}" for key, (_, draw) in last.items()] for _ in range(n)]
+    rows = [[line_of(key, known[i % len(known)]) for key, (known, _) in last.items()] for i in range(longest)]
+    rows += [[line_of(key, draw()) for key, (_, draw) in last.items()] for _ in range(n)]
     return [list(row) for row in dict.fromkeys(map(tuple, rows))]
 
 

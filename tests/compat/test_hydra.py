@@ -60,8 +60,8 @@ def test_a_grid_is_all_combinations_in_order() -> None:
     with part_of("hydra-core", "hydra"):
         from src.compat.hydra import grid
 
-        assert grid(parsed("a=1,2", "b=x", "c=range(0,2)")) == [
-            [f"a={a}", "b=x", f"c={c}"] for a in (1, 2) for c in (0, 1)
+        assert grid(parsed("a=1,2", "b=x", "~e", "~f=x", "c=range(0,2)")) == [
+            [f"a={a}", "b=x", "~e", "~f=x", f"c={c}"] for a in (1, 2) for c in (0, 1)
         ]
 
 

@@ -90,6 +90,11 @@ def test_what_is_not_swept_is_fixed_and_the_command_line_wins() -> None:
     assert space.overrides({"seed": 4, "width": "8"}) == ["lr=0.1", "model=mlp", "seed=4", "width=8"]
 
 
+def test_what_is_deleted_is_deleted_whatever_its_value() -> None:
+    space = read_space({}, ["~callbacks.pictures", "~model.name=x", "logger=null", "seed=1,2"])
+    assert space.overrides({"seed": 2}) == ["~callbacks.pictures", "~model.name=x", "logger=null", "seed=2"]
+
+
 def test_probes_hold_every_choice_once() -> None:
     space = read_space({}, ["a=x,y,z", "b=u,v", "lr=interval(0.5,1)", "seed=range(3,9)"])
     assert space.probes() == [

@@ -99,6 +99,12 @@ def test_a_sample_of_a_search_holds_all_choices_both_ends_and_the_same_draws() -
     assert {job[4] for job in sample} == {"trainer.max_epochs=3"}
 
 
+def test_first_and_sampled_values_delete_what_is_deleted() -> None:
+    config = composed("~callbacks.pictures", "seed=1,2")
+    assert first_values(config) == ["~callbacks.pictures", "seed=1"]
+    assert {line for job in sampled_values(config, 3) for line in job} == {"~callbacks.pictures", "seed=1", "seed=2"}
+
+
 def test_first_values_take_the_lower_end_of_everything() -> None:
     config = composed("optimizer.lr=interval(0.1,1)", "seed=range(3,9)", "model=mlp,circle_v1", "trainer.max_epochs=3")
     assert first_values(config) == ["optimizer.lr=0.1", "seed=3", "model=mlp", "trainer.max_epochs=3"]
