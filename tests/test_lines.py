@@ -363,7 +363,6 @@ def test_all_options_are_tried() -> None:
         ),
         ("model.net=[]", "got []; allowed: a mapping of keys"),
         ("model.name=é", "has to stand in quotes: write \"model.name='é'\""),
-        ("model.net.hidden[0]=3", "a list is given as a whole, KEY=[...]"),
         ("data={a: 1}", "data.a (command line: data={a: 1}): unknown key; allowed: data._target_"),
         ("~optimizer._partial_", "no value; give +optimizer._partial_=true"),
         ("optimizer._partial_=false", "got False; allowed: true"),
@@ -382,6 +381,17 @@ def test_a_line_that_nobody_means_is_answered_with_what_is_meant(line: str, word
     assert error is not None
     assert words in said(error, [line])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_place_in_a_list_is_set_or_the_whole_list_is_asked_for(tmp_path: Path) -> None:
+    line = "model.net.hidden[0]=3"
+    error = run((), [line], tmp_path / "run")
+    if error is None:
+        # from Hydra 1.4 on
+        assert RunDir(tmp_path / "run").config().model.net.hidden == [3, 10]
+    else:
+        assert "a list is given as a whole, KEY=[...]" in said(error, [line])
+        assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -80,7 +80,8 @@ def test_data_of_ones_own_are_called_by_their_target(tmp_path: Path) -> None:
 def test_a_bug_in_a_class_keeps_its_own_error(tmp_path: Path) -> None:
     cfg = small(run_dir=tmp_path)
     cfg.loss = {"_target_": f"{__name__}.OutOfOrder"}
-    with pytest.raises(InstantiationException, match="a bug"):
+    # from Hydra 1.4 on it comes as it is
+    with pytest.raises((InstantiationException, KeyError), match="a bug"):
         build(cfg)
 
 
@@ -92,5 +93,6 @@ def test_a_network_that_fits_into_no_memory_is_told_with_its_key(tmp_path: Path)
 def test_an_error_that_names_its_key_stays_as_it_is(tmp_path: Path) -> None:
     cfg = small(run_dir=tmp_path)
     cfg.optimizer = {"_target_": f"{__name__}.Particular", "_partial_": True, "lr": 2.0}
-    with pytest.raises(ConfigError, match=r"^optimizer\.lr=2\.0 is not to my taste$"):
+    with pytest.raises(ConfigError) as raised:
         build(cfg)
+    assert str(raised.value) == "optimizer.lr=2.0 is not to my taste"

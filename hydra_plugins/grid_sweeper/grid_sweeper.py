@@ -6,7 +6,7 @@ Hydra imports this at every start, so src.sweep is imported late.
 from collections.abc import Sequence
 from typing import Any
 
-from src.compat.hydra import BasicSweeper
+from src.compat.hydra import BasicSweeper, batches
 
 
 class GridSweeper(BasicSweeper):
@@ -36,7 +36,7 @@ class GridSweeper(BasicSweeper):
         from src.sweep.jobs import shuffled_once
 
         assert self.config is not None
-        return BasicSweeper.split_arguments(shuffled_once(overrides, self.config), max_batch_size)
+        return batches(shuffled_once(overrides, self.config), max_batch_size)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose one job for each choice of options."""

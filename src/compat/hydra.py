@@ -16,7 +16,7 @@ Hydra 1.4 asks for what 1.3 does not know, and warns of what 1.3 asks for: `vers
 import importlib
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,13 @@ from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 if TYPE_CHECKING:
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher as BasicLauncher
@@ -97,6 +100,23 @@ def instantiate(node: Mapping[str, Any] | DictConfig, **kwargs: Any) -> Any:
             raise InstantiationException(f"Error in call to target '{node['_target_']}':\n{error!r}") from error
 
 
+def has_unheard_mode(name: str, overrides: Sequence[str]) -> bool:
+    """Whether chosen files ask for a sweep by `hydra.mode`, and Hydra, from 1.4 on, does not listen to them.
+
+    Args:
+        name: Root file in the folder that Hydra is initialised for.
+        overrides: The command line.
+    """
+    if not _HAS_WHITELISTS:
+        return False
+    loader = GlobalHydra.instance().config_loader()
+    try:
+        cfg = loader.load_configuration(name, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False)
+    except (HydraException, OmegaConfBaseException):
+        return False
+    return bool(cfg.hydra.mode == RunMode.MULTIRUN)
+
+
 def overrides_of(argv: Sequence[str]) -> list[str]:
     """The overrides among the words of a command line, without the program's name."""
     return list(arguments_of(argv).overrides)
@@ -108,12 +128,31 @@ def arguments_of(argv: Sequence[str]) -> Any:
     return get_args_parser().parse_known_intermixed_args(list(argv))[0]
 
 
-def grid(overrides: list[Override]) -> list[list[str]]:
-    """Overrides of each job of a sweep, in the order of Hydra's own sweeper."""
+def line_of(key: str, text: str) -> str:
+    """An override of this key, with its ``~`` or ``+``, and this text.
+
+    A deletion without a value has the text ``null``, which Hydra, from 1.4 on, takes for the value to be deleted.
+    """
+    return key if key.startswith("~") and text == "null" else f"{key}={text}"
+
+
+def batches(overrides: list[Override], max_size: int | None) -> list[list[list[str]]]:
+    """Overrides of each job of a sweep, in the order and the batches of Hydra's own sweeper; of None there is one."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    split = BasicSweeper.split_arguments(overrides, max_size)
+    return [[[line_of(*line.split("=", 1)) for line in job] for job in batch] for batch in split]
+
+
+def grid(overrides: list[Override]) -> list[list[str]]:
+    """The same of all jobs in one batch."""
+    (jobs,) = batches(overrides, None)
     return jobs
+
+
+def casts(sweep: RangeSweep) -> Sequence[Callable[[Any], Any]]:
+    """What is made of each value of a range, as in `float(range(0,3))`; before Hydra 1.4 its ends are of that kind."""
+    return getattr(sweep, "transformers", ())
 
 
 def is_group(name: str) -> bool:

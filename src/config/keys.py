@@ -122,15 +122,24 @@ def counts(key: str, purpose: Purpose) -> bool:
 
 
 def flatten(cfg: Any, *, resolve: bool = False) -> dict[str, Any]:
-    """Leaves of a configuration by their dotted key; lists are leaves, and so are empty nodes."""
+    """Leaves of a configuration by their dotted key; lists are leaves, and so are empty nodes.
+
+    A tuple is a list, as it is once it is stored: OmegaConf makes one of it before 2.4.
+    """
     tree: Any = OmegaConf.to_container(cfg, resolve=resolve) if OmegaConf.is_config(cfg) else cfg
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict) and value:
             leaves.update({f"{key}.{k}": v for k, v in flatten(value).items()})
         else:
-            leaves[str(key)] = value
+            leaves[str(key)] = _in_lists(value)
     return leaves
+
+
+def _in_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _in_lists(each) for key, each in value.items()}
+    return [_in_lists(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def as_before(tree: Mapping[str, Any], *, above: str = "") -> dict[str, Any]:

@@ -307,7 +307,7 @@ def _nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield key, value
         for name, child in value.items():
             yield from _nodes(child, f"{key}.{name}")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for i, child in enumerate(value):
             yield from _nodes(child, f"{key}[{i}]")
 

@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
+from src.compat.hydra import line_of
 from src.config.command.explain import parse
 from src.config.errors import ConfigError
 from src.sweep.jobs import in_order, points
@@ -61,7 +62,7 @@ class Space:
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """All overrides of a job with these searched values."""
-        return [f"{key}={value}" for key, value in {**self.fixed, **params}.items()]
+        return [line_of(key, str(value)) for key, value in {**self.fixed, **params}.items()]
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Searched values as they come out in a configuration: a list for ``[16,16]``."""
@@ -127,6 +128,8 @@ def _range(sweep: RangeSweep) -> BaseDistribution:
         raise ValueError("the range is empty")
     log, step = "log" in sweep.tags, abs(sweep.step)
     if all(isinstance(value, int) for value in values):
+        if step % 1:
+            raise ValueError(f"whole numbers are a whole step apart, not {step}")
         return IntDistribution(int(min(values)), int(max(values)), log=log, step=int(step))
     return FloatDistribution(float(min(values)), float(max(values)), log=log, step=float(step))
 

@@ -24,7 +24,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, ValueType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from src.compat.hydra import BASIC_SWEEPER, apply_overrides, grid, is_group, set_override_dirname
+from src.compat.hydra import BASIC_SWEEPER, apply_overrides, casts, grid, is_group, line_of, set_override_dirname
 from src.config.compose import absolute_run_dir
 from src.config.errors import ConfigError
 
@@ -148,11 +148,13 @@ def in_order(override: Override, drawn_from: str | None = None) -> Override:
 
 def points(sweep: RangeSweep) -> list[Any]:
     """Values of a range, as many as Hydra has of it, in decimals as typed: 3 * 0.1 is more than 0.3 in binary."""
-    values = list(sweep.range())
-    if all(isinstance(value, int) for value in values):
-        return values
-    first, step = Decimal(str(sweep.start)), Decimal(str(sweep.step))
-    return [float(first + i * step) for i in range(len(values))]
+    values: list[Any] = list(sweep.range())
+    if not all(isinstance(value, int) for value in values):
+        first, step = Decimal(str(sweep.start)), Decimal(str(sweep.step))
+        values = [float(first + i * step) for i in range(len(values))]
+    for cast in casts(sweep):
+        values = [cast(value) for value in values]
+    return values
 
 
 def _parsed(config: DictConfig) -> list[Override]:
@@ -179,7 +181,7 @@ def first_values(config: DictConfig) -> list[str]:
             text = str(value.start)  # type: ignore[union-attr] # an interval
         else:
             text = each.get_value_element_as_str()
-        first.append(f"{each.get_key_element()}={text}")
+        first.append(line_of(each.get_key_element(), text))
     return first
 
 
@@ -195,8 +197,11 @@ def sampled_values(config: DictConfig, n: int) -> list[list[str]]:
     for each in _parsed(config):
         value: Any = each.value()
         if each.is_discrete_sweep():
-            texts = list(in_order(each).sweep_string_iterator())
-            ends = [texts[0], texts[-1]] if each.is_range_sweep() else texts
+            is_range = each.is_range_sweep()
+            texts = (
+                [str(point) for point in points(value)] if is_range else list(in_order(each).sweep_string_iterator())
+            )
+            ends = [texts[0], texts[-1]] if is_range else texts
             columns.append((each.get_key_element(), ends, functools.partial(rng.choice, texts)))
         elif each.is_sweep_override():
             draw = functools.partial(_drawn, value, rng)
@@ -207,8 +212,8 @@ def sampled_values(config: DictConfig, n: int) -> list[list[str]]:
     # what stands on the command line replaces what stands in the files
     last = {key: (known, draw) for key, known, draw in columns}
     longest = max((len(known) for known, _ in last.values()), default=0)
-    rows = [[f"{key}={known[i % len(known)]}" for key, (known, _) in last.items()] for i in range(longest)]
-    rows += [[f"{key}={draw()}" for key, (_, draw) in last.items()] for _ in range(n)]
+    rows = [[line_of(key, known[i % len(known)]) for key, (known, _) in last.items()] for i in range(longest)]
+    rows += [[line_of(key, draw()) for key, (_, draw) in last.items()] for _ in range(n)]
     return [list(row) for row in dict.fromkeys(map(tuple, rows))]
 
 

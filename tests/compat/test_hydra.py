@@ -60,9 +60,33 @@ def test_a_grid_is_all_combinations_in_order() -> None:
     with part_of("hydra-core", "hydra"):
         from src.compat.hydra import grid
 
-        assert grid(parsed("a=1,2", "b=x", "c=range(0,2)")) == [
-            [f"a={a}", "b=x", f"c={c}"] for a in (1, 2) for c in (0, 1)
+        assert grid(parsed("a=1,2", "b=x", "~e", "~f=x", "c=range(0,2)")) == [
+            [f"a={a}", "b=x", "~e", "~f=x", f"c={c}"] for a in (1, 2) for c in (0, 1)
         ]
+
+
+def test_an_experiment_that_is_a_sweep_is_known_where_hydra_does_not_begin_one() -> None:
+    with part_of("hydra-core", "hydra"):
+        from src.compat.hydra import has_unheard_mode, version_base
+
+        # as from 1.4 on, which takes no version_base
+        unheard = not version_base()
+        assert has_unheard_mode("train", ["experiment=linear_vs_relu", "seed=0,1"]) is unheard
+        assert not has_unheard_mode("train", ["experiment=linear_vs_relu", "hydra.mode=RUN"])
+        assert not has_unheard_mode("train", ["seed=0,1"])
+        assert not has_unheard_mode("train", ["experiment=nothing"])
+
+
+def test_a_range_knows_what_its_values_are_cast_to() -> None:
+    with part_of("hydra-core", "hydra"):
+        from src.compat.hydra import casts
+
+        for text, expected in (("float(range(1,2))", "1.0"), ("int(range(1,2))", "1"), ("range(1,2)", "1")):
+            swept: Any = parsed(f"a={text}")[0].value()
+            (value,) = swept.range()
+            for cast in casts(swept):
+                value = cast(value)
+            assert repr(value) == expected
 
 
 def test_groups_are_told_from_keys() -> None:

@@ -69,6 +69,12 @@ def test_flatten_gives_leaves_by_dotted_key() -> None:
     assert flatten({"a": {"b": {"c": 1}}, 3: 4}) == {"a.b.c": 1, "3": 4}
 
 
+def test_a_tuple_is_the_list_that_is_stored_of_it() -> None:
+    cfg = {"betas": (0.9, 0.999), "parts": [{"at": (1, (2,))}], "net": {"hidden": ()}}
+    leaves = {"betas": [0.9, 0.999], "parts": [{"at": [1, [2]]}], "net.hidden": []}
+    assert flatten(cfg) == flatten(OmegaConf.create(cfg)) == leaves
+
+
 def test_differences_say_what_is_stored_and_what_is_given() -> None:
     stored = {"a": 1, "b": None, "same": [1], "run_dir": "here", "gone": 0.5}
     given = {"a": 2, "same": [1], "run_dir": "there", "sweep.dry_run": True, "new": "x", "gone": 0.5}

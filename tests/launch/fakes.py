@@ -53,8 +53,10 @@ for i in $(seq 0 ${{last:-0}}); do
   export SUBMITIT_EXECUTOR=slurm SLURM_JOB_ID=$number SLURM_PROCID=0 SLURM_CPUS_PER_TASK=3
   [ -n "$last" ] && export SLURM_ARRAY_JOB_ID=$number SLURM_ARRAY_TASK_ID=$i
   say() {{ echo $1 > {folder}/said_$name; mv {folder}/said_$name {folder}/state_$name; }}
+  # Slurm knows a job once it has taken it
+  say RUNNING
   # whoever cancels says so before it looks for processes to kill, and a process tells its number before it looks
-  (cd {cwd} && say RUNNING && bash -c "echo \\$\\$ > {folder}/pid_$name
+  (cd {cwd} && bash -c "echo \\$\\$ > {folder}/pid_$name
      grep -qs ^$number {folder}/cancelled || exec $command"; say FAILED) > {folder}/log_$name 2>&1 &
 done
 echo Submitted batch job $number

@@ -5,10 +5,12 @@ run at once.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from hydra import version
+from hydra.core.plugins import Plugins
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
-from hydra.version import VersionBase, __compat_version__
 
 from src.config.compose import CONF_DIR
 from tests.launch import ray_cluster
@@ -41,9 +43,13 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def oldest_version() -> Iterator[None]:
     """Hydra's behaviour as in a process that has asked for no version, whatever another test has asked for."""
-    base = VersionBase.instance()
+    # what the suites put back afterwards has the options of all plugins
+    Plugins.instance()
+    base = version.VersionBase.instance()
     before = base.version_base
-    base.setbase(__compat_version__)
+    # from 1.4 on there is one behaviour
+    oldest: Any = getattr(version, "__compat_version__", before)
+    base.setbase(oldest)
     yield
     base.version_base = before
 

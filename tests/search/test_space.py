@@ -27,6 +27,8 @@ from src.search.space import read_space
         ("range(1,0,-0.3)", FloatDistribution(0.1, 1, step=0.3)),
         ("sort(range(0,1,0.1),reverse=true)", FloatDistribution(0, 0.9, step=0.1)),
         ("float(range(0,3))", FloatDistribution(0, 2, step=1)),
+        ("float(range(0,1,0.3))", FloatDistribution(0, 0.9, step=0.3)),
+        ("int(range(0,3))", IntDistribution(0, 2)),
         ("shuffle(range(0,5))", IntDistribution(0, 4)),
         ("tag(log,range(1,9))", IntDistribution(1, 8, log=True)),
         ("relu,tanh", CategoricalDistribution(["relu", "tanh"])),
@@ -88,6 +90,11 @@ def test_what_is_not_swept_is_fixed_and_the_command_line_wins() -> None:
     assert space.overrides({"seed": 4, "width": "8"}) == ["lr=0.1", "model=mlp", "seed=4", "width=8"]
 
 
+def test_what_is_deleted_is_deleted_whatever_its_value() -> None:
+    space = read_space({}, ["~callbacks.pictures", "~model.name=x", "logger=null", "seed=1,2"])
+    assert space.overrides({"seed": 2}) == ["~callbacks.pictures", "~model.name=x", "logger=null", "seed=2"]
+
+
 def test_probes_hold_every_choice_once() -> None:
     space = read_space({}, ["a=x,y,z", "b=u,v", "lr=interval(0.5,1)", "seed=range(3,9)"])
     assert space.probes() == [
@@ -104,6 +111,7 @@ def test_probes_hold_every_choice_once() -> None:
         ("key=tag(log,interval(0,1))", r"key: cannot search .*`low( > 0` must hold|` value must be larger than 0)"),
         ("key=range(3,3)", r"key: cannot search range\(3,3\): the range is empty"),
         ("key=tag(log,range(1,9,2))", r"key: cannot search tag\(log,range\(1,9,2\)\)"),
+        ("key=int(range(0,2,0.5))", r"key: cannot search int\(range\(0,2,0\.5\)\): "),
         ("key=range(0,1,0)", r"key: cannot search|step"),
         ("key=interval(a,b)", r"key=interval\(a,b\): .*interval"),
         ("key=3", "nothing to search; give choices, ranges or intervals"),

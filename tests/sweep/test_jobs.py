@@ -69,6 +69,19 @@ def test_hydra_launches_a_shuffled_sweep_in_the_order_that_was_looked_at(tmp_pat
     assert [job for batch in batches for job in batch] == expand(config)
 
 
+@pytest.mark.parametrize(
+    ("values", "given"),
+    [
+        ("float(range(0,3))", ["0.0", "1.0", "2.0"]),
+        ("int(range(0,3))", ["0", "1", "2"]),
+        ("range(0,1,0.3)", ["0.0", "0.3", "0.6", "0.9"]),
+    ],
+)
+def test_a_range_is_of_the_kind_that_was_asked_for(values: str, given: list[str]) -> None:
+    jobs = expand(composed(f"optimizer.weight_decay={values}"))
+    assert jobs == [[f"optimizer.weight_decay={value}"] for value in given]
+
+
 def test_a_sample_of_a_search_holds_all_choices_both_ends_and_the_same_draws() -> None:
     swept = ("optimizer.lr=tag(log,interval(0.001,1))", "seed=int(interval(1,9))", "data.noise=range(0,1,0.3)")
     config = composed(*swept, "model=shuffle(mlp,circle_v0,circle_v1)", "trainer.max_epochs=3")
@@ -77,13 +90,19 @@ def test_a_sample_of_a_search_holds_all_choices_both_ends_and_the_same_draws() -
     assert len(sample) == 23
     assert [job[3] for job in sample[:3]] == ["model=mlp", "model=circle_v0", "model=circle_v1"]
     assert [job[0] for job in sample[:2]] == ["optimizer.lr=0.001", "optimizer.lr=1.0"]
-    assert [job[2] for job in sample[:2]] == ["data.noise=0.0", "data.noise=0.8999999999999999"]
+    assert [job[2] for job in sample[:2]] == ["data.noise=0.0", "data.noise=0.9"]
     rates = [float(job[0].split("=")[1]) for job in sample[3:]]
     assert all(0.001 <= rate <= 1 for rate in rates)
     # of each order of magnitude some
     assert {math.floor(math.log10(rate)) for rate in rates} == {-3, -2, -1}
     assert {job[1] for job in sample} <= {f"seed={i}" for i in range(1, 10)}
     assert {job[4] for job in sample} == {"trainer.max_epochs=3"}
+
+
+def test_first_and_sampled_values_delete_what_is_deleted() -> None:
+    config = composed("~callbacks.pictures", "seed=1,2")
+    assert first_values(config) == ["~callbacks.pictures", "seed=1"]
+    assert {line for job in sampled_values(config, 3) for line in job} == {"~callbacks.pictures", "seed=1", "seed=2"}
 
 
 def test_first_values_take_the_lower_end_of_everything() -> None:

@@ -24,6 +24,8 @@ from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError
 from src.config.resolvers import register_resolvers
 
+_SWEEPS = "hydra.mode=MULTIRUN"
+
 
 class RefusedError(BaseException):
     """Carries an exception out of a callback of Hydra, which swallows an `Exception`.
@@ -168,7 +170,7 @@ def _call(job: _Job, main: Callable[[], Any], argv: Sequence[str]) -> None:
                 # Hydra's own parses the defaults anew for every group, and takes a second for it
                 sys.stdout.write(source.help(_arguments(argv)))
             else:
-                main()
+                _run(main, source, argv)
     except KeyboardInterrupt:
         _fail("Interrupted", status=interrupts.status())
     except RefusedError as refused:
@@ -177,6 +179,19 @@ def _call(job: _Job, main: Callable[[], Any], argv: Sequence[str]) -> None:
         _raise(error, job, argv)
     finally:
         sys.argv = shown
+
+
+def _run(main: Callable[[], Any], source: Source, argv: Sequence[str]) -> Any:
+    """Run it, as a sweep where Hydra has refused an experiment that is one and says so in its file."""
+    from hydra.errors import HydraException
+
+    try:
+        return main()
+    except HydraException:
+        if _is_sweep(argv) or not source.is_unheard_sweep(_arguments(argv)):
+            raise
+    sys.argv = [sys.argv[0], *argv, _SWEEPS]
+    return main()
 
 
 def _raise(error: Exception, job: _Job, argv: Sequence[str]) -> NoReturn:
@@ -241,7 +256,7 @@ def _below_job(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_sweep(argv: Sequence[str]) -> bool:
-    return any(each in ("-m", "--multirun", "hydra.mode=MULTIRUN") for each in argv)
+    return any(each in ("-m", "--multirun", _SWEEPS) for each in argv)
 
 
 def _arguments(argv: Sequence[str]) -> list[str]:

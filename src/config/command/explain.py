@@ -62,6 +62,13 @@ class Source:
         with hydra_at(self.conf_dir):
             return compose(self.name, folders.with_search_path(overrides), return_hydra_config=True)
 
+    def is_unheard_sweep(self, overrides: Sequence[str]) -> bool:
+        """Whether a chosen file asks for a sweep that Hydra does not begin for it."""
+        from src.compat.hydra import has_unheard_mode
+
+        with hydra_at(self.conf_dir):
+            return has_unheard_mode(self.name, folders.with_search_path(overrides))
+
     def check(self, cfg: DictConfig, *, choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Check what is known about this root file: the schema of `train`, missing values of any other."""
         if self.name == "train":
@@ -177,7 +184,9 @@ class Source:
 
     def _unknown_group(self, error: Exception) -> str | None:
         """Explain an `override` of a defaults list in a file."""
-        found = re.match(r"In '(.+)': Could not override '([^'@]+)", str(error))
+        # from Hydra 1.4 on in other words
+        words = "Could not override|Invalid Defaults List override .*\n.*Default for"
+        found = re.match(rf"In '(.+)': (?:{words}) '([^'@]+)", str(error))
         if found is None:
             return None
         at = folders.find(self.conf_dir, found[1])
