@@ -41,7 +41,7 @@ MODELS_GB = 4
 STREAM_MB = 50
 
 # What reading a table takes at its peak, in bytes of its values as float64.
-TABLE_TARGET = 2
+TABLE_TARGET = 2.5
 
 CURVES = ("curve", "models", "stream", "table")
 

@@ -63,13 +63,15 @@ def load(n_rows: int) -> dict[str, Any]:
     size = file.stat().st_size
     file.unlink()
     tensors = sum(tensor.numel() * tensor.element_size() for part in parts for tensor in part)
+    peak = peak_bytes()
     return {
         "n": n_rows,
         "load_s": seconds,
         "file_bytes": size,
         "tensor_bytes": tensors,
         "base_bytes": base,
-        "peak_bytes": peak_bytes(),
+        "peak_bytes": peak,
+        "ratio": (peak - base) / (n_rows * N_COLUMNS * 8),
     }
 
 

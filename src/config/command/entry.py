@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.compat.python import leave
+from src.compat.python import leave, nothing_waits
 from src.config import folders
 from src.config.command import interrupts
 from src.config.command.explain import FULL_ERROR, Source
@@ -149,13 +149,16 @@ def _start(job: _Job, argv: Sequence[str]) -> None:
     decorate = hydra.main(config_path=str(source.conf_dir), config_name=source.name, **version_base())
     main = decorate(functools.update_wrapper(lambda cfg: job(cfg), job.function))
     with interrupts.handled():
+        is_last = job.function.__module__ == "__main__" and nothing_waits()
+        status: Any = 0
         try:
             _call(job, main, argv)
         except SystemExit as end:
-            # whoever has asked for the end waits; in a process of its own nothing comes after it
-            if interrupts.asked() and job.function.__module__ == "__main__" and isinstance(end.code, int):
-                leave(end.code)
-            raise
+            status = end.code
+            if not (is_last and isinstance(status, int)):
+                raise
+        if is_last:
+            leave(status, is_asked=interrupts.asked())
 
 
 def _call(job: _Job, main: Callable[[], Any], argv: Sequence[str]) -> None:

@@ -209,27 +209,27 @@ def read_target(table: Table, name: str, task: TaskName | None, *, is_known: boo
         target = Target(name, "regression", (), as_numbers(column))
         _check_size(target, table)
         return target
-    if is_number:
-        column = column.fill_nan(None) if column.dtype.is_float() else column
-        numbers = column.drop_nulls().unique().sort()
-        names = as_words(numbers).to_list()
-    else:
-        if task is None:
-            _check_words(table, name)
-        names = as_words(column).drop_nulls().unique().sort().to_list()
+    if not is_number and task is None:
+        _check_words(table, name)
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    elif not (is_number or column.dtype == polars.Boolean):
+        column = as_words(column)
+    values = column.drop_nulls().unique().sort()
+    names = as_words(values).to_list()
     if is_known and task is not None:
-        return Target(name, task, tuple(names), _labels(column, names))
+        return Target(name, task, tuple(names), _labels(column, values))
     if len(names) < 2:
         raise ConfigError(f"data.target={name} holds {first_words(names) or 'nothing'} only; two classes are the least")
     if task == "binary" and len(names) != 2:
         raise ConfigError(f"data.task=binary, but data.target={name} holds {len(names)} classes: {first_words(names)}")
     if task is None:
         task = "binary" if len(names) == 2 else "multiclass"
-    return Target(name, task, tuple(names), _labels(column, names))
+    return Target(name, task, tuple(names), _labels(column, values))
 
 
-def _labels(column: polars.Series, names: Sequence[str]) -> NDArray[np.int64]:
-    labels = as_words(column).replace_strict(names, range(len(names)), default=-1, return_dtype=polars.Int64)
+def _labels(column: polars.Series, values: polars.Series) -> NDArray[np.int64]:
+    labels = column.replace_strict(values, range(len(values)), default=-1, return_dtype=polars.Int64)
     return labels.fill_null(-1).to_numpy().copy()
 
 

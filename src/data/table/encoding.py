@@ -7,7 +7,7 @@ Axes: ``n`` rows, ``f`` features.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -79,7 +79,8 @@ class Encoder:
         Raises:
             ConfigError: If a number is not finite; names line and column.
         """
-        return cls(tuple(_fit(table, name, kind, rows, missing) for name, kind in kinds.items()))
+        learnt = _picked(table, rows)
+        return cls(tuple(_fit(learnt(name), table, name, kind, rows, missing) for name, kind in kinds.items()))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -98,10 +99,10 @@ class Encoder:
         """
         n = table.frame.height if rows is None else len(rows)
         out = np.empty((n, len(self.feature_names)), np.float32)
-        place = 0
+        place, picked = 0, _picked(table, rows)
         for column in self.columns:
             width = len(column.features)
-            _encode(column, table, rows, out[:, place : place + width])
+            _encode(column, picked(column.name), table, rows, out[:, place : place + width])
             place += width
         return out
 
@@ -132,8 +133,15 @@ def _of_record(column: Mapping[str, Any]) -> Encoding:
     return encoding
 
 
-def _fit(table: Table, name: str, kind: Kind, rows: Rows, missing: Missing) -> Encoding:
-    learnt = table.frame[name][rows]
+def _picked(table: Table, rows: Rows | None) -> Callable[[str], polars.Series]:
+    """A column at those rows, by its name; the rows are brought into Polars' form once for all columns."""
+    if rows is None:
+        return table.frame.__getitem__
+    places = polars.Series(rows, dtype=polars.get_index_type())
+    return lambda name: table.frame[name][places]
+
+
+def _fit(learnt: polars.Series, table: Table, name: str, kind: Kind, rows: Rows, missing: Missing) -> Encoding:
     fills = missing in ("mean", "median", "indicator")
     if kind == "category":
         words = as_words(learnt).drop_nulls()
@@ -175,11 +183,10 @@ def _nothing(name: str, table: Table, rows: Rows) -> ConfigError:
     )
 
 
-def _encode(encoding: Encoding, table: Table, rows: Rows | None, out: NDArray[np.float32]) -> None:
+def _encode(
+    encoding: Encoding, column: polars.Series, table: Table, rows: Rows | None, out: NDArray[np.float32]
+) -> None:
     """Write the features of a column into ``out``."""
-    column = table.frame[encoding.name]
-    if rows is not None:
-        column = column[rows]
     if encoding.kind == "category":
         words = as_words(column)
         is_missing = words.is_null().to_numpy()

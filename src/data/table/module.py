@@ -18,7 +18,7 @@ from src.data.table.encoding import Encoder, Missing
 from src.data.table.missing import without_missing
 from src.data.table.reading import SMALL, Rows, Table, first_words, read_table
 from src.data.table.remarks import doubts, said
-from src.data.table.splitting import Share, Split, by_column, by_fold_column, lone_class, order_by
+from src.data.table.splitting import Folds, Share, Split, by_column, by_fold_column, lone_class, order_by
 
 log = logging.getLogger(__name__)
 
@@ -199,8 +199,8 @@ class TableDataModule(InMemoryDataModule):
         return self._found
 
     def _look(self) -> "_Found":
-        table, kinds, target = self._seen()
-        rows = self._rows(table, target)
+        table, kinds, target, folds = self._seen()
+        rows = self._rows(table, target, folds)
         if self._given is not None:
             return self._as_given(table, target, rows)
         encoder = Encoder.fit(table, kinds, rows[0], self.missing)
@@ -239,7 +239,7 @@ class TableDataModule(InMemoryDataModule):
         table = without_missing(table, list(kinds), [self.target, *apart], self.missing)
         known = self._given
         task = self.task if known is None else known.task
-        return _Seen(table, kinds, read_target(table, self.target, task, is_known=known is not None))
+        return _Seen(table, kinds, read_target(table, self.target, task, is_known=known is not None), {})
 
     def _deciding(self) -> dict[str, str]:
         """Columns that decide which rows test, by their keys."""
@@ -256,7 +256,7 @@ class TableDataModule(InMemoryDataModule):
             raise ConfigError(f"data.columns names data.target={self.target}, which is predicted; leave it out there")
         return self.columns
 
-    def _rows(self, table: Table, target: Target) -> tuple[Rows, Rows, Rows]:
+    def _rows(self, table: Table, target: Target, folds: Folds) -> tuple[Rows, Rows, Rows]:
         frame, y = table.frame, target.values
         if self.split_column is not None:
             return by_column(as_words(frame[self.split_column]).to_numpy(), self.split_column)
@@ -271,7 +271,7 @@ class TableDataModule(InMemoryDataModule):
             raise ConfigError(problem)
         groups = None if self.group is None else frame[self.group].rank("dense").to_numpy()
         time = None if self.time is None else order_by(table, self.time)
-        return self.split.rows(y, target.task, groups=groups, time=time)
+        return self.split.rows(y, target.task, groups=groups, time=time, known=folds)
 
     def _as_given(self, table: Table, target: Target, rows: tuple[Rows, Rows, Rows]) -> "_Found":
         """As a stored run has it: its classes, in its order, and its encoding."""
@@ -290,11 +290,12 @@ class TableDataModule(InMemoryDataModule):
 
 
 class _Seen(NamedTuple):
-    """Rows that may stay, kinds of the columns that go in, and what is predicted."""
+    """Rows that may stay, kinds of the columns that go in, what is predicted, and how it was cut into folds."""
 
     table: Table
     kinds: Mapping[str, Kind]
     target: Target
+    folds: Folds
 
 
 # The last small tables: their frames, what was asked of them, and what was seen.

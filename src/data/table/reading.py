@@ -3,13 +3,9 @@
 Polars reads. What it does not say, which row and which column are wrong, a second look at the lines of the file finds.
 """
 
-import codecs
-import csv
 import functools
-import re
 import zipfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -19,15 +15,12 @@ import polars
 from numpy.typing import NDArray
 
 from src.config.errors import ConfigError, suggest
+from src.data.table.csv_files import HEAD, blank_rows, first_line, line_of, read_csv, separator_of
 
 SKLEARN = "sklearn:"
 """Begins a path that names a set of scikit-learn instead of a file."""
 
 SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes")
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?")
-"""What stands for a value that is missing, in a CSV file."""
-
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -39,8 +32,6 @@ _SUFFIXES = {
     ".ipc": "arrow",
     ".npz": "numpy",
 }
-# Bytes that tell how a CSV file is written.
-_HEAD = 1 << 16
 # Bytes of a file that is kept for the next run of a sweep.
 SMALL = 1 << 25
 
@@ -69,7 +60,7 @@ class Table(NamedTuple):
     def place(self, row: int, column: str) -> str:
         """Words for a value's place: the line of the file, where there are lines."""
         row = row if self.kept is None else int(self.kept[row])
-        number = self.first_row + row if self.lines is None else _line_of(row, *self.lines)
+        number = self.first_row + row if self.lines is None else line_of(row, *self.lines)
         return f"{'line' if self.first_row > 0 else 'row'} {number}, column {column!r}"
 
     def only(self, rows: NDArray[np.bool_]) -> "Table":
@@ -106,20 +97,20 @@ def read_table(path: str, *, key: str = "data.path", separator: str | None = Non
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror or error}") from error
     except polars.exceptions.PolarsError as error:
-        raise ConfigError(f"{source} cannot be read: {_first_line(error)}") from error
+        raise ConfigError(f"{source} cannot be read: {first_line(error)}") from error
     except (ValueError, EOFError) as error:
-        raise ConfigError(f"{source} cannot be read: {_first_line(error)}") from error
+        raise ConfigError(f"{source} cannot be read: {first_line(error)}") from error
     if frame.height == 0:
         raise ConfigError(f"{source} holds no rows")
     if kind != "csv":
         return Table(frame, 0, source)
     with file.open("rb") as opened:
-        head = opened.read(_HEAD)
-    separator = separator or _separator(head.decode("utf-8-sig", errors="ignore"), file)
+        head = opened.read(HEAD)
+    separator = separator or separator_of(head.decode("utf-8-sig", errors="ignore"), file)
     # the header is line 1
     table = Table(frame, 2, source, lines=(file, separator) if b'"' in head else None)
     if frame.width > 1 and frame[:, 0].null_count():
-        blank = _blank(frame, file, separator)
+        blank = blank_rows(frame, file, separator)
         table = table.only(~blank) if blank.any() else table
     if table.frame.height == 0:
         raise ConfigError(f"{source} holds no rows")
@@ -135,7 +126,7 @@ def _read(
     mtime_ns: int,  # noqa: ARG001 - which state of the file was read
 ) -> polars.DataFrame:
     if kind == "csv":
-        return _read_csv(file, source, separator=separator, decimal=decimal)
+        return read_csv(file, source, separator=separator, decimal=decimal)
     return {"parquet": _read_parquet, "arrow": _read_arrow, "numpy": _read_numpy}[kind](file)
 
 
@@ -148,10 +139,6 @@ def _not_there(file: Path) -> str:
     if not file.parent.is_dir():
         return f"there is no directory {file.parent}"
     return f"there is no such file; {suggest(file.name, [each.name for each in sorted(file.parent.iterdir())])}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _read_parquet(file: Path) -> polars.DataFrame:
@@ -174,7 +161,7 @@ def _read_numpy(file: Path) -> polars.DataFrame:
             except ValueError as error:
                 raise ValueError(
                     f"array {name!r} holds Python objects, which are not opened; save it as numbers or words, such as "
-                    f"np.array(..., dtype=str) ({_first_line(error)})"
+                    f"np.array(..., dtype=str) ({first_line(error)})"
                 ) from error
             if array.ndim not in (1, 2):
                 raise ValueError(f"array {name!r} has the shape {array.shape}; allowed: (n,) or (n, c)")
@@ -200,149 +187,6 @@ def _sklearn_set(name: str, key: str) -> polars.DataFrame:
     if name != "diabetes":
         target = np.array([str(each) for each in found.target_names])[found.target]
     return polars.DataFrame({**columns, "target": target})
-
-
-# CSV
-
-
-def _read_csv(file: Path, source: str, *, separator: str | None, decimal: str) -> polars.DataFrame:
-    with file.open("rb") as opened:
-        head = opened.read(_HEAD)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ConfigError(f"{source}: it is encoded in UTF-16; save it as UTF-8")
-    if b"\0" in head:
-        raise ConfigError(f"{source}: it is no text; a CSV file in UTF-8 is asked for")
-    _check_encoding(file, source)
-    text = head.decode("utf-8-sig", errors="ignore")
-    if not text.strip():
-        raise ConfigError(f"{source} is empty")
-    if "\r" in text and "\n" not in text:
-        raise ConfigError(
-            f"{source}: its lines end with a carriage return alone; save it with the line ends \\n or \\r\\n"
-        )
-    separator = separator or _separator(text, file)
-    _check_header(text, source, separator)
-    try:
-        frame = polars.read_csv(
-            file,
-            separator=separator,
-            decimal_comma=decimal == ",",
-            null_values=list(MISSING),
-            infer_schema_length=None,
-        )
-    except polars.exceptions.PolarsError as error:
-        raise ConfigError(f"{source}: {_ragged(file, separator) or _first_line(error)}") from error
-    # Polars takes a line that ends too early for one that lacks values
-    if frame.height and frame[:, -1].null_count() and (ragged := _ragged(file, separator)):
-        raise ConfigError(f"{source}: {ragged}")
-    return frame.rename(str.strip).with_columns(
-        _without_spaces(each, decimal) for each in frame.rename(str.strip) if each.dtype == polars.String
-    )
-
-
-def _without_spaces(words: polars.Series, decimal: str) -> polars.Series:
-    """A column whose values have spaces around them as one that has none."""
-    if not words.str.contains(r"^\s|\s$").any():
-        return words
-    words = words.str.strip_chars()
-    words = words.set(words.is_in(MISSING), None)
-    if words.null_count() == len(words):
-        return words
-    lower = words.str.to_lowercase()
-    if lower.drop_nulls().is_in(["true", "false"]).all():
-        return lower == "true"
-    digits = words.str.replace(",", ".", literal=True) if decimal == "," else words
-    for dtype in (polars.Int64, polars.Float64):
-        numbers = digits.cast(dtype, strict=False)
-        if numbers.null_count() == words.null_count():
-            return numbers
-    return words
-
-
-def _check_encoding(file: Path, source: str) -> None:
-    """Refuse what is no UTF-8, naming the line."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    n_lines = 1
-    with file.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError as error:
-                line = n_lines + error.object[: error.start].count(b"\n")
-                found = f"byte 0x{error.object[error.start]:02x}"
-                raise ConfigError(f"{source}: line {line} is not in UTF-8 ({found}); save the file as UTF-8") from None
-            n_lines += block.count(b"\n")
-
-
-def _separator(text: str, file: Path) -> str:
-    """What the header holds most of."""
-    header = (re.sub(r'"[^"]*"', "", text).splitlines() or [""])[0]
-    counts = Counter({each: header.count(each) for each in SEPARATORS})
-    if not any(counts.values()):
-        return "\t" if file.suffix == ".tsv" else ","
-    return max(SEPARATORS, key=lambda each: counts[each])
-
-
-def _check_header(text: str, source: str, separator: str) -> None:
-    names = [name.strip() for name in next(csv.reader(text.splitlines(), delimiter=separator), [])]
-    if names and all(_is_number(name) for name in names):
-        raise ConfigError(
-            f"{source} has no header: line 1 holds {', '.join(names[:4])}; write the names of the columns there"
-        )
-    for i, name in enumerate(names):
-        if not name:
-            index = "; an index that a program has written is left out with to_csv(index=False)" if i == 0 else ""
-            raise ConfigError(f"{source}: column {i + 1} of the header, line 1, has no name; write one{index}")
-    if twice := [name for name, n in Counter(names).items() if n > 1]:
-        places = [i + 1 for i, name in enumerate(names) if name == twice[0]]
-        raise ConfigError(
-            f"{source}: the header, line 1, names column {twice[0]!r} more than once: columns "
-            f"{', '.join(map(str, places))}"
-        )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _ragged(file: Path, separator: str) -> str | None:
-    """The first line whose number of values is not that of the header."""
-    n, first = None, ""
-    for line, values in _lines(file, separator):
-        if n is None:
-            n, first = len(values), values[0] if values else ""
-        elif values and len(values) != n:
-            said = f"line {line} holds {len(values)} values, and the header names {n} columns"
-            comment = next((at for at, each in ((1, first), (line, values[0])) if each.lstrip().startswith("#")), None)
-            return said if comment is None else f"{said}; line {comment} looks like a comment: take it out"
-    return None
-
-
-def _blank(frame: polars.DataFrame, file: Path, separator: str) -> NDArray[np.bool_]:
-    """Which rows (n,) are lines with nothing in them, such as one at the end."""
-    blank = frame.select(polars.all_horizontal(polars.all().is_null())).to_series().to_numpy().copy()
-    if blank.any():
-        for row, (_, values) in enumerate(islice(_lines(file, separator), 1, None)):
-            if blank[row] and any(map(str.strip, values)):
-                blank[row] = False
-    return blank
-
-
-def _line_of(row: int, file: Path, separator: str) -> int:
-    """The line on which a row begins, where a value in quotes may hold line ends."""
-    ends = [line for line, _ in islice(_lines(file, separator), row + 1)]
-    return ends[-1] + 1
-
-
-def _lines(file: Path, separator: str) -> Iterator[tuple[int, Sequence[str]]]:
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        reader = csv.reader(opened, delimiter=separator)
-        for values in reader:
-            yield reader.line_num, values
 
 
 def first_words(values: Sequence[Any], most: int = 5) -> str:

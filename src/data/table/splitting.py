@@ -1,7 +1,7 @@
 """Which rows of a table train, which choose, and which test; all draws are scikit-learn's for the same seed."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import polars
@@ -24,6 +24,10 @@ _UNORDERED = (
 )
 
 _PARTS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2}
+
+
+# Training and test rows of each fold, by number of folds, repeats, seed and task.
+Folds: TypeAlias = dict[tuple[int, int, int, TaskName], list[tuple[Rows, Rows]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,7 @@ class Split:
         *,
         groups: NDArray[Any] | None = None,
         time: NDArray[Any] | None = None,
+        known: Folds | None = None,
     ) -> tuple[Rows, Rows, Rows]:
         """Numbers of the rows of train, val and test.
 
@@ -61,13 +66,14 @@ class Split:
             task: What they are.
             groups: Whose rows (n,) stay in one part.
             time: Order of the rows (n,): the last ones test, those before choose.
+            known: Folds that were cut before of the same ``y`` and ``groups``, to which these are added.
 
         Raises:
             ConfigError: If a class, or the number of groups, is too small for it.
         """
         if time is not None:
             return self._in_order(time)
-        rest, test = self._test(y, task, groups)
+        rest, test = self._test(y, task, groups, {} if known is None else known)
         train, val = _two(rest, y, task, groups, self.val_size, self.seed, key="data.val_size")
         return train, val, test
 
@@ -80,7 +86,7 @@ class Split:
             raise ConfigError(f"data.test_size and data.val_size leave none of {len(order)} rows to train on")
         return order[:cut], order[cut : cut + n_val], order[cut + n_val :]
 
-    def _test(self, y: NDArray[Any], task: TaskName, groups: NDArray[Any] | None) -> tuple[Rows, Rows]:
+    def _test(self, y: NDArray[Any], task: TaskName, groups: NDArray[Any] | None, known: Folds) -> tuple[Rows, Rows]:
         """What is left for training and choosing, and the test part."""
         everything = np.arange(len(y))
         if self.folds is None:
@@ -93,11 +99,13 @@ class Split:
             what = "the groups are" if groups is not None else "the rows of the smallest class are"
             what = what if task != "regression" or groups is not None else "the rows are"
             raise ConfigError(f"data.folds={self.folds}, but {what} {n_apart}; allowed: at most that many")
-        splitter = _splitter(self.folds, self.repeats, self.seed, task, groups)
-        for i, (rest, test) in enumerate(splitter.split(everything, y, groups)):
-            if i == fold:
-                return rest, test
-        raise AssertionError(f"fold {fold} of {self.folds} x {self.repeats}")
+        asked = (self.folds, self.repeats, self.seed, task)
+        if asked not in known:
+            splitter = _splitter(*asked, groups)
+            # the last ones alone, which the next folds of a sweep want
+            known.clear()
+            known[asked] = list(splitter.split(everything, y, groups))
+        return known[asked][fold]
 
 
 def _splitter(folds: int, repeats: int, seed: int, task: TaskName, groups: NDArray[Any] | None) -> Any:
