@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -193,6 +193,7 @@ class RunDir:
         *,
         overrides: Sequence[str] = (),
         hydra_cfg: DictConfig | None = None,
+        texts: Callable[[], tuple[str, str]] | None = None,
     ) -> Claim:
         """Take the directory for a run of this configuration, and write what is asked into it.
 
@@ -200,6 +201,7 @@ class RunDir:
             cfg: A composed configuration, or the same as plain containers with their references.
             overrides: What it was composed from.
             hydra_cfg: Hydra's own configuration.
+            texts: Gives both as YAML, where somebody knows them already.
 
         Returns:
             ``completed`` if the same run has ended well here or has been pruned, ``resume`` if it has left a checkpoint
@@ -218,12 +220,15 @@ class RunDir:
         # the record of a run that failed before it had a configuration
         self.result_file.unlink(missing_ok=True)
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
+        config_text, hydra_text = texts() if texts is not None else (to_yaml(cfg), None)
         if hydra_cfg is not None:
             # a node that holds the other would be a copy of all of it
             hydra = OmegaConf.to_container(hydra_cfg, resolve=False, enum_to_str=True)
-            _write_yaml(self.config_file.with_name("hydra.yaml"), {"hydra": hydra})
+            hydra_text = to_yaml({"hydra": hydra})
+        if hydra_text is not None:
+            write_atomically(self.config_file.with_name("hydra.yaml"), hydra_text.encode())
         # last of the three: it marks the directory as taken
-        _write_yaml(self.config_file, cfg)
+        write_atomically(self.config_file, config_text.encode())
         return "fresh"
 
     def withdraw(self) -> bool:

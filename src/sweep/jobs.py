@@ -10,12 +10,13 @@ import math
 import os
 import pickle
 import random
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -25,8 +26,10 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.compat.hydra import BASIC_SWEEPER, apply_overrides, casts, grid, is_group, line_of, set_override_dirname
+from src.compat.omegaconf import plain_child
 from src.config.compose import absolute_run_dir
 from src.config.errors import ConfigError
+from src.run.files import to_yaml
 
 # Sweepers whose jobs are all combinations of the values given.
 _GRIDS = (
@@ -44,6 +47,41 @@ class LogFile(NamedTuple):
     datefmt: str | None
 
 
+class Shared:
+    """What jobs that choose the same options have in common: all but what their overrides change.
+
+    Args:
+        tree: Their configuration with the `hydra` node, before any value is put into it.
+    """
+
+    def __init__(self, tree: DictConfig) -> None:
+        plain: Any = OmegaConf.to_container(tree, resolve=False, enum_to_str=True)
+        self.hydra: dict[str, Any] = plain.pop("hydra")
+        self.config: dict[str, Any] = plain
+        self._texts: dict[tuple[str, str], str] = {}
+
+    def text(self, kind: Literal["config", "hydra"], key: str) -> str:
+        """A part as YAML, written once."""
+        if (kind, key) not in self._texts:
+            self._texts[kind, key] = to_yaml({key: getattr(self, kind)[key]})
+        return self._texts[kind, key]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Where a job differs from what it shares with others.
+
+    Attributes:
+        shared: What it shares.
+        config: First parts of the keys of its configuration that are its own.
+        hydra: The same of keys below `hydra`.
+    """
+
+    shared: Shared
+    config: frozenset[str]
+    hydra: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of a sweep.
@@ -54,6 +92,7 @@ class Job:
         cfg: Its configuration without the `hydra` node; ``run_dir`` is resolved.
         hydra_cfg: The `hydra` node, below its name.
         asked_run_dir: ``run_dir`` as it was composed, with its references; None for that of ``cfg``.
+        changed: What it does not share with the jobs of its choices; None where nobody has looked.
     """
 
     number: int
@@ -61,6 +100,7 @@ class Job:
     cfg: DictConfig
     hydra_cfg: DictConfig
     asked_run_dir: str | None = None
+    changed: Changed | None = None
 
     @property
     def run_dir(self) -> Path:
@@ -70,20 +110,45 @@ class Job:
     @property
     def asked(self) -> dict[str, Any]:
         """What its own run stores: ``cfg`` as it was composed, as plain containers with their references."""
-        asked: Any = OmegaConf.to_container(self.cfg, resolve=False, enum_to_str=True)
+        asked = _plain(self.cfg, self.changed.shared.config if self.changed else {}, self._own("config"))
         return asked if self.asked_run_dir is None else {**asked, "run_dir": self.asked_run_dir}
+
+    def texts(self) -> tuple[str, str]:
+        """YAML of ``asked`` and of the `hydra` node, as `RunDir.claim` would write them."""
+        asked, hydra = self.asked, {"hydra": self.hydra}
+        if self.changed is None:
+            return to_yaml(asked), to_yaml(hydra)
+        own, shared = self.changed, self.changed.shared
+        config = (to_yaml({k: v}) if k in own.config else shared.text("config", k) for k, v in asked.items())
+        parts = (to_yaml({k: v}) if k in own.hydra else shared.text("hydra", k) for k, v in self.hydra.items())
+        return "".join(config), "hydra:\n" + textwrap.indent("".join(parts), "  ")
+
+    @property
+    def hydra(self) -> dict[str, Any]:
+        """The `hydra` node as plain containers with their references."""
+        return _plain(self.hydra_cfg.hydra, self.changed.shared.hydra if self.changed else {}, self._own("hydra"))
+
+    def _own(self, kind: Literal["config", "hydra"]) -> frozenset[str] | None:
+        found: frozenset[str] | None = None if self.changed is None else getattr(self.changed, kind)
+        return found
 
     @functools.cached_property
     def log_files(self) -> list[LogFile]:
         """Files that ``hydra.job_logging`` names for it; kept, since a reference takes a millisecond to resolve."""
-        node: Any = self.hydra_cfg.hydra.get("job_logging") or {}
+        own = self.changed
+        known = self.hydra if own is None or "job_logging" in own.hydra else own.shared.hydra
+        node: Any = known.get("job_logging") or {}
+        if "${" in str({**node, "handlers": None}):
+            node = OmegaConf.to_container(self.hydra_cfg.hydra.job_logging, resolve=True)
         root, files = node.get("root") or {}, []
         for name in root.get("handlers") or ():
-            handler = node.handlers[name]
+            handler = node["handlers"][name]
             if "filename" in handler:
+                if "${" in str(handler):
+                    handler = OmegaConf.to_container(self.hydra_cfg.hydra.job_logging.handlers[name], resolve=True)
                 form = (node.get("formatters") or {}).get(handler.get("formatter")) or {}
                 level = handler.get("level") or root.get("level") or 0
-                files.append(LogFile(str(handler.filename), level, form.get("format"), form.get("datefmt")))
+                files.append(LogFile(str(handler["filename"]), level, form.get("format"), form.get("datefmt")))
         return files
 
     @property
@@ -245,13 +310,15 @@ def compose_jobs(
     """
     # drawn once: the cache with the name goes to every job
     _ = config.hydra.sweep.dir
-    trees: dict[tuple[str, ...], bytes] = {}
+    trees: dict[tuple[str, ...], tuple[bytes, Shared]] = {}
     for number, overrides in zip(itertools.count() if numbers is None else numbers, jobs, strict=False):
         given = _sort(overrides)
         if given.choices not in trees:
+            tree = _loader().load_sweep_config(config, list(given.choices))
             # a copy by pickle takes a fifth of the time of one by copy.deepcopy
-            trees[given.choices] = pickle.dumps(_loader().load_sweep_config(config, list(given.choices)))
-        yield _job(number, overrides, given, tree=trees[given.choices], config=config)
+            trees[given.choices] = pickle.dumps(tree), Shared(tree)
+        pickled, shared = trees[given.choices]
+        yield _job(number, overrides, given, tree=pickled, shared=shared, config=config)
 
 
 @contextmanager
@@ -328,7 +395,21 @@ def _loader() -> ConfigLoader:
     return GlobalHydra.instance().config_loader()
 
 
-def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, config: DictConfig) -> Job:
+# Parts of the `hydra` node that are set for each job.
+_OF_EACH = ("job", "overrides", "mode", "runtime")
+
+
+def _plain(node: DictConfig, shared: Mapping[str, Any], own: frozenset[str] | None) -> dict[str, Any]:
+    """A node as plain containers with their references; only what is its own is converted, None for all of it."""
+    if own is None:
+        whole: dict[str, Any] = OmegaConf.to_container(node, resolve=False, enum_to_str=True)  # type: ignore[assignment] # of a mapping
+        return whole
+    return {key: plain_child(node, key) if key in own else shared[key] for key in map(str, node)}
+
+
+def _job(
+    number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, shared: Shared, config: DictConfig
+) -> Job:
     cfg: DictConfig = pickle.loads(tree)
     apply_overrides(cfg, given.values)
     with open_dict(cfg):
@@ -350,7 +431,13 @@ def _job(number: int, overrides: Sequence[str], given: _Sorted, *, tree: bytes, 
     # moved, since a copy takes longer than all the rest
     hydra_cfg = OmegaConf.create({}, flags={"no_deepcopy_set_nodes": True})
     hydra_cfg.hydra = hydra
-    return Job(number, tuple(overrides), cfg, hydra_cfg, asked_run_dir)
+    keys = [each.key_or_group.split(".") for each in given.values]
+    changed = Changed(
+        shared,
+        frozenset({key[0] for key in keys if key[0] != "hydra"} | {"run_dir"}),
+        frozenset({key[1] for key in keys if key[0] == "hydra" and len(key) > 1} | {*_OF_EACH}),
+    )
+    return Job(number, tuple(overrides), cfg, hydra_cfg, asked_run_dir, changed)
 
 
 def _unresolved(cfg: DictConfig, key: str) -> str | None:

@@ -68,7 +68,7 @@ def train_stack(
     with written_together():
         for job in jobs:
             try:
-                claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, hydra_cfg=job.hydra_cfg.hydra)
+                claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, texts=job.texts)
             # another run's directory, one that cannot be written, a file that cannot be read
             except Exception as error:
                 outcomes[job.run_dir] = Outcome(job, "failed", error=error, is_recorded=False)

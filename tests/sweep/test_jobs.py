@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,32 @@ def test_each_job_has_the_directory_that_hydra_gives_it() -> None:
     assert jobs is not None
     paths = [job.run_dir for job in compose_jobs(config, jobs, (5, 6))]
     assert paths == [Path(config.hydra.sweep.dir).absolute() / f"job_{number}" for number in (5, 6)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("seed=1,2", "model=circle_v1,mlp", "optimizer.lr=0.1,0.2"),
+        ("run_dir=elsewhere/${seed}", "seed=1,2", "+tags.mine=[a,b]", "~scheduler"),
+        ("seed=1,2", "hydra.job.name=x", "hydra.verbose=true", "+hydra.job.env_set.A=b", "hydra.sweep.subdir=${seed}"),
+        ("data=blobs", "model=mlp", "seed=1,2", "callbacks=none", "+model.extra={a: 1}", "optimized_metric='val/f1'"),
+        ("seed=1,2", "hydra.job_logging.root.level=DEBUG"),
+    ],
+)
+def test_what_jobs_share_is_written_as_if_each_were_written_alone(given: tuple[str, ...]) -> None:
+    config = composed(*given)
+    for job in compose_jobs(config, expand(config) or []):
+        alone = replace(job, changed=None)
+        assert alone.asked == job.asked
+        assert list(alone.asked) == list(job.asked)
+        assert alone.hydra == job.hydra
+        assert alone.texts() == job.texts()
+        assert alone.log_files == job.log_files
+        assert job.log_files
+        with hydra_config(job.hydra_cfg):
+            assert alone.log_files[0].path == str(
+                OmegaConf.select(job.hydra_cfg, "hydra.job_logging.handlers.file.filename")
+            )
 
 
 def test_jobs_do_not_share_their_values() -> None:
