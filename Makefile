@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN ?=
 
-.PHONY: help setup train test test-all test-lowest check format sweep notebooks bench tensorboard clean
+.PHONY: help setup train test test-all test-lowest test-next check format sweep notebooks bench tensorboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 16
@@ -46,6 +46,18 @@ test-lowest: .venv-lowest/ready ## run the tests of `make test` on the lowest ve
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[dev]'
 	touch $@
 
+test-next: .venv-next/ready ## run the tests of `make test` on the next Hydra
+	.venv-next/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not browser and not cluster' $(ARGS)
+
+.venv-next/ready: pyproject.toml constraints.txt constraints-next.txt
+	@echo "setting up .venv-next, which takes some minutes"
+	rm -rf .venv-next
+	$(PYTHON) -m venv .venv-next
+	grep -vE '^(antlr4-python3-runtime|hydra-core|omegaconf)==' constraints.txt > .venv-next/constraints.txt
+	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c .venv-next/constraints.txt -c constraints-next.txt -e '.[dev]'
+	touch $@
+
 check: $(READY) ## format, lint, types, layers, and that notebooks and their Markdown agree
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -68,5 +80,5 @@ tensorboard: $(READY) ## look at everything under outputs/ in TensorBoard
 	$(BIN)/tensorboard --logdir outputs --samples_per_plugin images=100
 
 clean: ## remove .venv and caches; outputs/ stays
-	rm -rf .venv .venv-lowest build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
+	rm -rf .venv .venv-lowest .venv-next build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
 	find src tests benchmarks conf -name __pycache__ -prune -exec rm -rf {} +
