@@ -25,9 +25,12 @@ class Meters:
 
     def reset(self, device: torch.device) -> None:
         """Begin again, on a device; MPS has no double precision, so that its numbers are added up on the CPU."""
-        self._device = torch.device("cpu") if device.type == "mps" else device
+        before, self._device = self._device, torch.device("cpu") if device.type == "mps" else device
         for meter in (self._loss, self._metrics):
-            meter.to(self._device).reset()
+            # looking for all that might have to move takes longer than to reset it
+            if self._device != before:
+                meter.to(self._device)
+            meter.reset()
 
     def update(self, loss: Tensor, preds: Tensor, y: Tensor) -> None:
         """Add a batch: its mean loss, predictions and targets (n, ...)."""
