@@ -152,12 +152,12 @@ def _labels(values: Sequence[Mapping[str, str | None]]) -> list[str]:
     keys = list(values[0]) if values else []
     if not keys:
         return ["all jobs"] * len(values)
-    short = {key: _ending(key, keys) for key in keys}
+    short = {key: ending(key, keys) for key in keys}
     owners = Counter(text for key in keys for text in {row[key] for row in values} if text is not None)
 
     def part(key: str, text: str, digits: int) -> str:
         is_word = re.fullmatch(r"[A-Za-z][\w./-]*", text) and text.lower() not in _NO_WORDS
-        return text if is_word and owners[text] == 1 else f"{short[key]}={_rounded(text, digits)}"
+        return text if is_word and owners[text] == 1 else f"{short[key]}={rounded(text, digits)}"
 
     labels: list[str] = []
     # a search draws numbers with all digits that there are
@@ -169,13 +169,14 @@ def _labels(values: Sequence[Mapping[str, str | None]]) -> list[str]:
     return labels
 
 
-def _rounded(text: str, digits: int) -> str:
-    """Shorten a number that is not a whole one."""
+def rounded(text: str, digits: int) -> str:
+    """Shorten a number that is not a whole one to so many digits."""
     is_long = len(text.strip("-")) > digits + 1 and re.fullmatch(r"-?\d*\.\d+(e[-+]?\d+)?", text)
     return f"{float(text):.{digits}g}" if is_long else text
 
 
-def _ending(key: str, keys: Sequence[str]) -> str:
+def ending(key: str, keys: Sequence[str]) -> str:
+    """The shortest end of a key that none of the keys shares."""
     parts = key.split(".")
     for n in range(1, len(parts)):
         ending = ".".join(parts[-n:])

@@ -111,7 +111,7 @@ def find_runs(sweep_dir: Path) -> list[Path]:
             found.append(here)
             children.clear()
         children[:] = [child for child in children if not child.startswith(".")]
-    return sorted(found, key=lambda path: _natural(path.relative_to(sweep_dir).as_posix()))
+    return sorted(found, key=lambda path: natural(path.relative_to(sweep_dir).as_posix()))
 
 
 def read_job(path: Path, sweep_dir: Path) -> JobRecord:
@@ -220,6 +220,7 @@ def _made_with(result: Result) -> dict[str, str]:
     return {**found, "device": result.device} if result.device else found
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key of a path: 2 before 10."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
