@@ -1,8 +1,9 @@
-"""Say what a sweep has found: ``python -m src.report sweep=DIR``, or ``sweep=[DIR1,DIR2]``."""
+"""Say what a sweep has found: ``python -m src.report sweep=DIR`` or ``sweep=[DIR1,DIR2]``, also for a paper."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 if __name__ == "__main__":  # in the place of the current folder, which may be that of a stranger
@@ -16,21 +17,26 @@ if __name__ == "__main__":  # in the place of the current folder, which may be t
 from omegaconf import DictConfig, ListConfig
 
 from src.analysis.finish import publish
+from src.analysis.paper.pictures import label, shown
+from src.analysis.paper.write import ENDINGS, write_paper
 from src.analysis.records import find_runs, is_run, read_jobs
 from src.analysis.summary import Summary
 from src.config.command.entry import entry
-from src.config.errors import ConfigError
+from src.config.errors import ConfigError, suggest
 
 
 def report(cfg: DictConfig) -> Summary:
     """Read run directories, print the answer, write a summary.csv into each directory and report.html into the first.
 
+    With ``format`` a table for a paper is written instead, with pictures and a text on methods.
+
     Args:
-        cfg: Holds ``sweep``, a directory or a list of them, and ``metric``.
+        cfg: Holds ``sweep``, a directory or a list of them, ``metric``, ``format`` and ``output``.
 
     Raises:
         ConfigError: If a directory is missing or holds no jobs, or no job has the metric.
     """
+    form, output = _form(cfg)
     given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
     sweep_dirs = list({path.resolve(): path for path in map(_checked, given)}.values())
     if not sweep_dirs:
@@ -40,7 +46,45 @@ def report(cfg: DictConfig) -> Summary:
     for sweep_dir in sweep_dirs:
         if sweep_dir.resolve() not in above:
             raise ConfigError(_no_jobs(sweep_dir))
+    if form is not None:
+        return write_paper(sweep_dirs, jobs, metric=cfg.metric, form=form, output=output, draw=_draw)
     return publish(sweep_dirs, jobs, metric=cfg.metric)
+
+
+def _form(cfg: DictConfig) -> tuple[str | None, str | None]:
+    form, output = cfg.get("format"), cfg.get("output")
+    if form is not None and form not in ENDINGS:
+        hint = suggest(str(form), list(ENDINGS))
+        raise ConfigError(
+            f"format={form}: {hint}{'' if hint.startswith('allowed') else ' Allowed: ' + ', '.join(ENDINGS)}"
+        )
+    if output is not None and form is None:
+        raise ConfigError(
+            f"output={output}: it is where the table of format=latex, csv or markdown goes; give one of them"
+        )
+    if output is not None and (not isinstance(output, str) or output == "" or Path(output).expanduser().is_dir()):
+        raise ConfigError(f"output={output}: allowed: a file, such as output=table.tex, or - for the terminal")
+    return form, output
+
+
+def _draw(summary: Summary, file: Callable[[str], Path]) -> list[Path]:
+    """Draw the metric by group, and learning curves where there are some."""
+    from src.plots.paper import GroupCurve, GroupValues, group_curves_figure, groups_figure, save_vector
+
+    what = shown(summary)
+    written = [file("groups")]
+    values = [GroupValues(**each) for each in what.groups]
+    save_vector(groups_figure(values, metric=what.scale.words, is_share=what.scale.is_share), written[0])
+    if what.curves:
+        curves = {
+            name: [
+                GroupCurve(label(each), each.color, band.epochs, band.mean, band.low, band.high) for each, band in bands
+            ]
+            for name, bands in what.curves.items()
+        }
+        written.append(file("curves"))
+        save_vector(group_curves_figure(curves, shares=what.shares), written[1])
+    return written
 
 
 def _checked(given: object) -> Path:

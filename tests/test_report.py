@@ -14,14 +14,14 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.report import report
 from tests.analysis.jobs import make_job
-from tests.analysis.thousand import make_thousand
+from tests.analysis.thousand import make_thousand, write_metrics
 from tests.waiting import ROOT, completed
 
 
-def asked(sweep: Any, *, metric: str | None = None) -> DictConfig:
+def asked(sweep: Any, *, metric: str | None = None, form: Any = None, output: Any = None) -> DictConfig:
     cfg = OmegaConf.load(CONF_DIR / "report.yaml")
     assert isinstance(cfg, DictConfig)
-    cfg.sweep, cfg.metric = sweep, metric
+    cfg.sweep, cfg.metric, cfg.format, cfg.output = sweep, metric, form, output
     return cfg
 
 
@@ -64,6 +64,79 @@ def test_the_metric_is_chosen_on_the_command_line(tmp_path: Path) -> None:
     # as in outputs/
     (tmp_path / "README.md").touch()
     assert report(asked(str(tmp_path), metric="test/f1")).metrics == ("test/f1",)
+
+
+def test_the_report_of_another_metric_leaves_the_first_as_it_is(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", metrics={"val/loss": 0.5, "test/accuracy": 0.75, "test/f1": 0.25})
+    report(asked(str(tmp_path)))
+    before = {name: (tmp_path / name).read_bytes() for name in ("report.html", "summary.csv")}
+    report(asked(str(tmp_path), metric="test/f1"))
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert "test f1" in (tmp_path / "report.test_f1.html").read_text().lower()
+    assert (tmp_path / "summary.test_f1.csv").exists()
+    # the sweep's own one gives what no metric gives
+    assert report(asked(str(tmp_path), metric="val/loss")).metrics == ("val/loss", "test/accuracy")
+    assert not (tmp_path / "report.val_loss.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "ending", "picture"),
+    [
+        ("latex", "tex", "pdf"),
+        pytest.param("markdown", "md", "svg", marks=pytest.mark.slow),
+        pytest.param("csv", "csv", "svg", marks=pytest.mark.slow),
+    ],
+)
+def test_a_table_for_a_paper_comes_with_methods_and_pictures(
+    tmp_path: Path, form: str, ending: str, picture: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "s", "relu", seeds=range(3), loss=0.1)
+    fill(tmp_path / "s" / "more", "identity", seeds=range(3), loss=0.6)
+    write_metrics(tmp_path / "s" / "0")
+    sweep = str(tmp_path / "s")
+    report(asked(sweep, form=form))
+    report(asked(sweep, form=form, output=str(tmp_path / "paper" / "one.txt")))
+    report(asked(sweep, form=form, metric="val/loss"))
+    names = [f"table.{ending}", "methods.txt", f"groups.{picture}", f"curves.{picture}"]
+    assert sorted(path.name for path in (tmp_path / "s").iterdir() if path.is_file()) == sorted(names)
+    others = ["one.txt", "one.methods.txt", f"one.groups.{picture}", f"one.curves.{picture}"]
+    assert sorted(path.name for path in (tmp_path / "paper").iterdir()) == sorted(others)
+    table = (tmp_path / "s" / f"table.{ending}").read_text()
+    assert table == (tmp_path / "paper" / "one.txt").read_text()
+    assert "identity" in table
+    assert f"table: {tmp_path}/s/table.{ending}\n" in capsys.readouterr().out
+    report(asked(sweep, form=form, output="-"))
+    assert capsys.readouterr().out == table
+
+
+def test_files_for_a_paper_carry_another_metric(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", metrics={"val/loss": 0.5, "test/f1": 0.25})
+    report(asked(str(tmp_path), form="latex", metric="test/f1"))
+    names = ["groups.test_f1.pdf", "methods.test_f1.txt", "table.test_f1.tex"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == names
+
+
+@pytest.mark.parametrize(
+    ("form", "output", "message"),
+    [
+        ("latx", None, r"format=latx: did you mean latex\? Allowed: latex, csv, markdown"),
+        (3, None, r"format=3: allowed: csv, latex, markdown"),
+        (None, "x.tex", r"output=x\.tex: it is where the table of format=latex, csv or markdown goes"),
+        ("latex", "", r"output=: allowed: a file"),
+        ("latex", "/", r"output=/: allowed: a file"),
+        ("latex", "/dev/null/x", r"/dev/null cannot be written|/dev/null/x cannot be written"),
+    ],
+)
+def test_a_wrong_format_or_output_is_refused(tmp_path: Path, form: Any, output: Any, message: str) -> None:
+    make_job(tmp_path / "0", metrics={"val/loss": 0.5})
+    with pytest.raises(ConfigError, match=message):
+        report(asked(str(tmp_path), form=form, output=output))
+
+
+def test_a_table_of_nothing_is_refused(tmp_path: Path) -> None:
+    make_job(tmp_path / "0")
+    with pytest.raises(ConfigError, match="format=csv: no job has completed with a number"):
+        report(asked(str(tmp_path), form="csv"))
 
 
 @pytest.mark.parametrize(

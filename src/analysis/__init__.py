@@ -4,5 +4,5 @@
 others count. `groups` puts jobs together that differ in nothing but their seed, `stats` compares groups seed by seed,
 `summary` holds what comes of it, best group first. `scale` knows from a metric's name how to rank and to write it,
 `sentences` and `hints` say things in words. `finish` has it all written: `tables` to the terminal, `summary_csv`, and
-`page`.
+`page`. `paper` writes tables and sentences for a paper.
 """

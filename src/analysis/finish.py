@@ -7,9 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from src.analysis.file_names import with_metric
 from src.analysis.page.write import PAGE, write_page
 from src.analysis.records import JobRecord, read_jobs
-from src.analysis.summary import Summary, summarise
+from src.analysis.summary import Summary, other_metric, summarise
 from src.analysis.summary_csv import FILE, write_csv
 from src.analysis.tables import End, print_summary
 from src.console.terminal import open_terminal
@@ -49,13 +50,14 @@ def publish(
     Args:
         sweep_dirs: What was read.
         jobs: What was found there.
-        metric: As in `src.analysis.summary.summarise`.
+        metric: As in `src.analysis.summary.summarise`; files of another one than the sweep's own carry its name.
         draw: As in `finish_sweep`.
         end: How the command that ran the sweep has ended; None where it may still run.
 
     Raises:
         ConfigError: If no completed job has the metric; nothing is written then.
     """
+    metric = other_metric(jobs, sweep_dirs, metric)
     summary = summarise(jobs, sweep_dirs, metric=metric)
     console = open_terminal()
     print_summary(summary, console, end=end)
@@ -64,11 +66,11 @@ def publish(
     for sweep_dir in sweep_dirs:
         own = [job for job in summary.jobs if job.sweep_dir == sweep_dir]
         if own:
-            _write("all jobs", sweep_dir / FILE, partial(write_csv, jobs=own), console)
+            _write("all jobs", sweep_dir / with_metric(FILE, metric), partial(write_csv, jobs=own), console)
     if draw is not None:
         draw(summary)
     if jobs:
-        _write("report", sweep_dirs[0] / PAGE, partial(write_page, summary=summary), console)
+        _write("report", sweep_dirs[0] / with_metric(PAGE, metric), partial(write_page, summary=summary), console)
     return summary
 
 

@@ -103,6 +103,14 @@ def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: 
     return Summary(tuple(sweep_dirs), tuple(jobs), metrics, tuple(ranked), tuple(comparisons), scales, tuple(chosen_by))
 
 
+def other_metric(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], metric: str | None) -> str | None:
+    """A metric that was asked for; None if it is what ranks the groups anyway."""
+    if metric is None:
+        return None
+    own = summarise(jobs, sweep_dirs, metric=None).metrics
+    return None if own[:1] == (metric,) else metric
+
+
 def _with_recorded(job: JobRecord, names: Sequence[str]) -> JobRecord:
     """With what a search has taken for an objective among the metrics."""
     found = {name: value for name in names if (value := getattr(job, name)) is not None}

@@ -43,10 +43,15 @@ _Bands: TypeAlias = Sequence[tuple[Series, Band | None]]
 
 def curve_charts(series: Sequence[Series]) -> list[Chart]:
     """A chart per metric that was measured while training; none where no job has left a metrics.csv."""
+    bands = curve_bands(series)
+    return [_chart(name, bands[name], _axis(name, bands)) for name in bands]
+
+
+def curve_bands(series: Sequence[Series]) -> dict[str, list[tuple[Series, Band | None]]]:
+    """Bands of the groups with a colour of their own, by metric that was measured while training."""
     found = [(each, _read_group(each.ranked.group.jobs)) for each in series if each.is_own]
     names = _metrics({name for _, curves in found for run in curves for name in run})
-    bands = {name: [(each, _band(name, curves)) for each, curves in found] for name in names}
-    return [_chart(name, bands[name], _axis(name, bands)) for name in names]
+    return {name: [(each, _band(name, curves)) for each, curves in found] for name in names}
 
 
 def read_curves(path: Path) -> dict[str, _Curve]:

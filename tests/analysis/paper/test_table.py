@@ -1,0 +1,146 @@
+"""The table of groups as LaTeX, Markdown and CSV."""
+
+import csv
+import io
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from src.analysis.paper.methods import methods
+from src.analysis.paper.table import Cell, PaperTable, as_csv, in_latex, in_markdown, latex, markdown, table_of
+from src.analysis.records import read_jobs
+from src.analysis.summary import Summary, summarise
+from tests.analysis.jobs import make_job
+from tests.waiting import completed
+
+NASTY = r"a_b & 50% of $x^2$ #1 {y} ~z \n--w [k] <t> | *m* `c` ± é"
+
+
+def summary(sweep_dir: Path, *, metric: str | None = None) -> Summary:
+    for seed, (good, bad) in enumerate([(0.99, 0.5), (0.97, 0.52), (0.98, 0.51)]):
+        for name, value in (("relu", good), ("identity", bad)):
+            make_job(
+                sweep_dir / f"{name}{seed}",
+                f"model.net.activation={name}",
+                f"seed={seed}",
+                metrics={"val/loss": 1 - value, "test/accuracy": value, "test/r2": value - 1},
+            )
+    return summarise(read_jobs([sweep_dir]), [sweep_dir], metric=metric)
+
+
+def is_balanced(text: str) -> bool:
+    bare = re.sub(r"(?<!%)%.*", "", re.sub(r"\\[\\{}%&$#_]", "", text))
+    depth = 0
+    for char in bare:
+        depth += {"{": 1, "}": -1}.get(char, 0)
+        if depth < 0:
+            return False
+    return depth == 0 and bare.count("$") % 2 == 0 and not set("#^~") & set(bare)
+
+
+def test_latex_is_a_table_of_booktabs_with_the_best_in_bold(tmp_path: Path) -> None:
+    found = summary(tmp_path)
+    text = latex(table_of(found), methods=methods(found), label="my sweep_1")
+    body = text[text.index(r"\begin{table}") :]
+    assert (
+        body
+        == r"""\begin{table}
+  \centering
+  \caption{Mean over seeds $\pm$ 95 \% interval. The best of each column is bold.}
+  \label{tab:my-sweep-1}
+  \begin{tabular}{lrrr}
+    \toprule
+    group & seeds & val/loss & test/accuracy, \% \\
+    \midrule
+    relu & 3 & \textbf{0.020 $\pm$ 0.025} & \textbf{98.0\% (95.5\% to 100\%)} \\
+    identity & 3 & 0.490 $\pm$ 0.025 & 51.0 $\pm$ 2.5 \\
+    \bottomrule
+  \end{tabular}
+\end{table}
+""".replace(r"98.0\% (95.5\% to 100\%)", "98.0 (95.5 to 100)")
+    )
+    assert text.startswith("% \\usepackage{booktabs} in the preamble\n% Numbers are means over 3 seeds per group")
+    assert is_balanced(text)
+
+
+def test_names_stand_for_themselves_in_latex() -> None:
+    assert in_latex(NASTY) == (
+        r"a\_b \& 50\% of \$x\textasciicircum{}2\$ \#1 \{y\} \textasciitilde{}z \textbackslash{}n-{}-w {[}k{]} "
+        r"\textless{}t\textgreater{} \textbar{} *m* `c` $\pm$ é"
+    )
+    assert in_latex("two\nlines\x00 \\end{table}") == r"two lines \textbackslash{}end\{table\}"
+    table = PaperTable((NASTY, NASTY), ((Cell(NASTY), Cell("-1.5 ± 0.1", is_best=True)),), NASTY)
+    text = latex(table, methods=NASTY + "\r\\end{table}", label=NASTY)
+    assert is_balanced(text)
+    assert r"\textbf{$-$1.5 $\pm$ 0.1} \\" in text
+    assert [line for line in text.splitlines() if line == r"\end{table}"] == [r"\end{table}"]
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_the_table_compiles(tmp_path: Path) -> None:
+    table = PaperTable((NASTY, NASTY), ((Cell(NASTY), Cell("-1.5 ± 0.1", is_best=True)),), NASTY)
+    text = latex(table, methods=NASTY, label=NASTY)
+    document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{text}\end{{document}}"
+    (tmp_path / "paper.tex").write_text(document.replace("{document}%", "{document}\n%"))
+    done = completed("pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_markdown_has_the_same_cells(tmp_path: Path) -> None:
+    found = summary(tmp_path)
+    assert markdown(table_of(found), methods="One.\nTwo_.") == (
+        "| group | seeds | val/loss | test/accuracy, % |\n"
+        "| --- | ---: | ---: | ---: |\n"
+        "| relu | 3 | **0.020 ± 0.025** | **98.0 (95.5 to 100)** |\n"
+        "| identity | 3 | 0.490 ± 0.025 | 51.0 ± 2.5 |\n"
+        "\nMean over seeds ± 95 % interval. The best of each column is bold.\n\nOne.\nTwo\\_.\n"
+    )
+    assert in_markdown("a|b *c* <d> \\ `e` [f](g)") == r"a\|b \*c\* &lt;d> \\ \`e\` \[f\](g)"
+
+
+def test_csv_has_values_and_numbers_with_all_digits(tmp_path: Path) -> None:
+    found = summary(tmp_path)
+    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    assert [row["model.net.activation"] for row in rows] == ["relu", "identity"]
+    assert float(rows[0]["test/accuracy mean"]) == pytest.approx(0.98, abs=1e-12)
+    assert float(rows[0]["test/accuracy high"]) == 1.0
+    assert float(rows[0]["test/accuracy low"]) == pytest.approx(0.98 - 4.302653 * 0.01 / 3**0.5, abs=1e-6)
+    assert (rows[0]["val/loss p"], rows[0]["val/loss n"]) == ("", "3")
+    (comparison,) = [each for each in found.comparisons if each.metric == "val/loss"]
+    assert float(rows[1]["val/loss p"]) == comparison.p_value
+
+
+def test_a_single_group_has_nothing_in_bold_and_a_single_seed_no_interval(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", "seed=0", metrics={"val/loss": 0.5})
+    found = summarise(read_jobs([tmp_path]), [tmp_path], metric=None)
+    assert table_of(found) == PaperTable(
+        ("group", "seeds", "val/loss"), ((Cell("all jobs"), Cell("1"), Cell("0.5000")),), "One seed per group."
+    )
+    assert methods(found).startswith("Numbers are those of one seed per group.\nComputed with torch ")
+
+
+def test_methods_tell_test_correction_versions_and_what_is_left_out(tmp_path: Path) -> None:
+    found = summary(tmp_path)
+    lines = methods(found).splitlines()
+    assert lines[0] == "Numbers are means over 3 seeds per group with 95 % intervals of the t distribution."
+    assert lines[1] == (
+        "The best group by val/loss is compared with each other group seed by seed by the paired t test, two-sided."
+    )
+    assert lines[2] == "val/loss, relu against: identity p <0.001.".replace("<", "< ")
+    assert re.match(r"Computed with torch \S+, lightning \S+, .*numpy", lines[4])
+    assert lines[5] == "6 jobs: 6 completed."
+    for seed in range(3):
+        make_job(
+            tmp_path / f"tanh{seed}", "model.net.activation=tanh", f"seed={seed}", metrics={"val/loss": 0.2 + seed}
+        )
+    make_job(tmp_path / "x", "seed=9", error=ValueError("no"))
+    lines = methods(summarise(read_jobs([tmp_path]), [tmp_path], metric="val/loss")).splitlines()
+    assert lines[1].endswith(
+        "two-sided, and p values are corrected for the number of comparisons by Holm's method (1979)."
+    )
+    assert lines[-1] == "10 jobs: 9 completed, 1 failed; means are of those that completed."
