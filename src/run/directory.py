@@ -123,6 +123,10 @@ class RunDir:
         Raises:
             ConfigError: If this is not a run directory, or the configuration names what it may not.
         """
+        if not self._has_config and self.path.suffix == ".zip" and self.path.is_file():
+            raise ConfigError(
+                f"run={self.path} is a zip: python -m src.share open={self.path} into=DIR unpacks it, and run=DIR is it"
+            )
         if not self._has_config:
             raise ConfigError(
                 f"run={self.path} is not a run directory: it holds no .hydra/config.yaml. Give the directory that "
@@ -182,8 +186,7 @@ class RunDir:
     def digest(self) -> str | None:
         """SHA-256 of the stored configuration, without its own place; None where there is none to be read."""
         try:
-            content = read_bytes(self.config_file, instead=_INSTEAD)
-            return hashlib.sha256(_OWN_PLACE.sub(b"", content)).hexdigest()
+            return digest_of(read_bytes(self.config_file, instead=_INSTEAD))
         except (OSError, UnreadableError):
             return None
 
@@ -307,6 +310,11 @@ class RunDir:
         folders = self.checkpoints, self.path / "tensorboard", self.plots
         for path in (*folders, self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file):
             remove(path)
+
+
+def digest_of(content: bytes) -> str:
+    """SHA-256 of a stored configuration, without its own place."""
+    return hashlib.sha256(_OWN_PLACE.sub(b"", content)).hexdigest()
 
 
 def _write_yaml(path: Path, cfg: Any) -> None:
