@@ -23,7 +23,7 @@ from src.config.command.entry import entry
 from src.config.errors import ConfigError, suggest
 from src.console.terminal import open_terminal
 from src.sharing.pack import WEIGHTS, share
-from src.sharing.readme import folded
+from src.sharing.readme import as_word, folded
 from src.sharing.unpack import unpack
 
 
@@ -85,9 +85,9 @@ def _open(path: Path, cfg: DictConfig, console: Console) -> Path:
     for line in folded([f"{name}: no run writes a file of this name, so it stays in the zip" for name in skipped]):
         _say(console, f"left out: {line}")
     if not is_run(into):
-        _say(console, f"opened: {into}, a sweep of {len(runs)} jobs; python -m src.report sweep={into}")
+        _say(console, f"opened: {into}, a sweep of {len(runs)} jobs; python -m src.report {as_word('sweep', into)}")
     else:
-        _say(console, f"opened: {into}; python -m src.eval run={into} measures it again")
+        _say(console, f"opened: {into}; python -m src.eval {as_word('run', into)} measures it again")
     return into
 
 

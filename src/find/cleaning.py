@@ -118,13 +118,18 @@ def in_words(n_bytes: int) -> str:
 
 @contextlib.contextmanager
 def _all_locked(each: Doomed, catalogue: Catalogue) -> Iterator[None]:
-    """Hold the directory, its jobs, and the directories above it up to the folder that is searched."""
+    """Hold the directory and the sweeps above it, once no job below it is held by anybody else."""
     above = [parent for parent in each.path.parents if parent.is_relative_to(catalogue.under)]
     sweeps = [path for path in above if (path / SWEEP_FILE).is_file()]
     with contextlib.ExitStack() as stack:
-        for path in (*sweeps, each.path, *each.jobs):
+        for path in (*sweeps, each.path):
             if is_plain_folder(path):
                 stack.enter_context(locked(path, key="directory"))
+        for path in each.jobs:
+            # one after the other: a process may hold some hundred files open, and a sweep has more jobs
+            if is_plain_folder(path):
+                with locked(path, key="directory"):
+                    pass
         yield
 
 

@@ -118,6 +118,9 @@ def _holds(run: Found, condition: Condition) -> bool:
         return False
     if condition.operator in ("=", "!="):
         found = any(_is(value, given) for given in condition.values)
+        if condition.key == "directory":
+            # a sweep's stands for its jobs
+            found = found or any(run.name.startswith(f"{given.rstrip('/')}/") for given in condition.values)
         return found == (condition.operator == "=")
     limit = number(condition.value)
     if not isinstance(value, int | float) or isinstance(value, bool) or limit is None:

@@ -70,7 +70,12 @@ def share(path: Path, output: Path, *, weights: Weights, pictures: bool) -> Repo
 def _aside(output: Path) -> Iterator[BinaryIO]:
     """A file that gets its name once it is whole."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".part")
+    try:
+        handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".part")
+    except OSError as error:
+        # in the name that is known
+        error.filename = str(output)
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

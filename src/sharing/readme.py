@@ -1,10 +1,12 @@
 """README.txt of what is shared: what it is, how to open it, what is missing."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from src.analysis.page.origin import made_with
 from src.analysis.records import JobRecord
+from src.config.compose import quoted
 
 _FOLDED = 6
 
@@ -45,6 +47,11 @@ def folded(lines: Sequence[str]) -> list[str]:
     return [*lines[:_FOLDED], *more]
 
 
+def as_word(key: str, value: object) -> str:
+    """A word of a command line, whatever the value holds."""
+    return shlex.quote(f"{key}={quoted(value)}")
+
+
 def _what(report: Report) -> str:
     n = len(report.jobs)
     return f"{report.name}: {f'a sweep of {n} jobs' if report.is_sweep else 'a run'}."
@@ -55,15 +62,16 @@ def _how(report: Report) -> str:
     job = f"{name}/{report.jobs[0].name}" if report.is_sweep and report.jobs else name
     lines = [
         "How to open it, with the code that made it (README.md there says how to set it up):",
-        f"  python -m src.share open={name}.zip into={name}     unpacks it, and refuses what no run has written",
-        *([f"  python -m src.report sweep={name}"] if report.is_sweep else []),
-        f"  python -m src.eval run={job}",
-        f"  python -m src.draw run={job}",
+        f"  python -m src.share {as_word('open', f'{name}.zip')} {as_word('into', name)}",
+        *([f"  python -m src.report {as_word('sweep', name)}"] if report.is_sweep else []),
+        f"  python -m src.eval {as_word('run', job)}",
+        f"  python -m src.draw {as_word('run', job)}",
+        "The first one unpacks it, and refuses what no run has written; any other unzip does, too.",
     ]
     for key, value in report.data_files.items():
         lines.append(
             f"The data are not in it: {key} names {value}. Put that file into the folder where you start the commands, "
-            f"or say where it is: python -m src.eval run={job} {key}=..."
+            f"or say where it is: python -m src.eval {as_word('run', job)} {key}=..."
         )
     return "\n".join(lines)
 

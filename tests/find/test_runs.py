@@ -50,6 +50,8 @@ def names(under: Path, *words: str, capsys: pytest.CaptureFixture[str]) -> list[
         (("optimizer.lr>1",), ["runs/c"]),
         (("model.net.hidden=[16,16]", "status=failed"), ["runs/c"]),
         (("directory=runs/a",), ["runs/a"]),
+        (("directory=sweeps/s/,runs/a", "jobs=true"), ["runs/a", "sweeps/s/0", "sweeps/s/1", "sweeps/s/2"]),
+        (("directory!=runs",), ["sweeps/s"]),
         (("since=2000-01-01", "until=2100-01-01", "seed=1", "jobs=true"), ["runs/a", "sweeps/s/1"]),
         (("until=2000-01-01",), []),
     ],
