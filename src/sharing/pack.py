@@ -59,7 +59,9 @@ def share(path: Path, output: Path, *, weights: Weights, pictures: bool) -> Repo
         raise ConfigError(f"{path} is no directory of a run or sweep: no .hydra/config.yaml or result.json is below it")
     is_sweep = runs != [path]
     jobs = [read_job(run, path) for run in runs]
-    report = Report(path.name or "run", is_sweep, jobs)
+    # as any system takes it
+    name = re.sub(r"[^\w.=,+@ -]", "_", path.name) or "run"
+    report = Report(name, is_sweep, jobs)
     packer = _Packer(path, report, weights=weights, pictures=pictures)
     with _aside(output) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         packer.pack(archive)
@@ -128,7 +130,7 @@ class _Packer:
             hydra = _yaml(job.path / ".hydra" / "hydra.yaml")
             node = hydra.get("hydra") if isinstance(hydra, dict) else None
             leaves = flatten(node) if isinstance(node, dict) else {}
-            self.places.learn(leaves.get("runtime.cwd"), ".")
+            self.places.learn(leaves.get("runtime.cwd"), ".", is_vague=True)
             self.places.learn(leaves.get("runtime.output_dir"), name)
             if self.report.is_sweep:
                 self.places.learn(leaves.get("sweep.dir"), self.report.name)

@@ -27,24 +27,24 @@ class Places:
 
     def __init__(self, shared: Path, name: str) -> None:
         self._known: dict[str, str] = {}
-        # of what lies below these, the last part is enough
         self._vague: dict[str, str] = {}
         for path in (shared.absolute(), shared.resolve()):
             self.learn(str(path), name)
         self.learn(str(Path(__file__).resolve().parents[2]), ".")
         for path, text in ((Path.cwd(), "."), (Path.home(), "~")):
-            if len(path.parts) > 1:
-                self._vague[str(path)] = text
+            self.learn(str(path), text, is_vague=True)
 
-    def learn(self, value: object, text: str | None = None) -> None:
+    def learn(self, value: object, text: str | None = None, *, is_vague: bool = False) -> None:
         """Know an absolute path that a configuration holds, wherever else it stands.
 
         Args:
             value: The path; what is none is left alone, and so is what is known.
             text: What stands in its place; None for its last part.
+            is_vague: Whether of what lies below it the last part is enough.
         """
         if isinstance(value, str) and value.startswith("/") and len(Path(value).parts) > 1:
-            self._known.setdefault(value.rstrip("/"), Path(value).name if text is None else text)
+            known = self._vague if is_vague else self._known
+            known.setdefault(value.rstrip("/"), Path(value).name if text is None else text)
 
     @property
     def strings(self) -> list[str]:

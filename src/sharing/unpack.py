@@ -5,6 +5,7 @@ is read by the rules of `src.run.reading` like any directory of a stranger.
 """
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -25,7 +26,8 @@ _MOST_BYTES = 20_000_000_000
 _MOST_TIMES = 200  # as large as the zip, from _SMALL on
 _SMALL = 100_000_000
 _DEEPEST = 12
-_LONGEST = 200
+_LONGEST = 255
+_DRIVE = re.compile(r":" if os.name == "nt" else r"^[A-Za-z]:")  # elsewhere a name may hold one
 _PIECE = 1 << 20
 
 
@@ -98,11 +100,11 @@ def _refuse_name(member: zipfile.ZipInfo, path: Path) -> None:
     mode = member.external_attr >> 16
     why = None
     # as it stands in the zip: zipfile cuts names at a zero, and turns other separators
-    if name != getattr(member, "orig_filename", name) or not name.isprintable() or "\\" in name or ":" in name:
+    if name != getattr(member, "orig_filename", name) or not name.isprintable() or "\\" in name or _DRIVE.search(name):
         why = "its name holds a character that no file of a run has"
     elif name.startswith("/") or any(part in ("", ".", "..") for part in parts):
         why = "it would lie elsewhere than in the target"
-    elif len(parts) > _DEEPEST or any(len(part) > _LONGEST for part in parts):
+    elif len(parts) > _DEEPEST or any(len(part.encode()) > _LONGEST for part in parts):
         why = "its name is too long"
     elif member.flag_bits & 0x1:
         why = "it is encrypted"

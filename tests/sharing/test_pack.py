@@ -146,6 +146,12 @@ def test_a_sweep_is_shared_with_all_of_its_jobs_and_its_answer(tmp_path: Path) -
     assert not any(b"secret" in content for content in files.values())
 
 
+def test_a_name_that_not_every_system_takes_is_changed(run: Path, tmp_path: Path) -> None:
+    strange = run.rename(tmp_path / 'a:b "c"\n')
+    assert "a_b _c__/result.json" in packed(strange, tmp_path / "a.zip")
+    assert unpack(tmp_path / "a.zip", tmp_path / "theirs")[0] == [tmp_path / "theirs"]
+
+
 def test_a_failure_leaves_no_zip(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> str:
         raise OSError(28, "No space left on device")

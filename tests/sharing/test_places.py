@@ -14,6 +14,7 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setenv("HOME", "/home/jo")
     found = Places(Path("/home/jo/outputs/runs/mine"), "mine")
     found.learn("/data/the lab/people.csv")
+    found.learn("/scratch/jo", ".", is_vague=True)
     return found
 
 
@@ -24,6 +25,7 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Places:
         ("/home/jo/outputs/runs/mine/train.log", "mine/train.log"),
         ("/home/jo/outputs/runs/mine2/train.log", "train.log"),
         ("see /home/jo/secret/x.csv, line 3", "see x.csv, line 3"),
+        ("started in /scratch/jo, see /scratch/jo/secret/x", "started in ., see x"),
         ("the home /home/jo itself", "the home ~ itself"),
         (f'File "{CODE}/src/fit.py", line 1', 'File "./src/fit.py", line 1'),
         ('File "/usr/lib/python3.11/runpy.py"', 'File "runpy.py"'),

@@ -68,7 +68,7 @@ def test_what_was_shared_is_there_again_with_its_times(tmp_path: Path, name: str
         ("r\\..\\x", "a character that no file of a run has"),
         ("C:/x", "a character that no file of a run has"),
         ("r/a\nb", "a character that no file of a run has"),
-        ("r/" + "x" * 201, "its name is too long"),
+        ("r/" + "é" * 128, "its name is too long"),
         ("r/" + "a/" * 20 + "x", "its name is too long"),
     ],
 )
