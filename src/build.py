@@ -34,7 +34,7 @@ from src.checks.device import check_accelerator, check_precision
 from src.checks.loop import check_flags, check_interval, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
 from src.compat.hydra import instantiate
-from src.compat.lightning import raised_by_lightning
+from src.compat.lightning import go_on_between_epochs, raised_by_lightning
 from src.compat.quiet import quiet_lightning
 from src.config.command import interrupts
 from src.config.errors import ConfigError
@@ -72,6 +72,8 @@ class Built:
             self.trainer.callbacks.append(ModuleRows())  # type: ignore[attr-defined]
         # what last.ckpt keeps of the others is what they know at the end of the epoch, and no row comes after it
         self.trainer.callbacks.sort(key=lambda each: isinstance(each, BestAndLast))  # type: ignore[attr-defined]
+        if checkpoint is not None:
+            go_on_between_epochs(self.trainer)
         with heeded, quiet_lightning():
             try:
                 self.trainer.fit(self.task, datamodule=self.datamodule, ckpt_path=checkpoint, weights_only=True)

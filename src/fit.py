@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -10,6 +11,7 @@ from omegaconf import DictConfig
 
 from src.build import build
 from src.callbacks.checkpoint import BestAndLast, go_on_from
+from src.callbacks.extension import begin_extension
 from src.callbacks.final import tell_loggers
 from src.callbacks.hints import Hints, found_by
 from src.callbacks.module_rows import logged_by
@@ -24,11 +26,12 @@ from src.measure import measure
 from src.record import Fitted
 from src.run.directory import RunDir
 from src.tasks.base import Task
+from src.tasks.start import begin_with
 
 log = logging.getLogger(__name__)
 
 
-def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
+def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool, shorter: RunDir | None = None) -> Fitted:
     """Train a network and measure it.
 
     Args:
@@ -36,6 +39,10 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         run: Where the run leaves its files.
         resume: Whether it goes on from its last checkpoint.
         show: Whether the configuration is printed once it is known to fit together.
+        shorter: The run that has ended which this one goes on with, where it has no checkpoint of its own yet.
+
+    Raises:
+        ConfigError: If parts of the configuration do not fit together, or not to what it is to go on from.
     """
     built = build(cfg)
     if show:
@@ -47,9 +54,18 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool) -> Fitted:
         check_batches(cfg, len(built.datamodule.parts.train.x))
     if trainer.is_global_zero:
         log.info(describe_device(cfg.trainer.accelerator, trainer))
+    if shorter is not None and not resume:
+        begin_extension(run, shorter, cfg, task)
+        resume = True
     last = go_on_from(run, is_first=trainer.is_global_zero, module=task) if resume else None
+    if shorter is not None and last is None:
+        # the next command begins it again
+        run.clear()
+        raise ConfigError(f"{run.path}: no checkpoint is whole; the same command begins the extension again")
     if resume and last is None and trainer.is_global_zero:
         run.clear()
+    if last is None and (source := cfg.get("init_from")) is not None:
+        begin_with(task, Path(source).expanduser(), say=trainer.is_global_zero)
     if isinstance(task, Task):
         _keep_record(built.datamodule, run, is_first=trainer.is_global_zero)
     with interruptible():

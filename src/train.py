@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,14 +27,14 @@ from src.compat.torchmetrics import without_scipy_signal
 from src.config import folders
 from src.config.command import interrupts
 from src.config.command.entry import entry
-from src.config.compose import given_overrides, hydra_overrides, quoted
+from src.config.compose import given_overrides, hydra_overrides, lasting, quoted
 from src.config.errors import ConfigError
 from src.console.results import print_end, print_hints
 from src.hints.rules import command
 from src.launch import ranks
 from src.record import Recorder, record_failed_job
 from src.run.directory import RunDir
-from src.run.files import named
+from src.run.files import named, remove
 from src.run.lock import locked
 from src.run.trial import PrunedError
 
@@ -59,35 +60,81 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
     """
     run, is_first = RunDir(Path(cfg.run_dir)), ranks.is_first_process()
     is_job = hydra_cfg is not None and _is_job(hydra_cfg)
+    overrides = lasting(overrides)
     recorder = Recorder(run=run, cfg=cfg, overrides=overrides, is_job=is_job, is_first=is_first)
     with locked(run.path, key="run_dir") if is_first else nullcontext():
         claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg) if is_first else run.look(cfg)
         if claim == "completed":
             return recorder.stored().value
-        try:
-            with interrupts.meant(), without_scipy_signal():
-                from src.fit import fit  # and with it torch
-            with interrupts.meant(), named(run.path):
-                fitted = _without_exit(fit)(cfg, run, resume=claim == "resume", show=is_first and not is_job)
-        except PrunedError as pruned:
-            log.info("%s: %s", pruned, run.path)
-            return recorder.pruned(pruned).value
-        except Exception as error:
-            # what is refused before it has left anything is no run; in a sweep it stands in the table of failures
-            if isinstance(error, ConfigError) and is_first and not is_job and run.withdraw():
+        if claim == "extend":
+            return _extend(cfg, run, recorder, hydra_cfg=hydra_cfg)
+        return _train(cfg, run, recorder, resume=claim == "resume")
+
+
+def _extend(cfg: DictConfig, run: RunDir, recorder: Recorder, *, hydra_cfg: DictConfig | None) -> float | None:
+    """Go on with a run that has ended, aside, and put what that leaves in the place of what it had."""
+    if ranks.wants_many(cfg.trainer):
+        raise ConfigError("resume=extend: a run goes on for longer in one process; give trainer.devices=1")
+    aside = run.extension
+    own = cfg.copy()
+    own.run_dir, own.resume = str(aside.path.absolute()), "auto"
+    try:
+        claim = aside.claim(own, overrides=recorder.overrides, hydra_cfg=hydra_cfg)
+    except ConfigError as error:
+        log.warning("%s: what it has left of another length is removed (%s)", aside.path, str(error).splitlines()[0])
+        remove(aside.path)
+        claim = aside.claim(own, overrides=recorder.overrides, hydra_cfg=hydra_cfg)
+    if claim != "completed":
+        _train(own, aside, replace(recorder, run=aside, cfg=own), resume=claim == "resume", shorter=run)
+    run.take_over(cfg)
+    result = run.result()
+    assert result is not None
+    print_end(result, run_dir=run.path, is_job=recorder.is_job)
+    return result.value
+
+
+def _train(
+    cfg: DictConfig, run: RunDir, recorder: Recorder, *, resume: bool, shorter: RunDir | None = None
+) -> float | None:
+    """Train in a directory that is claimed, and record how that ends.
+
+    Args:
+        cfg: The configuration.
+        run: The directory.
+        recorder: Of its result.
+        resume: Whether it goes on from its last checkpoint.
+        shorter: The run that it goes on from where it has none of its own.
+    """
+    is_first, is_job = recorder.is_first, recorder.is_job
+    try:
+        with interrupts.meant(), without_scipy_signal():
+            from src.fit import fit  # and with it torch
+        with interrupts.meant(), named(run.path):
+            show = is_first and not is_job
+            fitted = _without_exit(fit)(cfg, run, resume=resume, show=show, shorter=shorter)
+    except PrunedError as pruned:
+        log.info("%s: %s", pruned, run.path)
+        return recorder.pruned(pruned).value
+    except Exception as error:
+        # what is refused before it has left anything is no run; in a sweep it stands in the table of failures
+        if isinstance(error, ConfigError) and is_first and not is_job:
+            if shorter is not None:
+                remove(run.path)
                 raise
-            failed = recorder.failed(error)
-            if failed.error is not None and failed.error.message != str(error):
-                # of several processes that train this run, another one failed first: this one has only lost it
-                log.error("another process of this run has failed: %s: %s", failed.error.type, failed.error.message)
-                raise SystemExit(1) from None
-            if not is_job:
-                print_hints(failed.hints)
-            raise
-        result = recorder.completed(fitted)
-        if is_first:
-            run.tidy(is_over=True)
+            if run.withdraw():
+                raise
+        failed = recorder.failed(error)
+        if failed.error is not None and failed.error.message != str(error):
+            # of several processes that train this run, another one failed first: this one has only lost it
+            log.error("another process of this run has failed: %s: %s", failed.error.type, failed.error.message)
+            raise SystemExit(1) from None
+        if not is_job:
+            print_hints(failed.hints)
+        raise
+    result = recorder.completed(fitted)
     if is_first:
+        run.tidy(is_over=True)
+    if shorter is None and is_first:
         print_end(result, run_dir=run.path, is_job=is_job)
     return result.value
 

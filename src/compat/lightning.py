@@ -18,6 +18,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loops.loop import _Loop
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
@@ -74,6 +75,33 @@ def completed(loops: Mapping[str, Any]) -> dict[str, Any]:
     for progress in after["fit_loop"]["epoch_progress"].values():
         progress["completed"] = progress["processed"]
     return after
+
+
+def go_on_between_epochs(trainer: pl.Trainer) -> None:
+    """Let a trainer with ``max_steps`` begin the next epoch where the last one is over, as any other trainer does.
+
+    It would take itself to be in the middle of that one, and end it again with nothing measured.
+    """
+    loop = trainer.fit_loop
+    reset = loop.reset
+
+    def between() -> None:
+        # of a class whose annotation in Lightning is that of its base
+        progress = vars(loop.epoch_progress.current)
+        if progress["ready"] == progress["started"] == progress["processed"]:
+            # past the setter of its own, which decides otherwise
+            vars(_Loop)["restarting"].fset(loop, restarting=False)
+        reset()
+
+    loop.reset = between  # type: ignore[method-assign]
+
+
+def before_its_end(loops: Mapping[str, Any]) -> dict[str, Any]:
+    """State of a trainer's loops in the hooks at the end of their last epoch, from which a trainer goes on."""
+    before = copy.deepcopy(dict(loops))
+    for progress in before["fit_loop"]["epoch_progress"].values():
+        progress["completed"] = progress["processed"] - 1
+    return before
 
 
 def raised_by_lightning(error: BaseException) -> bool:

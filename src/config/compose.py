@@ -12,6 +12,7 @@ from src.config import folders
 from src.config.allowed import fits
 from src.config.command.explain import Source, parse
 from src.config.errors import ConfigError
+from src.config.keys import NOT_STORED
 from src.config.schema import Directory, check, unknown, wrong_below
 
 CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
@@ -118,6 +119,11 @@ def given_overrides(hydra_cfg: DictConfig) -> list[str]:
     """
     # unresolved: one may hold ${...}
     return [str(line) for line in OmegaConf.to_container(hydra_cfg.overrides.task, resolve=False) or []]
+
+
+def lasting(overrides: Sequence[str]) -> list[str]:
+    """Overrides without those that only say how a command takes up what there is."""
+    return [line for line in overrides if line.lstrip("+").split("=")[0] not in NOT_STORED]
 
 
 def hydra_overrides(hydra_cfg: DictConfig) -> list[str]:

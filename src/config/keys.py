@@ -17,8 +17,8 @@ A key counts for all that its line in the table below does not name; what holds 
 """
 
 import functools
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from omegaconf import OmegaConf
 
@@ -30,6 +30,11 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     # where a run goes, and whether it is only looked at
     "run_dir": frozenset({"run", "group", "stack", "show"}),
     "sweep": frozenset({"run", "group", "stack", "show"}),
+    # how a command takes up what there is, and no part of a run
+    "resume": frozenset({"run", "group", "stack", "show"}),
+    "reproduce": frozenset({"run", "group", "stack", "show"}),
+    # begins each model with weights of its own, as a seed does
+    "init_from": frozenset({"stack"}),
     # what the mean of a group is taken over
     "seed": frozenset({"group", "stack"}),
     "data.seed": frozenset({"group"}),
@@ -60,8 +65,12 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     "data.drop_last": frozenset({"samples", "fold"}),
 }
 
+# Keys of the root that say how a command takes up what there is: no run stores them.
+NOT_STORED = ("resume", "reproduce")
+
 # Keys that an earlier version did not store, and the value that says what it did.
 ADDED = {
+    "init_from": None,
     "data.class_shares": None,
     "data.drop_last": False,
     "task.loop": "auto",
@@ -147,7 +156,8 @@ def as_before(tree: Mapping[str, Any], *, above: str = "") -> dict[str, Any]:
     return {
         name: as_before(value, above=f"{above}{name}.") if isinstance(value, dict) else value
         for name, value in tree.items()
-        if f"{above}{name}" not in ADDED or ADDED[f"{above}{name}"] != value
+        if not (name in NOT_STORED and not above)
+        and (f"{above}{name}" not in ADDED or ADDED[f"{above}{name}"] != value)
     }
 
 
@@ -161,21 +171,67 @@ def _told(leaves: Mapping[str, Any]) -> dict[str, Any]:
     return {key: told(key, value) for key, value in leaves.items()}
 
 
-def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """A line for each key in which a run that is asked for is not the stored one; empty if it is.
+class Difference(NamedTuple):
+    """A key in which a run that is asked for is not the stored one.
+
+    Attributes:
+        key: Its dotted name.
+        stored: Its value there, ``(value,)``; empty where it is not stored.
+        given: Its value here; empty where it is not given.
+    """
+
+    key: str
+    stored: tuple[Any, ...]
+    given: tuple[Any, ...]
+
+
+def changed(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[Difference]:
+    """The keys in which a run that is asked for is not the stored one; empty if it is.
 
     Args:
         stored: Leaves by dotted key.
         given: The same of what is asked for.
     """
-    lines = []
     stored, given = (
         _told({**leaves, **{k: v for k, v in ADDED.items() if k not in leaves}}) for leaves in (stored, given)
     )
+    found = []
     for key in sorted(stored.keys() | given.keys()):
-        there, here = key in stored, key in given
-        if counts(key, "run") and (there, stored.get(key)) != (here, given.get(key)):
-            before = f"stored {stored[key]}" if there else "not stored"
-            now = f"given {given[key]}" if here else "not given"
-            lines.append(f"  {key}: {before}, {now}")
+        before, now = (((leaves[key],) if key in leaves else ()) for leaves in (stored, given))
+        if counts(key, "run") and before != now:
+            found.append(Difference(key, before, now))
+    return found
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """A line for each of these keys, with values as they stand there."""
+    return lines_of(changed(stored, given), {}, {})
+
+
+def lines_of(found: Iterable[Difference], stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """A line for each difference.
+
+    Args:
+        found: The differences.
+        stored: Leaves by dotted key, with what references lead to; a reference that is none of them is shown itself.
+        given: The same of what is asked for.
+    """
+    lines = []
+    for key, before, now in found:
+        was, becomes = (_shown(key, value, leaves) for value, leaves in ((before, stored), (now, given)))
+        if before and now and was == becomes:
+            # one refers to what the other says
+            was, becomes = (
+                shown if str(value[0]) == shown else f"{value[0]} ({shown})"
+                for value, shown in ((before, was), (now, becomes))
+            )
+        lines.append(
+            f"  {key}: {f'stored {was}' if before else 'not stored'}, {f'given {becomes}' if now else 'not given'}"
+        )
     return "\n".join(lines)
+
+
+def _shown(key: str, value: tuple[Any, ...], resolved: Mapping[str, Any]) -> str:
+    if not value:
+        return ""
+    return str(resolved.get(key, value[0]) if "${" in str(value[0]) else value[0])

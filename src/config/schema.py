@@ -8,7 +8,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, get_type_hints
 
@@ -71,6 +71,10 @@ class _AnyRoot:
     evaluate: Literal["best", "last"]
     run_dir: Directory
     sweep: Sweep
+    # what a root file of one's own may leave out
+    resume: Literal["auto", "extend"] = "auto"
+    init_from: Directory | None = None
+    reproduce: Directory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,9 +247,10 @@ def _walk(value: Any, hint: Any, key: str, choices: Mapping[str, Any], conf_dir:
         yield key, f"no value; give {key}=..."
     elif is_dataclass(hint) and isinstance(value, dict):
         hints = get_type_hints(hint)
+        optional = {each.name for each in fields(hint) if each.default is not MISSING}
         prefix = f"{key}." if key else ""
         for name, of in hints.items():
-            if name not in value and of is not Node and of is not type(None):
+            if name not in value and of is not Node and name not in optional:
                 is_chosen = not key and bool(choices.get(name))
                 how = _misplaced(conf_dir, name, choices[name]) if is_chosen else f"give +{prefix}{name}=..."
                 yield f"{prefix}{name}", f"no value; {how}"

@@ -11,6 +11,7 @@
       tensorboard/   event files
       plots/         PNG, and frames/ of a run that was asked for them
       trial.json     the trial of a search that the run belongs to (`trial`)
+      .extending/    a longer run that goes on from this one, until it is whole: a run directory of its own
       result.json    how it ended, written last (`result`): a run without it has not ended
 
 Contracts:
@@ -19,6 +20,8 @@ Contracts:
   search has pruned, returns the stored value; one with a last.ckpt and no result goes on from it; one that failed
   starts afresh. A run of another configuration is refused, with the keys that differ (`src.config.keys` knows which
   ones count). So any sweep goes on by repeating its command.
+- *Extension.* Asked for a completed run but longer, with ``resume=extend``, the longer one is made aside and then put
+  into its place: the result last, so that a kill leaves the one or the other.
 - *Failure.* A run that raises leaves ``failed`` with type, message and traceback, whichever of its processes it was; an
   interrupted one leaves no result. A single run raises, a job of a sweep lets the others go on.
 - *Whole files.* A file is written aside, flushed to the disk and renamed: a reader sees the old content or the new

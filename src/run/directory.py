@@ -17,13 +17,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.config.errors import ConfigError
-from src.config.keys import differences, flatten
-from src.config.stored import check_stored
+from src.config.keys import NOT_STORED, changed, flatten, lines_of
+from src.config.stored import check_stored, resolved_tree
 from src.run.files import remove, remove_parts, to_yaml, write_atomically
+from src.run.length import is_longer
 from src.run.reading import UnreadableError, read_bytes, read_json, read_yaml
 from src.run.result import Result
 
-Claim = Literal["fresh", "resume", "completed"]
+Claim = Literal["fresh", "resume", "extend", "completed"]
+
+EXTENDING = ".extending"
+"""Folder of a run's directory: what `RunDir.extension` is."""
 
 UNFINISHED = ".unfinished"
 """Folder of a sweep's directory: what its stacks of models go on from."""
@@ -33,6 +37,8 @@ _INSTEAD = "remove the directory to train the run anew, or choose another one"
 # The line of a stored configuration that says where it lies, and those that it is folded into.
 _OWN_PLACE = re.compile(rb"^run_dir:.*\n(?: .*\n)*", re.MULTILINE)
 
+_CALL = re.compile(r"\$\{[\w.]+:")
+
 _OTHER_RESULT = "put back the file that belongs here, or remove it, and the same command finds the run's own result"
 
 # The error of a training that ends so; its class needs torch.
@@ -41,6 +47,10 @@ _LOST = "NonFiniteLossError"
 
 class OtherRunError(ConfigError):
     """A directory holds a run of another configuration."""
+
+
+class NotExtendedError(OtherRunError):
+    """A directory holds a run that cannot go on for longer."""
 
 
 class UnknownRunError(OtherRunError):
@@ -106,6 +116,11 @@ class RunDir:
         return self.checkpoints / "last.previous.ckpt"
 
     @property
+    def extension(self) -> "RunDir":
+        """Where the run goes on for longer, until that is whole: a run directory of its own."""
+        return RunDir(self.path / EXTENDING)
+
+    @property
     def can_go_on(self) -> bool:
         """Whether there is a checkpoint to go on from."""
         return self.checkpoint("last").is_file() or self.previous.is_file()
@@ -148,6 +163,15 @@ class RunDir:
 
     def _stored(self) -> dict[str, Any]:
         return read_yaml(self.config_file, instead=_INSTEAD)
+
+    def leaves(self) -> dict[str, Any]:
+        """The stored configuration by dotted keys, with what references to other keys lead to; nothing is run.
+
+        Raises:
+            UnreadableError: If it cannot be read.
+        """
+        # an extension means the place that it is put into
+        return self._resolved({**self._stored(), "run_dir": ""})
 
     def result(self) -> Result | None:
         """How the run has ended, or None if it has not.
@@ -208,12 +232,14 @@ class RunDir:
 
         Returns:
             ``completed`` if the same run has ended well here or has been pruned, ``resume`` if it has left a checkpoint
-            to go on from, else ``fresh``; what a failed run has left is removed.
+            to go on from, ``extend`` if a shorter one has completed here and ``resume`` is ``extend``, else ``fresh``;
+            what a failed run has left is removed.
 
         Raises:
             OtherRunError: If the directory holds a run of another configuration.
             UnreadableError: If it cannot be told which run it holds, or how that has ended.
         """
+        self._end_extension()
         found = self.look(cfg)
         self.tidy(is_over=found == "completed")
         if found != "fresh":
@@ -223,7 +249,7 @@ class RunDir:
         # the record of a run that failed before it had a configuration
         self.result_file.unlink(missing_ok=True)
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
-        config_text, hydra_text = texts() if texts is not None else (to_yaml(cfg), None)
+        config_text, hydra_text = texts() if texts is not None else (_config_text(cfg), None)
         if hydra_cfg is not None:
             # a node that holds the other would be a copy of all of it
             hydra = OmegaConf.to_container(hydra_cfg, resolve=False, enum_to_str=True)
@@ -233,6 +259,33 @@ class RunDir:
         # last of the three: it marks the directory as taken
         write_atomically(self.config_file, config_text.encode())
         return "fresh"
+
+    def take_over(self, cfg: DictConfig | Mapping[str, Any]) -> None:
+        """Put what the extension has left, which has completed, in the place of what this run had.
+
+        A kill leaves it to the next `claim` of the same configuration.
+
+        Args:
+            cfg: The configuration of the longer run.
+        """
+        extension = self.extension
+        own = {extension.config_file, extension.result_file}
+        for file in sorted(extension.path.rglob("*")):
+            if file in own or (file.is_dir() and not file.is_symlink()):
+                continue
+            place = self.path / file.relative_to(extension.path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+        # from here on the result is that of another configuration, until the new one is there
+        write_atomically(self.config_file, _config_text(cfg).encode())
+        self._end_extension()
+
+    def _end_extension(self) -> None:
+        """Take the result of an extension that has been put into this place but for that."""
+        extension = self.extension
+        if extension.digest is not None and extension.digest == self.digest and extension.ended == "completed":
+            extension.result_file.replace(self.result_file)
+            remove(extension.path)
 
     def withdraw(self) -> bool:
         """Take a claim back: remove the directory, if it holds nothing but what was asked and said.
@@ -255,19 +308,74 @@ class RunDir:
         if not self._has_config:
             self._refuse_unknown()
             return "fresh"
-        self._refuse_other(cfg)
+        if self._is_other(cfg):
+            return "extend"
         result = self.result()
         if result is not None:
             return "fresh" if result.status == "failed" else "completed"
         return "resume" if self.can_go_on else "fresh"
 
-    def _refuse_other(self, cfg: DictConfig | Mapping[str, Any]) -> None:
-        changes = differences(flatten(self._stored()), flatten(cfg))
-        if changes and not self._makes_room():
-            raise OtherRunError(
-                f"run_dir={self.path} holds a run of another configuration:\n{changes}\n"
-                "Choose another directory, or give the same values"
+    def _is_other(self, cfg: DictConfig | Mapping[str, Any]) -> bool:
+        """Whether it holds the same run but shorter, which is to go on.
+
+        Raises:
+            OtherRunError: If it holds another one.
+        """
+        stored, given = self._stored(), _plain(cfg)
+        changes = changed(flatten(stored), flatten(given))
+        if not changes or self._makes_room():
+            return False
+        before, now = (self._resolved({**tree, "run_dir": str(self.path)}) for tree in (stored, given))
+        longer = is_longer(changes, before, now)
+        if longer and given.get("resume") == "extend":
+            self._refuse_extension(before)
+            return True
+        instead = "Choose another directory, or give the same values"
+        if longer and self.ended == "completed":
+            instead += "; resume=extend goes on with this run for longer (docs/go_on.md)"
+        elif given.get("resume") == "extend":
+            instead += (
+                ". resume=extend allows a longer training only: more of trainer.max_epochs, max_steps or max_time"
             )
+        raise OtherRunError(
+            f"run_dir={self.path} holds a run of another configuration:\n{lines_of(changes, before, now)}\n{instead}"
+        )
+
+    @property
+    def ended(self) -> str | None:
+        """How the run has ended; None if it has not, or nothing readable tells."""
+        try:
+            result = self.result()
+        except ConfigError:
+            return None
+        return None if result is None else result.status
+
+    def _refuse_extension(self, before: Mapping[str, Any]) -> None:
+        """Refuse to go on with a run that has not completed, or keeps nothing to go on from."""
+        result = self.result()
+        why = None
+        if result is None:
+            why = (
+                f"it has not ended; the same command with trainer.max_epochs={before.get('trainer.max_epochs')} ends it"
+            )
+        elif result.status != "completed":
+            why = f"it has {result.status}; only one that has completed goes on"
+        elif not self.checkpoint("last").is_file():
+            why = f"there is no {self.checkpoint('last')}, from which it would go on"
+        if why is not None:
+            raise NotExtendedError(f"resume=extend: run_dir={self.path} cannot go on for longer: {why}")
+
+    def _resolved(self, tree: Mapping[str, Any]) -> dict[str, Any]:
+        """Leaves with what references to other keys lead to; what a resolver gives is not known."""
+        leaves = flatten(tree)
+        try:
+            resolved = flatten(resolved_tree(_without_calls({"run_dir": "", **tree}), trusted=()))
+        except ConfigError:
+            return leaves
+        return {
+            **resolved,
+            **{key: value for key, value in leaves.items() if _CALL.search(str(value)) and key != "run_dir"},
+        }
 
     def _refuse_unknown(self) -> None:
         """What a run has left whose configuration is gone would pass for that of the new one, and be lost."""
@@ -307,7 +415,7 @@ class RunDir:
 
     def clear(self) -> None:
         """Remove all that training has left."""
-        folders = self.checkpoints, self.path / "tensorboard", self.plots
+        folders = self.checkpoints, self.path / "tensorboard", self.plots, self.extension.path
         for path in (*folders, self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file):
             remove(path)
 
@@ -315,6 +423,26 @@ class RunDir:
 def digest_of(content: bytes) -> str:
     """SHA-256 of a stored configuration, without its own place."""
     return hashlib.sha256(_OWN_PLACE.sub(b"", content)).hexdigest()
+
+
+def _without_calls(node: Any) -> Any:
+    """The same with nothing in the place of texts that call a resolver, as ``${oc.env:HOME}`` does."""
+    if isinstance(node, dict):
+        return {name: _without_calls(child) for name, child in node.items()}
+    if isinstance(node, list):
+        return [_without_calls(child) for child in node]
+    return None if isinstance(node, str) and _CALL.search(node) else node
+
+
+def _plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Plain containers, with their references."""
+    tree: Any = OmegaConf.to_container(cfg, resolve=False, enum_to_str=True) if OmegaConf.is_config(cfg) else cfg
+    return dict(tree)
+
+
+def _config_text(cfg: DictConfig | Mapping[str, Any]) -> str:
+    """What is stored of a configuration, as YAML."""
+    return to_yaml({name: node for name, node in _plain(cfg).items() if name not in NOT_STORED})
 
 
 def _write_yaml(path: Path, cfg: Any) -> None:

@@ -24,7 +24,7 @@ AnyJob = TypeVar("AnyJob", Job, JobSpec)
 # Rows of the table; what is wrong is shown in full.
 _SHOWN = 40
 
-_WORDS = {"fresh": "to run", "resume": "to go on", "completed": "completed"}
+_WORDS = {"fresh": "to run", "resume": "to go on", "completed": "completed", "extend": "to extend"}
 
 
 def dry_run(jobs: Iterable[Job]) -> int:

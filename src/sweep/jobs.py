@@ -27,8 +27,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.compat.hydra import BASIC_SWEEPER, apply_overrides, casts, grid, is_group, line_of, set_override_dirname
 from src.compat.omegaconf import plain_child
-from src.config.compose import absolute_run_dir
+from src.config.compose import absolute_run_dir, lasting
 from src.config.errors import ConfigError
+from src.config.keys import NOT_STORED
 from src.run.files import to_yaml
 
 # Sweepers whose jobs are all combinations of the values given.
@@ -115,7 +116,8 @@ class Job:
 
     def texts(self) -> tuple[str, str]:
         """YAML of ``asked`` and of the `hydra` node, as `RunDir.claim` would write them."""
-        asked, hydra = self.asked, {"hydra": self.hydra}
+        hydra = {"hydra": self.hydra}
+        asked = {name: node for name, node in self.asked.items() if name not in NOT_STORED}
         if self.changed is None:
             return to_yaml(asked), to_yaml(hydra)
         own, shared = self.changed, self.changed.shared
@@ -154,7 +156,7 @@ class Job:
     @property
     def own_overrides(self) -> list[str]:
         """Those that are not Hydra's, which are all that its records keep."""
-        return [line for line in self.overrides if not _parse(line).is_hydra_override()]
+        return lasting([line for line in self.overrides if not _parse(line).is_hydra_override()])
 
 
 def expand(config: DictConfig) -> list[list[str]] | None:

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
 from src.sweep.jobs import Job, hydra_config
 from src.tasks.base import Task
+from src.tasks.start import begin_network_with
 from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 from src.vmap.stopping import stopping_nodes
@@ -76,7 +78,10 @@ class ModelFactory:
         counts_of_loss = spec.class_counts if "spec" in typed_parameters(cfg["loss"]["_target_"]) else ()
         weights, held, rng_state = self._once(
             "weights",
-            [cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs, counts_of_loss],
+            [
+                *(cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs, counts_of_loss),
+                cfg.get("init_from"),
+            ],
             job,
             lambda: _start(job, self.task(job), spec),
         )
@@ -157,7 +162,8 @@ def _start(job: Job, task: Task, spec: DataSpec) -> tuple[Tensor, dict[str, Tens
     """What a seed draws: trained weights, what is held beside them, and where that leaves the global generator."""
     net = build_net(job.cfg, spec)
     loss = build_loss(job.cfg, spec)
-
+    if (source := job.cfg.get("init_from")) is not None:
+        begin_network_with(net, Path(source).expanduser())
     rng_state = torch.get_rng_state()
     freeze_like(net, task.net)
     freeze_like(loss, task.loss)

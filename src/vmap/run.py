@@ -24,7 +24,7 @@ from src.sweep.jobs import Job, compose_jobs, environment, environment_of
 from src.vmap.errors import NotStackedError
 from src.vmap.job_callbacks import JobCallbacks
 from src.vmap.models import ModelFactory
-from src.vmap.planning.plan import Stack, plan
+from src.vmap.planning.plan import Stack, is_to_extend, plan
 from src.vmap.record import Outcome
 from src.vmap.train import StackOptions, train_stack
 from src.vmap.unfinished import tidy
@@ -172,7 +172,7 @@ def _has_ended(job: Job) -> bool:
         result = RunDir(job.run_dir).result()
     except ConfigError:
         return False
-    return result is not None and result.status != "failed"
+    return result is not None and result.status != "failed" and not is_to_extend(job)
 
 
 def _mistake(job: Job) -> str | None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # Keys whose value is a path, whatever command they belong to.
 _KEY = re.compile(
-    r"run_dir|run|sweep|checkpoint|folder|output|open|into|hydra\.(run|sweep)\.dir|hydra\.sweeper\.storage|"
+    r"run_dir|run|sweep|checkpoint|folder|output|open|into|init_from|reproduce|hydra\.(run|sweep)\.dir|"
+    r"hydra\.sweeper\.storage|"
     r"(.+\.)?(save_dir|dirpath|\w+_folder)"
 )
 

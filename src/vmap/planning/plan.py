@@ -29,6 +29,7 @@ from src.callbacks.pictures import FinalPictures
 from src.callbacks.progress import EpochBar
 from src.callbacks.pruning import Pruning
 from src.callbacks.tensorboard import PrecisionRecallCurves
+from src.config.errors import ConfigError
 from src.config.keys import counts, flatten
 from src.data.base import InMemoryDataModule
 from src.models.mlp import MLP
@@ -136,6 +137,17 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
     return Plan(tuple(Stack(tuple(group), line) for group, line in zip(stacked, lines, strict=True)), tuple(single))
 
 
+def is_to_extend(job: Job) -> bool:
+    """Whether a job's directory holds its run but shorter, which is to go on."""
+    if job.cfg.get("resume") != "extend":
+        return False
+    try:
+        return RunDir(job.run_dir).look(job.asked) == "extend"
+    except ConfigError:
+        # told where it is claimed
+        return False
+
+
 def _stacked(
     groups: Sequence[Sequence[Job]], factory: ModelFactory, obstacle: str = "no other job is like it"
 ) -> tuple[list[Sequence[Job]], list[tuple[Job, str]]]:
@@ -191,11 +203,16 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     """
     if RunDir(job.run_dir).result() is None and RunDir(job.run_dir).can_go_on:
         raise NotStackedError("it goes on from a checkpoint of its own")
+    if is_to_extend(job):
+        raise NotStackedError("resume=extend goes on with the run that has ended there")
     if TrialLink.read(job.run_dir) is not None:
         raise NotStackedError("its search may end it early")
     for key in _ITS_OWN_PLACE:
         if value := OmegaConf.select(job.hydra_cfg, key):
             raise NotStackedError(f"{key}={value}")
+    if cfg.get("init_from") is not None:
+        # raises what is wrong with it
+        factory.model(job)
     if cfg["compile"]:
         raise NotStackedError("compile=true")
     for key, value in cfg["trainer"].items():

@@ -5,6 +5,7 @@ import pickle
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -24,6 +25,7 @@ from src.sweep.jobs import Job, hydra_config
 from src.tasks.base import Task
 from src.tasks.checkpoint import checkpoint_of, run_checkpoint
 from src.tasks.finite import NonFiniteLossError
+from src.tasks.start import begin_with
 from src.vmap.errors import NotStackedError
 from src.vmap.measure import measure_model
 from src.vmap.models import ModelFactory
@@ -121,6 +123,8 @@ def train_alone(job: Job, factory: ModelFactory, trial: Trial) -> Single:
         rows = _Rows()
         built = Built(datamodule, task, trial.trainer(job, [rows]), [rows])
     check_forward(task, few.train, built.trainer)
+    if (source := job.cfg.get("init_from")) is not None:
+        begin_with(task, Path(source).expanduser(), say=False)
     _check_hooks(task)
     initial, drawn = in_python(task), _drawn()
     if not torch.equal(torch.get_rng_state(), factory.model(job).rng_state):
