@@ -36,6 +36,7 @@ from src.record import Recorder, record_failed_job
 from src.run.directory import RunDir
 from src.run.files import named, remove
 from src.run.lock import locked
+from src.run.patch import keep_patch
 from src.run.trial import PrunedError
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg) if is_first else run.look(cfg)
         if claim == "completed":
             return recorder.stored().value
+        if is_first and not is_job:
+            keep_patch(run.path)
         if claim == "extend":
             return _extend(cfg, run, recorder, hydra_cfg=hydra_cfg)
         return _train(cfg, run, recorder, resume=claim == "resume")
@@ -158,6 +161,31 @@ def _is_job(hydra_cfg: DictConfig) -> bool:
     return bool(hydra_cfg.mode == RunMode.MULTIRUN)
 
 
+def reproduce(source: Path, run_dir: Path, *, hydra_cfg: DictConfig | None = None) -> bool:
+    """Run a stored configuration again in another directory, and print how nearly both agree.
+
+    Args:
+        source: Directory of a run, which may be a stranger's: it runs nothing that it may not.
+        run_dir: Where it runs again.
+        hydra_cfg: Hydra's own configuration, for the records.
+
+    Returns:
+        Whether metrics and weights are equal in every digit.
+
+    Raises:
+        ConfigError: If the directory is none of a completed run, or holds what it may not.
+    """
+    stored = RunDir(source).result()
+    with without_scipy_signal():
+        from src.reproduce import compare, configuration  # and with it torch
+
+        cfg = configuration(source, run_dir)
+    train(cfg, overrides=stored.overrides if stored else (), hydra_cfg=hydra_cfg)
+    found = compare(source, run_dir)
+    found.show(stored=source, now=run_dir)
+    return found.is_equal
+
+
 @entry("train", tolerate=record_failed_job)
 def main(cfg: DictConfig) -> float | None:
     """Command line."""
@@ -169,6 +197,11 @@ def main(cfg: DictConfig) -> float | None:
         ranks.be_alone(cfg)
     ranks.check_processes(cfg, hydra_cfg)
     ranks.be_alone(cfg)
+    if cfg.get("reproduce") is not None:
+        run_dir = Path(hydra_cfg.runtime.output_dir)
+        if not reproduce(Path(cfg.reproduce).expanduser(), run_dir, hydra_cfg=hydra_cfg):
+            raise SystemExit(1)
+        return None
     if ranks.is_own_command(cfg, hydra_cfg):
         own = [*folders.with_search_path([]), *overrides]
         return ranks.run_as_command("src.train", own, Path(cfg.run_dir), cwd=Path(hydra_cfg.runtime.cwd))

@@ -5,6 +5,7 @@ No torch here, so that thousands of finished runs can be read in a moment.
 
 import contextlib
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from src.config.keys import NOT_STORED, changed, flatten, lines_of
 from src.config.stored import check_stored, resolved_tree
 from src.run.files import remove, remove_parts, to_yaml, write_atomically
 from src.run.length import is_longer
+from src.run.patch import NAME as PATCH
 from src.run.reading import UnreadableError, read_bytes, read_json, read_yaml
 from src.run.result import Result
 
@@ -293,7 +295,7 @@ class RunDir:
         Returns:
             Whether it is gone.
         """
-        if {child.name for child in self.path.iterdir()} - {".hydra", "train.log"}:
+        if {child.name for child in self.path.iterdir()} - {".hydra", "train.log", PATCH}:
             return False
         shutil.rmtree(self.path)
         return True
@@ -416,13 +418,29 @@ class RunDir:
     def clear(self) -> None:
         """Remove all that training has left."""
         folders = self.checkpoints, self.path / "tensorboard", self.plots, self.extension.path
-        for path in (*folders, self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file):
+        files = self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file, self.path / PATCH
+        for path in (*folders, *files):
             remove(path)
 
 
 def digest_of(content: bytes) -> str:
     """SHA-256 of a stored configuration, without its own place."""
     return hashlib.sha256(_OWN_PLACE.sub(b"", content)).hexdigest()
+
+
+def beside(source: Path) -> Path:
+    """Where a run is run again: a new directory beside its own, or for a job of a sweep in one beside the sweep's.
+
+    One in which that was interrupted, or has failed, is taken again.
+    """
+    source = source.absolute()
+    sweep = next((folder for folder in source.parents if (folder / "multirun.yaml").is_file()), None)
+    base, below = (source, Path()) if sweep is None else (sweep, source.relative_to(sweep))
+    for n in itertools.count(1):
+        place = base.with_name(f"{base.name}_reproduced{'' if n == 1 else f'_{n}'}") / below
+        if not place.exists() or (place.is_dir() and RunDir(place).ended in (None, "failed")):
+            return place
+    raise AssertionError
 
 
 def _without_calls(node: Any) -> Any:

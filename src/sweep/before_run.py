@@ -10,10 +10,11 @@ from src.compat.hydra import hydra_part
 from src.config.command.entry import RefusedError
 from src.config.command.explain import Source
 from src.config.command.paths import in_quotes
-from src.config.compose import CONF_DIR, given_overrides, set_run_dir
+from src.config.compose import CONF_DIR, given_overrides, hydra_overrides, set_run_dir
 from src.config.errors import ConfigError
 from src.config.schema import check_hydra
 from src.launch.ranks import be_alone, check_processes
+from src.run.directory import beside
 from src.sweep.jobs import Job
 
 # Those that run their jobs inside `src.sweep.guard.guarded`.
@@ -38,6 +39,7 @@ class BeforeRun(Callback):
         """
         try:
             _with_home(config, "run")
+            _put_beside(config)
             job = _job(config)
             source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
             _check_hydra(config, is_sweep=False)
@@ -59,6 +61,8 @@ class BeforeRun(Callback):
         """
         try:
             _with_home(config, "sweep")
+            if config.get("reproduce") is not None:
+                raise ConfigError("reproduce=DIR runs one run again; leave out -m, and give the directory of a job")
             _check_hydra(config, is_sweep=True)
             _check_guarded(config)
         except Exception as error:
@@ -75,6 +79,23 @@ def _with_home(config: DictConfig, place: str) -> None:
             config.hydra[place].dir = meant
             # what the jobs of a sweep are composed from
             config.hydra.overrides.hydra.append(f"hydra.{place}.dir={in_quotes(meant)}")
+
+
+def _put_beside(config: DictConfig) -> None:
+    """Choose the directory of a run that is run again, where the command line does not.
+
+    Raises:
+        ConfigError: If the command line says more: the configuration is the stored one.
+    """
+    source = config.get("reproduce")
+    # one that is no path is refused by the check of all values
+    if not isinstance(source, str) or not source.strip():
+        return
+    if more := [line for line in given_overrides(config.hydra) if not line.startswith("reproduce=")]:
+        raise ConfigError(f"reproduce={source} runs what is stored there; leave out {' '.join(more)}")
+    if not any(line.startswith("hydra.run.dir=") for line in hydra_overrides(config.hydra)):
+        with open_dict(config), read_write(config):
+            config.hydra.run.dir = str(beside(Path(source).expanduser()))
 
 
 def _check_guarded(config: DictConfig) -> None:

@@ -29,6 +29,7 @@ from src.config.stored import trusted_modules
 from src.run.directory import UNFINISHED, RunDir
 from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
+from src.run.patch import keep_patch
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs, expand, sampled_values, swept_keys
 from src.sweep.mistakes import refuse_hopeless
@@ -68,6 +69,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
         log.info("sweep directory: %s", config.hydra.sweep.dir)
         _refuse_no_file(sweep_dir / _RECORD)
         remove_parts(sweep_dir)
+        keep_patch(sweep_dir)
         try:
             yield
         except BaseException as error:
