@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,15 @@ from omegaconf import DictConfig
 from src.compat.torchmetrics import without_scipy_signal
 from src.config.command.entry import entry
 from src.config.compose import override
+from src.config.errors import ConfigError
 from src.config.stored import import_from_here, trusted_modules
-from src.console.results import print_results
+from src.console.results import print_results, print_temperature
 from src.run.directory import RunDir
 
 if TYPE_CHECKING:
     from src.measure import Evaluation
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> Evaluation:
@@ -46,9 +50,33 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         from src.measure import measure
 
     check_targets(stored, trusted=trusted)
-    measured = measure(build(run_cfg, evaluate_only=True), checkpoint=run.checkpoint(cfg.checkpoint))
+    fits = _fits_temperature(cfg)
+    built = build(run_cfg, evaluate_only=True)
+    measured = measure(built, checkpoint=run.checkpoint(cfg.checkpoint))
     print_results(vars(measured), run_dir=run.path)
+    if fits:
+        from src.tasks.temperature import calibrate, keep
+
+        calibration = calibrate(built.task, built.datamodule)
+        keep(run, calibration, weights=measured.weights)
+        print_temperature(calibration.temperature, calibration.before, calibration.after, path=run.calibration_file)
+        if calibration.is_at_bound:
+            log.warning("no temperature fits a part that is answered without a mistake, or with nothing else")
     return measured
+
+
+def _fits_temperature(cfg: DictConfig) -> bool:
+    """Whether a temperature is asked for.
+
+    Raises:
+        ConfigError: If that is anything but ``fit``, or the run is not to be as it was.
+    """
+    asked = cfg.get("temperature")
+    if asked not in (None, "fit"):
+        raise ConfigError(f"temperature={asked}: allowed: fit, or null for none")
+    if asked and cfg.overrides:
+        raise ConfigError(f"temperature=fit is for the run as it is stored; leave out {' '.join(cfg.overrides)}")
+    return asked is not None
 
 
 @entry("eval", rest="overrides")

@@ -36,7 +36,7 @@ def test_all_that_fit_are_drawn_into_a_moved_run_directory_and_nothing_else_chan
     moved = shutil.copytree(trained, tmp_path / "elsewhere")
     before = {path: path.read_bytes() for path in moved.rglob("*") if path.is_file()}
     files = draw(asked(moved))
-    names = ("boundary", "confusion", "probabilities", "curves", "folds", "units", "activations")
+    names = ("boundary", "confusion", "calibration", "probabilities", "curves", "folds", "units", "activations")
     assert {path.name for path in files} == {f"{name}.png" for name in names}
     for path in files:
         with Image.open(path) as image:

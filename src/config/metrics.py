@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 Mode = Literal["min", "max"]
 
 # Names that the tasks in src/tasks give, and relatives; every other metric is better the higher it is.
-LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "parameters", "duration"})
+LOWER_IS_BETTER = frozenset({"loss", "mae", "mse", "rmse", "error", "ece", "brier", "parameters", "duration"})
 HIGHER_IS_BETTER = frozenset({"accuracy", "acc", "precision", "recall", "f1", "r2"})
 SHARES = (HIGHER_IS_BETTER - {"r2"}) | {"chance"}
 

@@ -99,3 +99,24 @@ def _class_table(rows: list[dict[str, Any]]) -> Table:
         numbers = (share(row[name], decimals=4, of=1) for name in ("precision", "recall", "f1"))
         table.add_row(Text(row["class"]), *numbers, str(row["support"]))
     return table
+
+
+def print_temperature(
+    temperature: float, before: Mapping[str, float], after: Mapping[str, float], *, path: Path
+) -> None:
+    """Print a temperature, and what it does to the calibration of a run.
+
+    Args:
+        temperature: What outputs are divided by.
+        before: Numbers by ``split/name`` without it.
+        after: The same with it.
+        path: Where it is stored.
+    """
+    table = Table(title=f"temperature {number(temperature)}, fitted on val")
+    for name in ("metric", "before", "after"):
+        table.add_column(Text(name), justify="left" if name == "metric" else "right")
+    for name, value in before.items():
+        table.add_row(Text(name), number(value), number(after[name]))
+    terminal = open_terminal()
+    terminal.print(table)
+    terminal.print(Text(f"stored in {path}"), soft_wrap=True)

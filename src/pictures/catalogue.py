@@ -13,6 +13,7 @@ from src.models.activations import ACTIVATIONS
 from src.pictures.subject import Subject
 from src.plots.activations import Curve, activations_figure
 from src.plots.boundary import boundary_figure
+from src.plots.calibration import calibration_figure
 from src.plots.confusion import confusion_figure
 from src.plots.curves import curves_figure
 from src.plots.folds import folds_figure
@@ -20,6 +21,7 @@ from src.plots.probabilities import probabilities_figure
 from src.plots.regression import predictions_figure, residuals_figure
 from src.plots.units import units_figure
 from src.run.metrics import read_metrics
+from src.tasks.metrics.calibration import binned, confidences_of
 
 
 class Picture(NamedTuple):
@@ -118,6 +120,20 @@ def _confusion(subject: Subject) -> Figure:
     return confusion_figure(counts.cpu().numpy(), subject.task.spec.class_names, title=subject.title)
 
 
+def _calibration(subject: Subject) -> Figure:
+    x, y = subject.test
+    probs, labels = torch.from_numpy(subject.predict(x)), torch.from_numpy(y).long()
+    sums = binned(*confidences_of(probs, labels)).numpy()
+    names = subject.task.spec.class_names
+    two = len(names) == 2
+    return calibration_figure(
+        sums,
+        what=f"probability of {names[1]}" if two else "probability of the answer",
+        happens=f"share of {names[1]}" if two else "share of right answers",
+        title=subject.title,
+    )
+
+
 def _curves(subject: Subject) -> Figure:
     assert subject.run is not None
     history = {name: np.array(column) for name, column in read_metrics(subject.run.metrics_file).items()}
@@ -149,6 +165,9 @@ PICTURES: dict[str, Picture] = {
     "residuals": Picture("a regression", lambda it: it.task.spec.task == "regression", _residuals),
     "confusion": Picture(
         "a classification that has been tested", lambda it: it.task.confusion.get("test") is not None, _confusion
+    ),
+    "calibration": Picture(
+        "a classification", lambda it: it.task.spec.task != "regression" and len(it.test[0]) > 0, _calibration
     ),
     "probabilities": Picture(
         "a classification of two features",

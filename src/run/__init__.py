@@ -11,6 +11,7 @@
       tensorboard/   event files
       plots/         PNG, and frames/ of a run that was asked for them
       trial.json     the trial of a search that the run belongs to (`trial`)
+      calibration.json  a temperature that was fitted afterwards (`src.tasks.temperature`)
       code.patch     how the code differed from its commit; jobs of a sweep have that of the sweep (`patch`)
       .extending/    a longer run that goes on from this one, until it is whole: a run directory of its own
       result.json    how it ended, written last (`result`): a run without it has not ended

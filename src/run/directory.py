@@ -94,6 +94,11 @@ class RunDir:
         return self.path / "data.json"
 
     @property
+    def calibration_file(self) -> Path:
+        """The temperature that was fitted to the run, where one was; `src.tasks.temperature` reads and writes it."""
+        return self.path / "calibration.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Holds best.ckpt and last.ckpt, and while a run goes on last.previous.ckpt."""
         return self.path / "checkpoints"
@@ -278,6 +283,8 @@ class RunDir:
             place = self.path / file.relative_to(extension.path)
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
+        # of the weights before
+        self.calibration_file.unlink(missing_ok=True)
         # from here on the result is that of another configuration, until the new one is there
         write_atomically(self.config_file, _config_text(cfg).encode())
         self._end_extension()
@@ -418,7 +425,8 @@ class RunDir:
     def clear(self) -> None:
         """Remove all that training has left."""
         folders = self.checkpoints, self.path / "tensorboard", self.plots, self.extension.path
-        files = self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file, self.path / PATCH
+        files = [self.metrics_file, self.path / "logged.csv", self.result_file, self.data_file]
+        files += [self.path / PATCH, self.calibration_file]
         for path in (*folders, *files):
             remove(path)
 

@@ -165,6 +165,10 @@ class Task(pl.LightningModule, ABC):
     def make_metrics(self) -> MetricCollection:
         """Metrics of validation and test, updated with (`preds` of the outputs, ``y``)."""
 
+    def make_calibration(self) -> MetricCollection | None:
+        """Metrics of validation and test, updated with (`probs` of the outputs, ``y``); None for none."""
+        return None
+
     # Training
 
     def train_in_steps(self) -> None:
@@ -265,7 +269,11 @@ class Task(pl.LightningModule, ABC):
     def metric_names(self) -> list[str]:
         """All metrics of a run, `split/name`."""
         train = [f"train/{name}" for name in ("loss", self.score_name)]
-        names = ["loss", *(name for name in self.make_metrics() if name != "confusion")]
+        names = [
+            "loss",
+            *(name for name in self.make_metrics() if name != "confusion"),
+            *(self.make_calibration() or ()),
+        ]
         return [*train, *(f"{split}/{name}" for split in ("val", "test") for name in names)]
 
     def on_train_epoch_start(self) -> None:
@@ -387,7 +395,7 @@ class Task(pl.LightningModule, ABC):
 
     def _reset(self, split: str) -> None:
         if split not in self._meters:
-            self._meters[split] = Meters(split, self.make_metrics())
+            self._meters[split] = Meters(split, self.make_metrics(), self.make_calibration())
         self._meters[split].reset(self.device)
 
     def _update(self, split: str, batch: Batch) -> tuple[Tensor, Tensor] | None:
@@ -398,7 +406,8 @@ class Task(pl.LightningModule, ABC):
         targets = self.targets(batch.y)
         # in double precision as in training
         loss = self.loss(outputs, targets.to(outputs) if _is_double(outputs, targets) else targets)
-        self._meters[split].update(loss, self.preds(outputs), batch.y)
+        meters = self._meters[split]
+        meters.update(loss, self.preds(outputs), batch.y, self.probs(outputs) if meters.takes_probs else None)
         return outputs, loss
 
     def _compute(self, split: str) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from torchmetrics.classification import (
 
 from src.tasks.base import Task
 from src.tasks.metrics.balance import BalancedAccuracy, Chance
+from src.tasks.metrics.calibration import calibration_metrics
 
 
 def probs_of(logits: Tensor) -> Tensor:
@@ -65,3 +66,7 @@ class BinaryClassification(Task):
                 "confusion": BinaryConfusionMatrix(validate_args=False),
             }
         )
+
+    def make_calibration(self) -> MetricCollection:
+        """Expected calibration error and Brier's score."""
+        return calibration_metrics(2)

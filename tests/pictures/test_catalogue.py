@@ -23,7 +23,7 @@ def fitting(given: Subject) -> set[str]:
 
 
 def test_what_fits_depends_on_data_and_network(tmp_path: Path) -> None:
-    plane = {"boundary", "probabilities", "activations"}
+    plane = {"boundary", "calibration", "probabilities", "activations"}
     inner = {"folds", "units"}
     numbers = GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2))
     assert fitting(subject(circles(n_samples=50), net=relu())) == plane | inner
@@ -31,7 +31,7 @@ def test_what_fits_depends_on_data_and_network(tmp_path: Path) -> None:
     no_hidden = MLP(in_features=2, hidden=[], out_features=1, activation="relu")
     assert fitting(subject(circles(n_samples=50), net=no_hidden)) == plane | {"folds"}
     assert fitting(subject(blobs(n_samples=50, n_features=3), net=relu(in_features=3, out_features=4))) == {
-        "activations"
+        *("activations", "calibration"),
     }
     assert fitting(subject(line(), net=relu(in_features=1))) == {"predictions", "residuals", "activations"}
     assert fitting(subject(numbers, net=relu())) == {"residuals", "units", "activations"}

@@ -14,10 +14,11 @@ from torchmetrics import Metric
 from torchmetrics.regression import MeanSquaredError
 
 from src.measure import class_report
+from src.tasks.metrics.calibration import calibration_metrics
 from src.tasks.metrics.meters import MeanLoss, Meters
 from src.tasks.metrics.r2 import R2
 from tests.tasks.runs import classes_spec, numbers_spec
-from tests.tasks.test_metrics import make
+from tests.tasks.test_metrics import calibration, make
 
 PROBLEMS = range(100)
 
@@ -188,3 +189,40 @@ def test_processes_add_up_to_what_one_measures(empty: int) -> None:
     assert synced([*explained]).item() == pytest.approx(sk.r2_score(exact_y, exact_preds), rel=1e-9)
     assert synced([*squared]).item() == pytest.approx(sk.mean_squared_error(exact_y, exact_preds), rel=1e-6)
     assert synced([*means]).item() == pytest.approx(sk.mean_squared_error(exact_y, exact_preds), rel=1e-6)
+
+
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_calibration_is_that_of_torchmetrics_and_scikit_learn(k: int) -> None:
+    task = make(classes_spec(k, 3))
+    meters = Meters("val", task.make_metrics(), task.make_calibration())
+    for seed in PROBLEMS:
+        outputs, y = labels(seed, k)
+        probs = task.probs(outputs)
+        meters.reset(torch.device("cpu"))
+        for part in cut(len(y), np.random.default_rng(seed)):
+            meters.update(outputs[part].mean(), task.preds(outputs[part]), y[part], probs[part])
+        found = meters.compute()
+        for name, value in calibration(probs.double(), y).items():
+            assert found[f"val/{name}"].item() == pytest.approx(value, abs=1e-6), f"{name} of problem {seed}"
+            assert found[f"val/{name}"].dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("probs", "y", "ece", "brier"),
+    [
+        # half a step beside the truth
+        ([0.5, 0.5, 0.5, 0.5], [0, 1, 0, 1], 0.0, 0.25),
+        ([0.8, 0.8, 0.8, 0.8], [1, 1, 1, 0], 0.05, (3 * 0.04 + 0.64) / 4),
+        # sure, and right, or wrong; of exactly 1, too
+        ([1.0, 0.0], [1, 0], 0.0, 0.0),
+        ([1.0, 0.0], [0, 1], 1.0, 1.0),
+    ],
+)
+def test_calibration_by_hand(probs: list[float], y: list[int], ece: float, brier: float) -> None:
+    positive, target = torch.tensor(probs, dtype=torch.float64), torch.tensor(y)
+    metrics = calibration_metrics(2)
+    found = metrics(torch.stack([1 - positive, positive], dim=1), target)
+    assert {name: value.item() for name, value in found.items()} == {
+        "ece": pytest.approx(ece),
+        "brier": pytest.approx(brier),
+    }

@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 from torch import Tensor, nn
+from torchmetrics.classification import BinaryCalibrationError, MulticlassCalibrationError
 
 from src.data.base import Parts
 from src.data.spec import DataSpec
@@ -71,7 +72,19 @@ def expected_metrics(task: Task, outputs: Tensor, y: Tensor) -> dict[str, float]
         "precision": sk.precision_score(y, preds, **options),
         "recall": sk.recall_score(y, preds, **options),
         "f1": sk.f1_score(y, preds, **options),
+        **calibration(task.probs(outputs).double(), y),
     }
+
+
+def calibration(probs: Tensor, y: Tensor) -> dict[str, float]:
+    """By torchmetrics, and Brier's score by hand or scikit-learn."""
+    k = probs.shape[1]
+    if k == 2:
+        error = BinaryCalibrationError(n_bins=15, norm="l1")(probs[:, 1], y)
+        return {"ece": error.item(), "brier": sk.brier_score_loss(y, probs[:, 1], pos_label=1)}
+    error = MulticlassCalibrationError(k, n_bins=15, norm="l1")(probs, y)
+    brier = ((probs.numpy() - np.eye(k)[y]) ** 2).sum(1).mean()
+    return {"ece": error.item(), "brier": brier}
 
 
 def balanced_accuracy(y: Tensor, preds: Tensor) -> float:

@@ -63,7 +63,10 @@ _TRAINER: dict[str, Collection[Any] | None] = {
 _ITS_OWN_PLACE = ("hydra.job.chdir", "hydra.output_subdir")
 
 # What a task or a data module of one's own may say for itself; all else of its base is the loop that is replaced here.
-_TASK = ("targets", "score", "probs", "preds", "make_metrics", "task_name", "score_name", "losses")
+_TASK = (
+    *("targets", "score", "probs", "preds", "make_metrics", "make_calibration"),
+    *("task_name", "score_name", "losses"),
+)
 _DATA = ("spec", "make_parts", "record", "use")
 
 # What a stack does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
