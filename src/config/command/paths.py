@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Keys whose value is a path, whatever command they belong to.
 _KEY = re.compile(
-    r"run_dir|run|sweep|checkpoint|folder|output|open|into|hydra\.(run|sweep)\.dir|hydra\.sweeper\.storage|"
+    r"run_dir|run|sweep|checkpoint|folder|input|output|open|into|hydra\.(run|sweep)\.dir|hydra\.sweeper\.storage|"
     r"(.+\.)?(save_dir|dirpath|\w+_folder)"
 )
 

@@ -41,20 +41,10 @@ def read_csv(file: Path, source: str, *, separator: str | None, decimal: str, pi
     """
     with file.open("rb") as opened:
         head = opened.read(HEAD)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ConfigError(f"{source}: it is encoded in UTF-16; save it as UTF-8")
-    if b"\0" in head:
-        raise ConfigError(f"{source}: it is no text; a CSV file in UTF-8 is asked for")
+    text = text_of(head, source)
     _check_encoding(file, source)
-    text = head.decode("utf-8-sig", errors="ignore")
-    if not text.strip():
-        raise ConfigError(f"{source} is empty")
-    if "\r" in text and "\n" not in text:
-        raise ConfigError(
-            f"{source}: its lines end with a carriage return alone; save it with the line ends \\n or \\r\\n"
-        )
     separator = separator or separator_of(text, file)
-    _check_header(text, source, separator)
+    check_header(text, source, separator)
     given: dict[str, Any] = {
         "separator": separator,
         "decimal_comma": decimal == ",",
@@ -72,6 +62,26 @@ def read_csv(file: Path, source: str, *, separator: str | None, decimal: str, pi
     return frame.rename(str.strip).with_columns(
         _without_spaces(each, decimal) for each in frame.rename(str.strip) if each.dtype == polars.String
     )
+
+
+def text_of(head: bytes, source: str) -> str:
+    """The first lines of a file, which tell how it is written.
+
+    Raises:
+        ConfigError: If they are no text in UTF-8 that has lines.
+    """
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(f"{source}: it is encoded in UTF-16; save it as UTF-8")
+    if b"\0" in head:
+        raise ConfigError(f"{source}: it is no text; a CSV file in UTF-8 is asked for")
+    text = head.decode("utf-8-sig", errors="ignore")
+    if not text.strip():
+        raise ConfigError(f"{source} is empty")
+    if "\r" in text and "\n" not in text:
+        raise ConfigError(
+            f"{source}: its lines end with a carriage return alone; save it with the line ends \\n or \\r\\n"
+        )
+    return text
 
 
 def _in_pieces(file: Path, piece: int, given: Mapping[str, Any]) -> polars.DataFrame | None:
@@ -154,7 +164,12 @@ def separator_of(text: str, file: Path) -> str:
     return max(SEPARATORS, key=lambda each: counts[each])
 
 
-def _check_header(text: str, source: str, separator: str) -> None:
+def check_header(text: str, source: str, separator: str) -> list[str]:
+    """The names of the columns.
+
+    Raises:
+        ConfigError: If one is missing, or there twice, or there are only numbers.
+    """
     names = [name.strip() for name in next(csv.reader(text.splitlines(), delimiter=separator), [])]
     if names and all(_is_number(name) for name in names):
         raise ConfigError(
@@ -170,6 +185,7 @@ def _check_header(text: str, source: str, separator: str) -> None:
             f"{source}: the header, line 1, names column {twice[0]!r} more than once: columns "
             f"{', '.join(map(str, places))}"
         )
+    return names
 
 
 def _is_number(text: str) -> bool:

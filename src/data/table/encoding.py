@@ -87,12 +87,13 @@ class Encoder:
         """One per feature."""
         return tuple(name for column in self.columns for name in column.features)
 
-    def encode(self, table: Table, rows: Rows | None = None) -> NDArray[np.float32]:
+    def encode(self, table: Table, rows: Rows | None = None, *, tells_new: bool = True) -> NDArray[np.float32]:
         """Inputs (n, f) of rows; a category that was not learnt is none of the others.
 
         Args:
             table: Holds the columns, in any order.
             rows: Numbers of the rows; None for all.
+            tells_new: Whether such a category is warned of.
 
         Raises:
             ConfigError: If a value is missing, or a word stands for a number; names line and column.
@@ -102,7 +103,7 @@ class Encoder:
         place, picked = 0, _picked(table, rows)
         for column in self.columns:
             width = len(column.features)
-            _encode(column, picked(column.name), table, rows, out[:, place : place + width])
+            _encode(column, picked(column.name), table, rows, out[:, place : place + width], tells_new=tells_new)
             place += width
         return out
 
@@ -184,7 +185,13 @@ def _nothing(name: str, table: Table, rows: Rows) -> ConfigError:
 
 
 def _encode(
-    encoding: Encoding, column: polars.Series, table: Table, rows: Rows | None, out: NDArray[np.float32]
+    encoding: Encoding,
+    column: polars.Series,
+    table: Table,
+    rows: Rows | None,
+    out: NDArray[np.float32],
+    *,
+    tells_new: bool,
 ) -> None:
     """Write the features of a column into ``out``."""
     if encoding.kind == "category":
@@ -198,7 +205,7 @@ def _encode(
         )
         labels = codes.fill_null(-1).to_numpy()
         new = (labels < 0) & ~is_missing
-        if new.any():
+        if tells_new and new.any():
             log.warning(
                 "%s: column %r holds %s rows of categories that training did not have, such as %r; they are none of "
                 "the others",

@@ -139,19 +139,40 @@ class TableDataModule(InMemoryDataModule):
     def spec(self) -> DataSpec:
         """Sizes and names; the file is read for them when first asked for."""
         found = self._read()
-        task = found.target.task
+        classes = found.target.classes
+        counts = np.bincount(found.target.values[found.rows[0]], minlength=len(classes)).tolist() if classes else ()
+        return self._spec(found.encoder, found.target.task, classes, tuple(counts))
+
+    def _spec(
+        self, encoder: Encoder, task: TaskName, classes: tuple[str, ...], counts: tuple[int, ...] = ()
+    ) -> DataSpec:
         return DataSpec(
             task=task,
-            n_features=len(found.encoder.feature_names),
-            n_outputs=len(found.target.classes) if task == "multiclass" else 1,
-            feature_names=found.encoder.feature_names,
-            class_names=found.target.classes or (self.target,),
-            class_counts=tuple(
-                np.bincount(found.target.values[found.rows[0]], minlength=len(found.target.classes)).tolist()
-            )
-            if found.target.classes
-            else (),
+            n_features=len(encoder.feature_names),
+            n_outputs=len(classes) if task == "multiclass" else 1,
+            feature_names=encoder.feature_names,
+            class_names=classes or (self.target,),
+            class_counts=counts,
         )
+
+    @property
+    def learnt(self) -> tuple[Encoder, DataSpec]:
+        """How rows become inputs, and sizes and names.
+
+        After `use` of a record that is all there is to say: the file is not read, and the rows of each class are not
+        counted.
+        """
+        if self._given is None:
+            return self._read().encoder, self.spec
+        encoder, task, classes = self._given
+        return encoder, self._spec(encoder, task, classes)
+
+    def rows_of(self, part: Literal["train", "val", "test"]) -> Table:
+        """The rows of a part as the file has them."""
+        found = self._look()
+        chosen = np.zeros(found.table.frame.height, np.bool_)
+        chosen[found.rows[Parts._fields.index(part)]] = True
+        return found.table.only(chosen)
 
     @property
     def record(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ SKLEARN = "sklearn:"
 """Begins a path that names a set of scikit-learn instead of a file."""
 
 SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes")
-_SUFFIXES = {
+SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
     ".txt": "csv",
@@ -32,6 +32,7 @@ _SUFFIXES = {
     ".ipc": "arrow",
     ".npz": "numpy",
 }
+"""Formats by a file's ending."""
 # Bytes of a file that is kept for the next run of a sweep.
 SMALL = 1 << 25
 
@@ -85,12 +86,12 @@ def read_table(path: str, *, key: str = "data.path", separator: str | None = Non
     if path.startswith(SKLEARN):
         return Table(_sklearn_set(path.removeprefix(SKLEARN), key), 0, source)
     file = Path(path).expanduser()
-    kind = _SUFFIXES.get(file.suffix.lower())
+    kind = SUFFIXES.get(file.suffix.lower())
     if kind is None:
-        raise ConfigError(f"{source}: {file.suffix or 'no ending'} is no known format; allowed: {', '.join(_SUFFIXES)}")
+        raise ConfigError(f"{source}: {file.suffix or 'no ending'} is no known format; allowed: {', '.join(SUFFIXES)}")
     try:
         if not file.is_file():
-            raise ConfigError(f"{source}: {_not_there(file)}")
+            raise ConfigError(f"{source}: {not_there(file)}")
         state = file.stat()
         read = _read if state.st_size > SMALL else _read_once
         frame = read(file, kind, source, separator, decimal, state.st_mtime_ns)
@@ -133,7 +134,8 @@ def _read(
 _read_once = functools.lru_cache(maxsize=2)(_read)
 
 
-def _not_there(file: Path) -> str:
+def not_there(file: Path) -> str:
+    """Why a path is no file, and the nearest one that is."""
     if file.exists():
         return "it is no file"
     if not file.parent.is_dir():

@@ -1,0 +1,142 @@
+"""Rows into a file, some at a time: aside, and into its place once all of them are there."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import polars
+from numpy.typing import NDArray
+
+from src.run.files import named
+from src.use.tables import ending_of
+
+
+class Writer(Protocol):
+    """What takes the rows of a file."""
+
+    def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:
+        """Add rows: the columns of a table, or of a plain array the values (n, o)."""
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+
+
+@contextmanager
+def written_rows(path: Path) -> Iterator[Writer]:
+    """A file that holds all rows once this ends, and is not there, or as it was, if it ends with an error.
+
+    Raises:
+        ConfigError: If its ending names no format.
+    """
+    kind = ending_of(path, "output")
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # beside it, so that it can be renamed
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        with named(path):
+            whole = folder / "whole"
+            writer = _MAKERS[kind](whole, "\t" if path.suffix.lower() == ".tsv" else ",")
+            yield writer
+            writer.close()
+            with whole.open("rb+") as file:
+                os.fsync(file.fileno())
+            whole.chmod(0o644)
+            whole.replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Csv:
+    def __init__(self, path: Path, separator: str) -> None:
+        self._path, self._separator = path, separator
+
+    def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of plain arrays
+        is_first = not self._path.exists()
+        with self._path.open("ab") as file:
+            frame.write_csv(file, include_header=is_first, separator=self._separator)
+
+    def close(self) -> None:
+        """All is there."""
+
+
+class _Parquet:
+    """A file for each addition, and one of all at the end."""
+
+    def __init__(self, path: Path, separator: str) -> None:  # noqa: ARG002 - of text
+        self._path, self._parts = path, list[Path]()
+
+    def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of plain arrays
+        self._parts.append(self._path.with_name(f"{len(self._parts)}.parquet"))
+        frame.write_parquet(self._parts[-1])
+
+    def close(self) -> None:
+        if len(self._parts) == 1:
+            self._parts[0].replace(self._path)
+        else:
+            polars.scan_parquet(self._parts).sink_parquet(self._path)
+
+
+class _Npz:
+    """An array for each column and addition, and an archive of all at the end."""
+
+    def __init__(self, path: Path, separator: str) -> None:  # noqa: ARG002 - of text
+        self._path, self._arrays = path, dict[str, list[Path]]()
+
+    def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of plain arrays
+        for i, name in enumerate(frame.columns):
+            parts = self._arrays.setdefault(name, [])
+            parts.append(self._path.with_name(f"{i}_{len(parts)}.npy"))
+            np.save(parts[-1], _as_array(frame[name]), allow_pickle=False)
+
+    def close(self) -> None:
+        with zipfile.ZipFile(self._path, "w", allowZip64=True) as archive:
+            for name, parts in self._arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    _join(parts, file)
+
+
+class _Npy:
+    """An array for each addition, and one of all at the end."""
+
+    def __init__(self, path: Path, separator: str) -> None:  # noqa: ARG002 - of text
+        self._path, self._parts = path, list[Path]()
+
+    def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of tables
+        self._parts.append(self._path.with_name(f"{len(self._parts)}.npy"))
+        np.save(self._parts[-1], values, allow_pickle=False)
+
+    def close(self) -> None:
+        with self._path.open("wb") as file:
+            _join(self._parts, file)
+
+
+_MAKERS: Mapping[str, Callable[[Path, str], Writer]] = {"csv": _Csv, "parquet": _Parquet, "numpy": _Npz, "array": _Npy}
+
+
+def _as_array(column: polars.Series) -> NDArray[Any]:
+    """Numbers or words; what is missing among words is empty."""
+    if column.dtype.is_numeric() or column.dtype == polars.Boolean:
+        return column.to_numpy()
+    return np.array(column.cast(polars.String).fill_null("").to_list(), dtype=str)
+
+
+def _join(parts: Sequence[Path], file: Any) -> None:
+    """Write arrays one after another as one; words get the width of the longest."""
+    arrays = [np.load(part, mmap_mode="r", allow_pickle=False) for part in parts]
+    dtype = np.result_type(*(array.dtype for array in arrays))
+    shape = (sum(len(array) for array in arrays), *arrays[0].shape[1:])
+    header: Mapping[str, Any] = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_2_0(file, dict(header))
+    for array in arrays:
+        file.write(np.ascontiguousarray(array, dtype=dtype).tobytes())
