@@ -23,9 +23,36 @@ from src.config.errors import ConfigError
 from src.config.stored import import_from_here, trusted_modules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from src.use.estimator import Classifier, Regressor
     from src.use.predict import Told
 
 log = logging.getLogger(__name__)
+
+
+def load(
+    run: str | Path,
+    *,
+    checkpoint: str | None = None,
+    group: str | None = None,
+    trusted_modules: Sequence[str] | str = (),
+) -> Classifier | Regressor:
+    """Open a finished run in Python, to call it with points, or to use it as an estimator of scikit-learn.
+
+    Args:
+        run: Directory of a run, or of a sweep, of which a group's completed runs are an ensemble.
+        checkpoint: ``best``, ``last`` or a path; None for the one that the run has tested.
+        group: Group of a sweep, as its report names it; None for the only one.
+        trusted_modules: Packages of your own that the run's configuration may name.
+
+    Raises:
+        ConfigError: If the directory is not what it should be.
+    """
+    with without_scipy_signal():
+        from src.use.estimator import load as opened
+
+    return opened(run, checkpoint=checkpoint, group=group, trusted_modules=trusted_modules)
 
 
 def predict(cfg: DictConfig) -> Told:
