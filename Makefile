@@ -31,7 +31,7 @@ test: $(READY) ## run the tests that take about a minute together
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not browser and not cluster' $(ARGS)
 
 test-all: $(READY) ## run all tests, also whole sweeps, a browser, and as root clusters; measure coverage
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,onnx]'
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not browser and not cluster' \
 	  --cov --cov-report= --cov-fail-under=0 $(ARGS)
 	$(BIN)/python -m pytest -m 'browser or cluster' --cov --cov-append $(ARGS)

@@ -28,7 +28,7 @@ def test_a_command_is_started_as_a_file_too(tmp_path: Path) -> None:
     assert (tmp_path / "0" / "plots" / "boundary.png").is_file()
 
 
-@pytest.mark.parametrize("name", ["train", "eval", "draw", "predict", "report"])
+@pytest.mark.parametrize("name", ["train", "eval", "draw", "predict", "export", "report"])
 def test_every_command_knows_its_options_as_a_file(name: str) -> None:
     assert run(f"src/{name}.py", "--help").stdout == run("-m", f"src.{name}", "--help").stdout != ""
 

@@ -194,11 +194,12 @@ def _same(word: str, levels: Sequence[str]) -> str | None:
 
 
 def number_of(word: str) -> float | None:
-    """A word as a number; None if it is none."""
+    """A word as a finite number; None if it is none."""
     try:
-        return float(word)
+        number = float(word)
     except ValueError:
         return None
+    return number if np.isfinite(number) else None
 
 
 def _missing_words(words: polars.Series, encodings: Sequence[Encoding]) -> Iterator[_Found]:
