@@ -10,6 +10,7 @@ import polars
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
@@ -268,7 +269,7 @@ def test_the_runs_of_a_group_are_an_ensemble(tmp_path: Path) -> None:
 def test_a_group_is_asked_for_by_the_name_that_the_report_prints(tmp_path: Path) -> None:
     sweep = shutil.copytree(STORED / "sweep", tmp_path / "sweep")
     with pytest.raises(
-        ConfigError, match=r"is a sweep of several groups; give one by group=..., of: 'circle_v1', 'mlp'"
+        ConfigError, match=r"is a sweep of several groups; give one of them: group=circle_v1, group=mlp"
     ):
         predicted(sweep, points("circles"), tmp_path)
     with pytest.raises(ConfigError, match=r"group=circle_v: .* no such group; did you mean circle_v1\?"):
@@ -373,3 +374,23 @@ def test_a_model_leaves_the_generators_as_they_are(runs: dict[str, Path]) -> Non
     before = generator_states()
     rebuilt(RunDir(runs["circles"]))
     assert generator_states() == before
+
+
+def test_data_that_name_no_columns_are_refused(tmp_path: Path) -> None:
+    given = ["data=digits_images", "module=digits_cnn", "model=none", "task=none", "loss=none", "optimizer=none"]
+    train(compose_train([*given, *QUIET, "trainer.max_epochs=1", "module.channels=1"], run_dir=tmp_path / "run"))
+    with pytest.raises(
+        ConfigError, match="its data, DigitsImages, do not tell which columns its module DigitsCNN takes"
+    ):
+        predicted(tmp_path / "run", points("circles"), tmp_path)
+
+
+def test_a_bar_is_drawn_on_a_terminal_alone(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicted(runs["circles"], points("circles"), tmp_path)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("src.use.predict.open_terminal", lambda: Console(force_terminal=True, width=80))
+    predicted(runs["circles"], points("circles"), tmp_path)
+    assert "predict" in (said := capsys.readouterr().out)
+    assert "100%" in said

@@ -1,10 +1,13 @@
 """A directory as a model: of one run, or of a sweep's group the runs that have completed, as an ensemble."""
 
+import re
+import shlex
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from src.analysis.groups import Group, group_jobs
 from src.analysis.records import JobRecord, is_run, read_jobs
+from src.config.command.paths import in_quotes
 from src.config.errors import ConfigError, suggest
 from src.run.directory import RunDir
 from src.use.model import Model, rebuilt
@@ -46,7 +49,7 @@ def _chosen(directory: Path, groups: Sequence[Group], name: str | None) -> Group
     if not labels:
         raise ConfigError(f"run={directory}: none of its runs has a configuration that can be read")
     if name is None and len(groups) > 1:
-        raise ConfigError(f"run={directory} is a sweep of several groups; give one by group=..., of: {_listed(labels)}")
+        raise ConfigError(f"run={directory} is a sweep of several groups; give one of them: {_listed(labels)}")
     if name is not None and name not in labels:
         near = suggest(name, labels)
         near = f"{near} allowed: " if near.endswith("?") else "allowed: "
@@ -55,7 +58,11 @@ def _chosen(directory: Path, groups: Sequence[Group], name: str | None) -> Group
 
 
 def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(f"'{label}'" for label in labels)
+    """Groups as they are asked for on a command line."""
+    return ", ".join(
+        f"group={label}" if re.fullmatch(r"[\w./-]+", label) else shlex.quote(f"group={in_quotes(label)}")
+        for label in labels
+    )
 
 
 def _completed(group: Group) -> list[JobRecord]:

@@ -73,6 +73,11 @@ class Loaded(BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
         return tags
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the run's order, in which a call gives their probabilities; or of the numbers."""
+        return self.model.spec.class_names
+
+    @property
     def n_features_in_(self) -> int:
         """Number of columns that it takes."""
         return len(self.model.columns.names)
@@ -94,7 +99,7 @@ class Loaded(BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
         )
 
     def __call__(self, points: Any) -> NDArray[np.float64]:
-        """Probabilities (n, k) of the classes in the order of `classes_`, or values (n, o), of points (n, c).
+        """Probabilities (n, k) of the classes in the order of `class_names`, or values (n, o), of points (n, c).
 
         Raises:
             ValueError: If the points lack a column, or hold something that cannot be used; names row and column.
@@ -127,28 +132,38 @@ class Loaded(BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
 
 
 class Classifier(ClassifierMixin, Loaded):  # type: ignore[misc]
-    """A finished classification."""
+    """A finished classification.
+
+    Tools of scikit-learn take it for granted that classes are sorted: so are `classes_`, and the columns of
+    `predict_proba`. A call keeps the run's order.
+    """
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Names (k,) of the classes; whole numbers where all of them are."""
-        names = self.model.spec.class_names
+        """Names (k,) of the classes, sorted; whole numbers where all of them are."""
+        found: NDArray[Any] = np.sort(self._named)
+        return found
+
+    @property
+    def _named(self) -> NDArray[Any]:
+        """Names in the run's order."""
+        names = self.class_names
         return np.array([int(name) for name in names]) if all(_is_whole(name) for name in names) else np.array(names)
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """Names (n,) of the likeliest classes of points (n, c)."""
         labels = self._predicted(X).labels
         assert labels is not None
-        return self.classes_[labels]
+        return self._named[labels]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Probabilities (n, k) of points (n, c)."""
-        return self(X)
+        """Probabilities (n, k) of points (n, c), in the order of `classes_`."""
+        return self(X)[:, np.argsort(self._named)]
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Their logarithms (n, k)."""
         with np.errstate(divide="ignore"):
-            found: NDArray[np.float64] = np.log(self(X))
+            found: NDArray[np.float64] = np.log(self.predict_proba(X))
         return found
 
 

@@ -13,7 +13,7 @@ import torch
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.inspection import permutation_importance
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -105,6 +105,16 @@ def test_a_classifier_predicts_names_of_classes(runs: dict[str, Path]) -> None:
     assert model.score(rows, truth) == accuracy_score(truth, model.classes_[expected.argmax(1)])
 
 
+def test_classes_are_sorted_where_scikit_learn_takes_that_for_granted(runs: dict[str, Path]) -> None:
+    rows, model = points("circles"), load(runs["circles"])
+    assert isinstance(model, Classifier)
+    assert (model.class_names, model.classes_.tolist()) == (("outer", "inner"), ["inner", "outer"])
+    expected = by_hand(runs["circles"], rows)
+    assert model(rows) == pytest.approx(expected, abs=1e-6)
+    assert model.predict_proba(rows) == pytest.approx(expected[:, ::-1], abs=1e-6)
+    assert model.predict(rows).tolist() == model.classes_[model.predict_proba(rows).argmax(1)].tolist()
+
+
 def test_a_regressor_predicts_numbers(runs: dict[str, Path]) -> None:
     rows, model = points("line"), load(runs["line"])
     assert isinstance(model, Regressor)
@@ -172,6 +182,17 @@ def test_tools_that_need_no_training_take_it(of_three_columns: dict[str, Path]) 
     assert importances[:2].min() > abs(importances[2])
     pipeline = make_pipeline(FunctionTransformer(np.abs), FrozenEstimator(model)).fit(rows, truth)
     assert np.array_equal(pipeline.predict(rows), model.predict(np.abs(rows)))
+
+
+@pytest.mark.slow
+def test_two_classes_are_calibrated(runs: dict[str, Path]) -> None:
+    from sklearn.frozen import FrozenEstimator
+
+    rows, model = points("circles", 200), load(runs["circles"])
+    truth = np.where((rows.to_numpy() ** 2).sum(axis=1) < 0.8, "inner", "outer")
+    calibrated = CalibratedClassifierCV(FrozenEstimator(model)).fit(rows.to_numpy(), truth)
+    likely = calibrated.predict_proba(rows.to_numpy())
+    assert log_loss(truth, likely) < log_loss(truth, model.predict_proba(rows))
 
 
 def test_an_ensemble_tells_its_spread(runs: dict[str, Path], tmp_path: Path) -> None:

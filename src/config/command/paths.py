@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Keys whose value is a path, whatever command they belong to.
 _KEY = re.compile(
-    r"run_dir|run|sweep|checkpoint|folder|input|output|open|into|hydra\.(run|sweep)\.dir|hydra\.sweeper\.storage|"
+    r"run_dir|run|sweep|checkpoint|folder|input|output|open|into|group|hydra\.(run|sweep)\.dir|hydra\.sweeper\.storage|"
     r"(.+\.)?(save_dir|dirpath|\w+_folder)"
 )
 
@@ -105,7 +105,9 @@ def _kind(parsed: "Override", *, is_sweep: bool) -> str | None:
 
 
 def _say(argument: str, why: str, instead: str) -> str:
-    return f"{argument}: {why}; if it is a path, quote it: {shlex.quote(instead)}"
+    # the name of a group of a sweep, which may hold such characters too
+    what = "quote it" if instead.startswith("group=") else "if it is a path, quote it"
+    return f"{argument}: {why}; {what}: {shlex.quote(instead)}"
 
 
 def in_quotes(text: str) -> str:

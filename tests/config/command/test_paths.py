@@ -82,6 +82,12 @@ def test_a_path_that_needs_quotes_is_answered_with_a_form_that_works(given: str)
         assert cfg.run_dir.endswith(path)
 
 
+def test_the_name_of_a_group_is_quoted_too() -> None:
+    with pytest.raises(ConfigError, match=r"^group=width=8: Hydra reads .*; quote it: 'group=\"width=8\"'$"):
+        read("group=width=8")
+    assert read('group="hidden=[8] lr=0.1"') == 'group="hidden=[8] lr=0.1"'
+
+
 def test_the_directory_of_a_sweep_is_one_and_those_of_its_jobs_are_many() -> None:
     assert read("run_dir=/a,/b", is_sweep=True) == "run_dir=/a,/b"
     with pytest.raises(ConfigError, match=r"Hydra reads it as several values; .* 'hydra\.sweep\.dir=\"/a,/b\"'"):
