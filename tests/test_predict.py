@@ -165,6 +165,10 @@ def test_lines_are_counted_over_pieces_and_quotes(
         ("X1,X2,label\n1,2,3\n", "has a column 'label' itself, which is the name of one that is added"),
         ("X1,X1,X2\n1,2,3\n", "names column 'X1' more than once"),
         ("0.1,0.2\n0.3,0.4\n", "has no header"),
+        (
+            'X1,X2,z\n1,2,"\n"\n1,2,"open\n3,4,x\n',
+            "the row that begins in line 4 cannot be read: a quote is not closed",
+        ),
         ("", "is empty"),
     ],
 )
@@ -341,7 +345,8 @@ def _own_run(run: Path) -> OwnModule:
 
 
 def test_options_and_files_that_there_are_not_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
-    given = write(points("circles"), tmp_path / "points.csv")
+    given, folder = write(points("circles"), tmp_path / "points.csv"), tmp_path / "folder.csv"
+    folder.mkdir()
     for changes, said in (
         ({"bad_rows": "drop"}, "bad_rows=drop; allowed: stop, skip"),
         ({"decimal": ";"}, "decimal=;; allowed"),
@@ -350,6 +355,7 @@ def test_options_and_files_that_there_are_not_are_refused(runs: dict[str, Path],
         ({"input": f"{tmp_path}/points.xlsx"}, ".xlsx is no known format; allowed: .csv"),
         ({"output": f"{tmp_path}/out.txt2"}, ".txt2 is no known format; allowed: .csv"),
         ({"output": str(given)}, "is the input itself"),
+        ({"output": str(folder)}, "is a directory; allowed: a file in it"),
         ({"run": str(tmp_path)}, "is not a run directory"),
         ({"checkpoint": f"{tmp_path}/x.ckpt"}, "there is no checkpoint"),
     ):
@@ -357,7 +363,7 @@ def test_options_and_files_that_there_are_not_are_refused(runs: dict[str, Path],
         with pytest.raises(ConfigError) as error:
             predict(OmegaConf.merge(cfg, changes))  # type: ignore[arg-type] # a mapping
         assert said in str(error.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["points.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.csv", "points.csv"]
 
 
 def test_decimal_commas_are_read_as_the_run_has_read_them(tmp_path: Path) -> None:

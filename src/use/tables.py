@@ -156,16 +156,18 @@ def _csv_chunks(path: Path, source: str, names: Sequence[str], separator: str, n
 def _whole_rows(data: bytes) -> tuple[bytes, bytes]:
     """Rows up to the last line end that no quotes surround, and what comes after it."""
     end = data.rfind(b"\n") + 1
-    if b'"' in data:
-        while end and data.count(b'"', 0, end) % 2:
-            end = data.rfind(b"\n", 0, end - 1) + 1
+    n_quotes = data.count(b'"', 0, end)
+    while end and n_quotes % 2:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        n_quotes -= data.count(b'"', before, end)
+        end = before
     return data[:end], data[end:]
 
 
 def _csv_chunk(data: bytes, source: str, names: Sequence[str], separator: str, first: int, *, done: int) -> Chunk:
     text = _decoded(data, source, first)
     if b'"' in data:
-        rows, lines = _quoted(text, separator, first)
+        rows, lines = _quoted(text, source, separator, first)
         ragged = [(line, len(row)) for row, line in zip(rows, lines, strict=True) if len(row) != len(names)]
         whole = [row for row in rows if len(row) == len(names)]
         places = np.array([n for row, n in zip(rows, lines, strict=True) if len(row) == len(names)], np.int64)
@@ -210,15 +212,21 @@ def _counted(data: bytes, separator: str) -> tuple[NDArray[np.int64], NDArray[np
     return np.diff(before, prepend=0) + 1, lengths == 0
 
 
-def _quoted(text: str, separator: str, first: int) -> tuple[list[list[str]], list[int]]:
+def _quoted(text: str, source: str, separator: str, first: int) -> tuple[list[list[str]], list[int]]:
     """Values of each row, and the line on which it begins; without rows that hold nothing."""
     rows, lines, start = [], [], 0
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    for row in reader:
-        if row:
-            rows.append(row)
-            lines.append(first + start)
-        start = reader.line_num
+    # strictly: a quote that is not closed would take all rows below it for one value
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(first + start)
+            start = reader.line_num
+    except csv.Error as error:
+        is_open = any(words in str(error) for words in ("end of data", "field limit"))
+        why = "a quote is not closed" if is_open else str(error)
+        raise ConfigError(f"{source}: the row that begins in line {first + start} cannot be read: {why}") from error
     return rows, lines
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
+from src.config.errors import ConfigError
 from src.run.files import named
 from src.use.tables import ending_of
 
@@ -35,6 +36,7 @@ def written_rows(path: Path) -> Iterator[Writer]:
         ConfigError: If its ending names no format.
     """
     kind = ending_of(path, "output")
+    refuse_folder(path)
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # beside it, so that it can be renamed
@@ -51,6 +53,18 @@ def written_rows(path: Path) -> Iterator[Writer]:
             whole.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse a directory in the place of a file.
+
+    Raises:
+        ConfigError: If it is one.
+    """
+    if path.is_dir():
+        raise ConfigError(
+            f"output={path} is a directory; allowed: a file in it, such as output={path / 'file'}{path.suffix}"
+        )
 
 
 class _Csv:
