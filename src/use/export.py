@@ -132,7 +132,7 @@ def _write(member: Member, path: Path, kind: Format) -> None:
         with warnings.catch_warnings(), _quiet():
             # of the exporters about their own parts
             warnings.simplefilter("ignore")
-            program = torch.export.export(graph, (example,), dynamic_shapes=shapes)
+            program = torch.export.export(graph, (example,), dynamic_shapes=shapes, strict=False)
             if kind == "torch_export":
                 torch.export.save(program, path, extra_files={"metadata.json": json.dumps(metadata(member, graph))})
             else:
@@ -194,7 +194,7 @@ def _runner(path: Path, kind: Format) -> _Runner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.export.load(path).module()
-        return lambda points: [each.numpy() for each in module(torch.from_numpy(points))]
+        return lambda points: [each.detach().numpy() for each in module(torch.from_numpy(points))]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -244,11 +244,19 @@ def _distance(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 def _difference(member: Member, path: Path, kind: Format, table: Table) -> float:
     """Of all rows at once, and of batches of one, two and the rest."""
-    run, points = _runner(path, kind), points_of(member, table)
+    points = points_of(member, table)
     expected = member.predict(member.encoder.encode(table, tells_new=False))
-    found = run(points)
     n = len(points)
-    batches = [run(points[start:stop]) for start, stop in ((0, 1), (1, 3), (3, n)) if start < n]
+    try:
+        run = _runner(path, kind)
+        found = run(points)
+        batches = [run(points[start:stop]) for start, stop in ((0, 1), (1, 3), (3, n)) if start < n]
+    # whatever a program meets that opens it, such as numbers of 16 bits that it does not know
+    except Exception as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(
+            f"run={member.run.path}: the file of format={kind} cannot be run: {why}. Nothing is written"
+        ) from error
     again = [np.concatenate(each) for each in zip(*batches, strict=True)]
     largest = 0.0
     for outputs in (found, again):

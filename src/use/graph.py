@@ -45,6 +45,8 @@ class Graph(nn.Module):
         super().__init__()
         is_task = isinstance(member.task, Task)
         self.net: Any = member.task.net if is_task else member.task
+        parameter: Tensor = next(member.task.parameters(), torch.zeros(0))
+        self.dtype = parameter.dtype
         # not as a part of this one: it has a loss, which is not asked for
         self._task: list[Any] = [member.task]
         self.is_task, self.has_classes = is_task, is_task and member.spec.task != "regression"
@@ -99,8 +101,7 @@ class Graph(nn.Module):
         """Probabilities (n, k) and labels (n,) of classes, or values (n, o)."""
         (task,) = self._task
         x = self.features(points)
-        parameter: Tensor = next(self.net.parameters(), x)
-        x = x.to(parameter.dtype)
+        x = x.to(self.dtype)
         if not self.is_task:
             outputs: Tensor = self.net.predict_step(x, 0)
             return (outputs.unsqueeze(1) if outputs.ndim == 1 else outputs,)

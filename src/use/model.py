@@ -236,7 +236,7 @@ def _of_module(run: RunDir, cfg: DictConfig, path: Path) -> Member:
         weights = load_weights(module, path)
     except ConfigError as error:
         raise ConfigError(str(error).replace("than model.net describes", "than module describes")) from error
-    module.eval()
+    module.eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
     return Member(run, encoder, spec, module, weights, built.datamodule)
 
 

@@ -12,13 +12,15 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.compose import compose_train
 from src.config.errors import ConfigError
 from src.export import export
 from src.predict import load
+from src.train import train
 from src.use import export as exports
 from src.use.export import Format
 from src.use.graph import Graph
-from tests.tasks.runs import generator_states
+from tests.tasks.runs import QUIET, generator_states
 from tests.use.runs import KINDS, by_hand, content, points, trained
 
 # torch and onnxscript of their own parts
@@ -210,3 +212,17 @@ def test_a_checkpoint_is_chosen_and_generators_stay(runs: dict[str, Path], tmp_p
     rows = points("line")
     assert call(rows.to_numpy().copy())[0] == pytest.approx(by_hand(runs["line"], rows, checkpoint="last"), abs=1e-6)
     assert notes["weights"] == "last epoch"
+
+
+def test_a_module_of_ones_own_gives_what_its_predict_step_does(tmp_path: Path) -> None:
+    own = ["+module._target_=tests.use.own_module.OwnModule", "+module.width=3", "model=none", "task=none", "loss=none"]
+    cfg = compose_train(
+        ["data=circles", *own, "optimizer=none", *QUIET, "trainer.max_epochs=1"], run_dir=tmp_path / "run"
+    )
+    train(cfg)
+    export(asked(tmp_path / "run", tmp_path / "model.pt2", trusted_modules=["tests"]))
+    call, notes = opened(tmp_path / "model.pt2")
+    rows = points("circles")
+    expected = load(tmp_path / "run", trusted_modules=["tests"])(rows)
+    assert notes["outputs"] == ["outputs"]
+    assert call(rows.to_numpy().copy())[0] == pytest.approx(expected, abs=1e-6)
