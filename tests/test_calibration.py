@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from src.config.errors import ConfigError
 from src.eval import evaluate
+from src.predict import load
 from src.run.directory import RunDir
 from src.tasks.temperature import best_temperature, stored_temperature
 from src.train import train
@@ -103,6 +104,23 @@ def test_what_cannot_be_fitted_is_refused(changes: dict[str, Any], said: str, tm
     with pytest.raises(ConfigError, match=said):
         evaluate(asked(tmp_path, **changes))
     assert not (tmp_path / "calibration.json").exists()
+
+
+@pytest.mark.parametrize("more", [("model=mlp",), OF_BLOBS])
+def test_predictions_have_the_temperature_that_was_fitted(more: tuple[str, ...], tmp_path: Path) -> None:
+    run, points = tmp_path / "run", np.random.default_rng(0).normal(size=(20, 2))
+    train(small(*SMALL, *more, run_dir=run))
+    before, last = load(run)(points), load(run, checkpoint="last")(points)
+    evaluate(asked(run))
+    temperature = json.loads((run / "calibration.json").read_text())["temperature"]
+    assert temperature != pytest.approx(1, abs=0.01)
+    after = load(run)(points)
+    scaled = np.log(before) / temperature
+    expected = np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(after, expected, atol=1e-6)
+    assert (after.argmax(1) == before.argmax(1)).all()
+    # of other weights it says nothing
+    np.testing.assert_array_equal(load(run, checkpoint="last")(points), last)
 
 
 def test_a_regression_has_no_temperature(tmp_path: Path) -> None:

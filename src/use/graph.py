@@ -46,7 +46,7 @@ class Graph(nn.Module):
         is_task = isinstance(member.task, Task)
         self.net: Any = member.task.net if is_task else member.task
         parameter: Tensor = next(member.task.parameters(), torch.zeros(0))
-        self.dtype = parameter.dtype
+        self.dtype, self.temperature = parameter.dtype, member.temperature
         # not as a part of this one: it has a loss, which is not asked for
         self._task: list[Any] = [member.task]
         self.is_task, self.has_classes = is_task, is_task and member.spec.task != "regression"
@@ -108,7 +108,7 @@ class Graph(nn.Module):
         outputs = self.net.forward(x)
         # of 16 bits few programs know numbers
         outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
-        return (task.probs(outputs), task.preds(outputs)) if self.has_classes else (outputs,)
+        return (task.probs(outputs / self.temperature), task.preds(outputs)) if self.has_classes else (outputs,)
 
     @property
     def output_names(self) -> list[str]:

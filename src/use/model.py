@@ -1,5 +1,6 @@
 """A rebuilt network with its preprocessing, or several as an ensemble, as one object."""
 
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,12 @@ from src.data.table.module import TableDataModule
 from src.data.table.reading import Table, first_words
 from src.measure import load_weights
 from src.run.directory import RunDir
+from src.run.reading import UnreadableError
 from src.tasks.base import Task
+from src.tasks.temperature import stored_temperature
 from src.use.columns import Columns, by_name, identity
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["classes", "numbers", "outputs"]
 
@@ -63,6 +68,7 @@ class Member:
         task: The network, with what its outputs mean.
         weights: Which weights it has, in the words of tables.
         datamodule: Its data, none of which are made yet.
+        temperature: Divides the outputs of a classification before they become probabilities.
     """
 
     run: RunDir
@@ -71,6 +77,7 @@ class Member:
     task: pl.LightningModule
     weights: str
     datamodule: InMemoryDataModule
+    temperature: float = 1.0
 
     @torch.no_grad()
     def outputs(self, x: NDArray[np.float32]) -> Tensor:
@@ -106,7 +113,7 @@ class Member:
             return Predicted(outputs.double().numpy(), None, None)
         # of logits that are not rounded to probabilities
         labels = self.task.preds(outputs).numpy()
-        return Predicted(self.task.probs(outputs.double()).numpy(), labels, None)
+        return Predicted(self.task.probs(outputs.double() / self.temperature).numpy(), labels, None)
 
 
 class Model:
@@ -209,7 +216,16 @@ def _of_task(run: RunDir, cfg: DictConfig, path: Path) -> Member:
     task.to(_WIDTHS.get(str(cfg.trainer.get("precision")), torch.float32))
     weights = load_weights(task, path)
     task.eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
-    return Member(run, encoder, spec, task, weights, datamodule)
+    return Member(run, encoder, spec, task, weights, datamodule, _temperature(run, weights))
+
+
+def _temperature(run: RunDir, weights: str) -> float:
+    """The temperature that was fitted for these weights; 1 where there is none."""
+    try:
+        return stored_temperature(run, weights=weights) or 1.0
+    except UnreadableError as error:
+        log.warning("%s; probabilities are those of the network itself", error)
+        return 1.0
 
 
 def _of_module(run: RunDir, cfg: DictConfig, path: Path) -> Member:
