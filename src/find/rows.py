@@ -9,6 +9,7 @@ from src.analysis.groups import ending, rounded
 from src.analysis.records import natural
 from src.analysis.scale import Scale
 from src.analysis.units import ABSENT, as_text
+from src.config.keys import counts
 from src.find.index import FOUND_STATUSES, Catalogue, Found, FoundStatus
 from src.find.query import check_keys, ordered, value_of
 from src.find.words import Words
@@ -126,7 +127,9 @@ def _given(runs: Sequence[Found]) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for run in runs:
         for key, value in run.overrides.items():
-            found.setdefault(key, {})[value] = None
+            # not where it stands, which its line begins with
+            if counts(key, "show"):
+                found.setdefault(key, {})[value] = None
     return {key: tuple(values) for key, values in found.items()}
 
 
