@@ -52,6 +52,10 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     check_targets(stored, trusted=trusted)
     fits = _fits_temperature(cfg)
     built = build(run_cfg, evaluate_only=True)
+    if fits:
+        from src.tasks.temperature import refuse_no_classes
+
+        refuse_no_classes(built.task)
     measured = measure(built, checkpoint=run.checkpoint(cfg.checkpoint))
     print_results(vars(measured), run_dir=run.path)
     if fits:

@@ -88,7 +88,7 @@ def predict(cfg: DictConfig) -> Told:
         separator=cfg.get("separator"),
         decimal=cfg.get("decimal") or model.decimal,
     )
-    log.info("%s: %s rows", output, f"{told.n_rows:,}")
+    log.info("%s: %s", output, "1 row" if told.n_rows == 1 else f"{told.n_rows:,} rows")
     return told
 
 

@@ -56,7 +56,7 @@ def configuration(source: Path, run_dir: Path) -> DictConfig:
         ConfigError: If that is no run that has completed, or its configuration names what it may not.
     """
     run, trusted = RunDir(source), trusted_modules(None)
-    cfg = run.config(trusted=trusted)
+    cfg = run.config(trusted=trusted, key="reproduce")
     result = run.result()
     if result is None or result.status != "completed":
         state = "has not ended" if result is None else f"has {result.status}"

@@ -67,6 +67,10 @@ def train(cfg: DictConfig, *, overrides: Sequence[str] = (), hydra_cfg: DictConf
         claim = run.claim(cfg, overrides=overrides, hydra_cfg=hydra_cfg) if is_first else run.look(cfg)
         if claim == "completed":
             return recorder.stored().value
+        if claim == "fresh" and cfg.get("resume") == "extend" and is_first:
+            log.warning(
+                "resume=extend: there is no run in %s to go on with; it is trained from the beginning", run.path
+            )
         if is_first and not is_job:
             keep_patch(run.path)
         if claim == "extend":

@@ -370,7 +370,7 @@ def test_weights_of_another_network_are_refused_with_both_shapes(tmp_path: Path)
 
 def test_a_directory_that_is_none_of_a_completed_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match=r"init_from=.*empty holds no result; allowed: the directory of a run"):
+    with pytest.raises(ConfigError, match=r"init_from=.*empty is not a run directory: .* Give the directory"):
         train(begun(tmp_path / "second", tmp_path / "empty"))
 
 
@@ -406,7 +406,7 @@ def test_a_stacked_job_that_cannot_begin_so_runs_by_itself_with_the_reason(tmp_p
     jobs[0].cfg.init_from = str(tmp_path / "nowhere")
     found = plan(jobs)
     assert [len(stack.jobs) for stack in found.stacks] == [2]
-    assert [(job.number, "nowhere holds no result" in reason) for job, reason in found.single] == [(0, True)]
+    assert [(job.number, "nowhere is not there" in reason) for job, reason in found.single] == [(0, True)]
 
 
 def test_a_job_that_is_to_be_extended_is_not_stacked(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from src.predict import predict
 from src.run.directory import RunDir
 from src.train import train
 from src.use.model import rebuilt
-from tests.tasks.runs import QUIET, generator_states
+from tests.tasks.runs import QUIET, generator_states, small
 from tests.test_stored import STORED
 from tests.test_stranger import put
 from tests.use.own_module import OwnModule
@@ -400,3 +400,33 @@ def test_a_bar_is_drawn_on_a_terminal_alone(
     predicted(runs["circles"], points("circles"), tmp_path)
     assert "predict" in (said := capsys.readouterr().out)
     assert "100%" in said
+
+
+def test_a_row_of_which_the_network_says_no_number_is_not_passed_for_a_class(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(small(*QUIET, "model=mlp", "features=playground", "trainer.max_epochs=2", run_dir=run))
+    rows = "X1,X2\n1,1\n1e25,1\n"
+    with pytest.raises(ConfigError, match="line 3 lies so far from what the network has learnt"):
+        predicted(run, rows, tmp_path)
+    found = predicted(run, rows, tmp_path, bad_rows="skip")
+    assert found.height == 1
+
+
+def test_what_a_run_has_written_is_no_place_for_predictions(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(small(*QUIET, "logger=csv", "trainer.max_epochs=2", run_dir=run))
+    given = tmp_path / "points.csv"
+    given.write_text("X1,X2\n1,1\n")
+    before = (run / "metrics.csv").read_bytes()
+    with pytest.raises(ConfigError, match=r"metrics\.csv is a file of the run or sweep there"):
+        predict(asked(run, given, run / "metrics.csv"))
+    assert (run / "metrics.csv").read_bytes() == before
+
+
+def test_a_directory_that_is_no_run_is_told_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    make = tmp_path / "sweep" / "0"
+    train(small(*QUIET, "trainer.max_epochs=2", run_dir=make))
+    with pytest.raises(ConfigError, match=r"run=.*sweeep is not there; did you mean sweep\?"):
+        RunDir(tmp_path / "sweeep").config()
+    with pytest.raises(ConfigError, match=r"reproduce=.*sweep is no run but holds some; give one .*sweep/0"):
+        RunDir(tmp_path / "sweep").config(key="reproduce")

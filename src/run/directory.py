@@ -17,7 +17,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.config.errors import ConfigError
+from src.config.errors import ConfigError, suggest
 from src.config.keys import NOT_STORED, changed, flatten, lines_of
 from src.config.stored import check_stored, resolved_tree
 from src.run.files import remove, remove_parts, to_yaml, write_atomically
@@ -136,24 +136,23 @@ class RunDir:
         """The checkpoint that a run tests; there is no best one where nothing was validated, or none is kept."""
         return "best" if cfg.evaluate == "best" and self.checkpoint("best").is_file() else "last"
 
-    def config(self, *, trusted: Sequence[str] = ()) -> DictConfig:
+    def config(self, *, trusted: Sequence[str] = (), key: str = "run") -> DictConfig:
         """The stored configuration, pointed at where the directory stands now; that of a stranger runs nothing.
 
         Args:
             trusted: Packages of the user's own, which it may name beside those that `src.config.stored` knows.
+            key: What the directory was given as, for messages.
 
         Raises:
             ConfigError: If this is not a run directory, or the configuration names what it may not.
         """
         if not self._has_config and self.path.suffix == ".zip" and self.path.is_file():
             raise ConfigError(
-                f"run={self.path} is a zip: python -m src.share open={self.path} into=DIR unpacks it, and run=DIR is it"
+                f"{key}={self.path} is a zip: python -m src.share open={self.path} into=DIR unpacks it, and {key}=DIR "
+                "is it"
             )
         if not self._has_config:
-            raise ConfigError(
-                f"run={self.path} is not a run directory: it holds no .hydra/config.yaml. Give the directory that "
-                "training printed, such as outputs/runs/2026-01-31_12-00-00_a1b2c3"
-            )
+            raise ConfigError(f"{key}={self.path} {no_run(self.path)}")
         tree = {**self._stored(), "run_dir": str(self.path)}
         if problems := check_stored(tree, trusted=trusted, run_dir=self.path):
             raise ConfigError("\n".join([f"{self.config_file} is not used:", *(f"  {line}" for line in problems)]))
@@ -473,3 +472,18 @@ def _config_text(cfg: DictConfig | Mapping[str, Any]) -> str:
 
 def _write_yaml(path: Path, cfg: Any) -> None:
     write_atomically(path, to_yaml(cfg).encode())
+
+
+def no_run(path: Path) -> str:
+    """Why a directory is none of a run, and which may be meant."""
+    if not path.exists():
+        beside = [each.name for each in sorted(path.parent.iterdir())] if path.parent.is_dir() else []
+        return (
+            f"is not there; {suggest(path.name, beside)}" if beside else f"is not there, and neither is {path.parent}"
+        )
+    if jobs := sorted(path.glob("*/.hydra/config.yaml")):
+        return f"is no run but holds some; give one of them, such as {jobs[0].parents[1]}"
+    return (
+        "is not a run directory: it holds no .hydra/config.yaml. Give the directory that training printed, such as "
+        "outputs/runs/2026-01-31_12-00-00_a1b2c3"
+    )

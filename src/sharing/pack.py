@@ -233,6 +233,8 @@ class _Packer:
             return self._overrides
         if last == "data.json":
             return self._data
+        if job is not None and last == "calibration.json":
+            return lambda data: _json(self._belonging(parse_json(data.decode()), job))
         if last.startswith("summary") and last.endswith(".csv"):
             return self._summary
         if last.endswith((".log", ".txt", ".tex", ".md")):
@@ -260,12 +262,16 @@ class _Packer:
         tree = parse_json(data.decode())
         found = self.places.in_all({key: value for key, value in tree.items() if key != "overrides"})
         found["overrides"] = [self.places.in_override(str(line)) for line in tree.get("overrides") or []]
-        found = {key: found[key] for key in tree if key in found}
+        found = self._belonging({key: found[key] for key in tree if key in found}, job)
+        return data if found == tree else _json(found)
+
+    def _belonging(self, record: dict[str, Any], job: JobRecord) -> dict[str, Any]:
+        """A record of a run, with the digest of its configuration as that is shared."""
         with suppress(OSError, UnreadableError, *PARSE_ERRORS):
             stored = read_bytes(RunDir(job.path).config_file, instead=_INSTEAD)
-            if tree.get("configuration") == digest_of(stored):
-                found["configuration"] = digest_of(self._config(stored))
-        return data if found == tree else _json(found)
+            if record.get("configuration") == digest_of(stored):
+                return {**record, "configuration": digest_of(self._config(stored))}
+        return record
 
     def _summary(self, data: bytes) -> bytes:
         """The table of jobs, each with its directory inside of the sweep's."""

@@ -189,6 +189,8 @@ def load_checkpoint(path: Path, *, needs: Sequence[str] = ()) -> dict[str, Any]:
             whole checkpoint.
     """
     if not path.is_file():
+        if path.parent.name != "checkpoints" or path.stem not in ("best", "last"):
+            raise ConfigError(f"there is no checkpoint {path}; allowed: best, last, or the path of one")
         raise ConfigError(f"there is no checkpoint {path}: training has not come far enough to write it")
     try:
         _verify(path)

@@ -64,8 +64,7 @@ def calibrate(task: Any, datamodule: InMemoryDataModule) -> Calibration:
     Raises:
         ConfigError: If it is no classification of this project, or there is nothing to fit on.
     """
-    if not isinstance(task, (BinaryClassification, MulticlassClassification)):
-        raise ConfigError("temperature=fit: only classifications have probabilities; this run is none")
+    refuse_no_classes(task)
     parts = {"val": datamodule.parts.val, "test": datamodule.parts.test}
     if not len(parts["val"].x):
         raise ConfigError("temperature=fit: the validation part is empty, so that there is nothing to fit on")
@@ -80,6 +79,16 @@ def calibrate(task: Any, datamodule: InMemoryDataModule) -> Calibration:
         for divisor in (1.0, temperature)
     )
     return Calibration(temperature, before, after)
+
+
+def refuse_no_classes(task: Any) -> None:
+    """Refuse what has no probabilities.
+
+    Raises:
+        ConfigError: If it is no classification of this project.
+    """
+    if not isinstance(task, (BinaryClassification, MulticlassClassification)):
+        raise ConfigError("temperature=fit: only classifications have probabilities; this run is none")
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Columns of new rows, by name: which rows can be used, and what is wrong with the others."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +46,10 @@ class Looked:
     bad: NDArray[np.bool_]
     problems: list[Problem]
     new: dict[str, tuple[int, str]]
+
+    def only(self, rows: NDArray[np.bool_]) -> "Looked":
+        """Some of the rows (n,)."""
+        return replace(self, table=self.table.only(rows), bad=self.bad[rows])
 
 
 class Columns:

@@ -27,7 +27,7 @@ from src.run.versions import package_versions
 from src.use.columns import Columns
 from src.use.graph import POINTS, Graph, column_notes, points_of
 from src.use.model import Member, generators_kept
-from src.use.writing import refuse_folder
+from src.use.writing import refuse_place
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def check_format(path: Path, kind: str) -> None:
     if kind not in ENDINGS:
         more = "; TorchScript is not offered, since PyTorch gives it up" if "script" in str(kind).lower() else ""
         raise ConfigError(f"format={kind}; allowed: {', '.join(ENDINGS)}{more}")
-    refuse_folder(path)
+    refuse_place(path)
     if path.suffix != ENDINGS[kind]:
         raise ConfigError(f"output={path}: a file of format={kind} ends with {ENDINGS[kind]}")
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]

@@ -56,6 +56,10 @@ class Predicted:
     labels: NDArray[np.int64] | None
     spread: NDArray[np.float64] | None
 
+    def only(self, rows: NDArray[np.bool_]) -> "Predicted":
+        """Some of the rows (n,)."""
+        return Predicted(*(None if each is None else each[rows] for each in vars(self).values()))  # type: ignore[arg-type] # in their order
+
 
 @dataclass(frozen=True)
 class Member:

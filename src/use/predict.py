@@ -78,6 +78,10 @@ def predict_file(
         for chunk in source.chunks:
             looked, whole = _whole_rows(model, source, chunk, told, bad_rows=bad_rows, decimal=decimal)
             predicted = model.predict(looked.table)
+            lost: NDArray[np.bool_] = np.logical_not(np.isfinite(predicted.values).all(axis=1))
+            if lost.any():
+                _refuse_lost(looked, lost, told, bad_rows=bad_rows)
+                predicted, looked, whole = predicted.only(~lost), looked.only(~lost), whole.filter(polars.Series(~lost))
             columns = predicted_columns(model, predicted)
             carried = whole
             if kind != "csv" and source.is_text:
@@ -121,6 +125,17 @@ def _whole_rows(
         told.new[name] += n
         told.first_new.setdefault(name, word)
     return looked, table.frame
+
+
+def _refuse_lost(looked: Looked, lost: NDArray[np.bool_], told: Told, *, bad_rows: BadRows) -> None:
+    """Refuse, or count, rows of which the network says no number: they lie too far from what it has learnt."""
+    table, n = looked.table, int(lost.sum())
+    place = table.place(int(np.argmax(lost)), table.frame.columns[0]).partition(", column")[0]
+    text = f"{place} lies so far from what the network has learnt that it gives no number"
+    if bad_rows == "stop":
+        raise ConfigError(f"{table.source}: {text}. Nothing is written; bad_rows=skip leaves such rows out")
+    told.n_bad += n
+    told.first_bad += [text][: NAMED - len(told.first_bad)]
 
 
 def _check_free(model: Model, source: Source) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from src.config.errors import ConfigError
 from src.run.files import named
+from src.sharing.contents import is_of_run, is_of_sweep
 from src.use.tables import ending_of
 
 
@@ -36,7 +37,7 @@ def written_rows(path: Path) -> Iterator[Writer]:
         ConfigError: If its ending names no format.
     """
     kind = ending_of(path, "output")
-    refuse_folder(path)
+    refuse_place(path)
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # beside it, so that it can be renamed
@@ -55,8 +56,8 @@ def written_rows(path: Path) -> Iterator[Writer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def refuse_folder(path: Path) -> None:
-    """Refuse a directory in the place of a file.
+def refuse_place(path: Path) -> None:
+    """Refuse a directory in the place of a file, and a file that a run or a sweep has written for itself.
 
     Raises:
         ConfigError: If it is one.
@@ -65,6 +66,9 @@ def refuse_folder(path: Path) -> None:
         raise ConfigError(
             f"output={path} is a directory; allowed: a file in it, such as output={path / 'file'}{path.suffix}"
         )
+    owns = {".hydra/config.yaml": is_of_run, "multirun.yaml": is_of_sweep}
+    if path.exists() and any((path.parent / mark).exists() and is_its(path.name) for mark, is_its in owns.items()):
+        raise ConfigError(f"output={path} is a file of the run or sweep there, which would be lost; give another name")
 
 
 class _Csv:
