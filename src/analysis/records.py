@@ -119,7 +119,10 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     run, problems = RunDir(path), list[str]()
     leaves = _read(run.config_file, _leaves, dict, problems) or {}
     result = _result(run, problems)
-    if run.extension.config_file.exists() and (result is None or result.status == "completed"):
+    # not `Path.exists`, which raises where one may not look
+    if os.path.exists(run.extension.config_file) and (  # noqa: PTH110
+        result is None or result.status == "completed"
+    ):
         # how that has ended, or that it has not
         result = _result(run.extension, problems)
     lines = (

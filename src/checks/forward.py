@@ -141,6 +141,8 @@ def _check_loss(loss: nn.Module, outputs: Tensor, targets: Tensor, task: Task) -
 def _check_step(task: Task, net: nn.Module, loss: nn.Module, x: Tensor, targets: Tensor) -> None:
     optimizer = task.make_optimizer([*net.parameters(), *loss.parameters()])
 
+    # as Lightning gives it to an optimiser, whose step may be one without gradients
+    @torch.enable_grad()
     def closure() -> Any:
         optimizer.zero_grad()
         value = loss(net(x), targets)

@@ -75,6 +75,8 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "factor": Annotated[float, Range(low=0, high=1, open_high=True)],
         "final_div_factor": Positive,
         "gamma": Positive,
+        # where a scheduler of a run that goes on is comes with its checkpoint
+        "last_epoch": Literal[-1],
         "milestones": list[Count],
         "patience": NumberOfTimes,
         "pct_start": Share,

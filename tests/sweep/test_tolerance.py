@@ -72,7 +72,7 @@ def test_a_directory_whose_jobs_had_other_settings_is_refused_before_anything_ru
     changed = (*SHORT, "seed=0,1,2", "optimizer.lr=0.2", f"hydra.sweep.dir={sweep}")
     assert run(*changed, output=output) == 1
     said = output.read_text()
-    assert "optimizer.lr: stored ${suggested.lr}, given 0.2" in said
+    assert "optimizer.lr: stored 0.1, given 0.2" in said
     assert f"and 1 more jobs of {sweep}" in said
     assert {path: path.stat().st_mtime_ns for path in sweep.rglob("*") if path.is_file()} == before
     # more jobs of the same settings are welcome
