@@ -22,7 +22,8 @@ from src.report import report
 from src.run.directory import RunDir
 from src.run.metrics import read_metrics
 from src.sweep.guard import guarded
-from src.sweep.jobs import compose_jobs, expand
+from src.sweep.jobs import compose_jobs
+from src.sweep.values import expand
 from src.train import train
 from tests.sweep.configs import composed
 

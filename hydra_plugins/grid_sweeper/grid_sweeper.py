@@ -33,7 +33,7 @@ class GridSweeper(BasicSweeper):
         self, overrides: list[Any], max_batch_size: int | None
     ) -> list[list[list[str]]]:
         """Split with one order of what is shuffled, the one in which the jobs were looked at before."""
-        from src.sweep.jobs import shuffled_once
+        from src.sweep.values import shuffled_once
 
         assert self.config is not None
         return batches(shuffled_once(overrides, self.config), max_batch_size)

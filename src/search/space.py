@@ -21,7 +21,7 @@ from optuna.trial import Trial
 from src.compat.hydra import line_of
 from src.config.command.explain import parse
 from src.config.errors import ConfigError
-from src.sweep.jobs import in_order, points
+from src.sweep.values import in_order, points
 
 
 @dataclass(frozen=True)

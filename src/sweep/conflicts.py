@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.compose import given_overrides
 from src.config.errors import ConfigError
 from src.run.directory import OtherRunError, RunDir, UnknownRunError
-from src.sweep.jobs import Job, compose_jobs, expand
+from src.sweep.jobs import Job, compose_jobs
+from src.sweep.values import expand
 
 
 def refuse_shared_directories(config: DictConfig) -> None:

@@ -31,8 +31,9 @@ from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
 from src.run.patch import keep_patch
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
-from src.sweep.jobs import compose_jobs, expand, sampled_values, swept_keys
+from src.sweep.jobs import compose_jobs
 from src.sweep.mistakes import refuse_hopeless
+from src.sweep.values import expand, sampled_values, swept_keys
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from src.config.origins import Origins
 from src.config.schema import problems
 from src.launch.ranks import be_alone, check_processes, wants_many
 from src.run.directory import RunDir
-from src.sweep.jobs import Job, as_its_run, compose_jobs, expand, first_values, swept_keys
+from src.sweep.jobs import Job, as_its_run, compose_jobs
+from src.sweep.values import expand, first_values, swept_keys
 
 
 def refuse_hopeless(config: DictConfig) -> None:

@@ -6,7 +6,8 @@ from omegaconf import DictConfig
 
 from src.run.directory import RunDir
 from src.run.result import Metric, Result
-from src.sweep.jobs import compose_jobs, expand
+from src.sweep.jobs import compose_jobs
+from src.sweep.values import expand
 from tests.tasks.runs import QUIET
 
 

@@ -17,7 +17,8 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.config.origins import hydra_at
-from src.sweep.jobs import compose_jobs, expand, first_values, hydra_config, representatives, sampled_values
+from src.sweep.jobs import compose_jobs, hydra_config, representatives
+from src.sweep.values import expand, first_values, sampled_values
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
 from src.run.directory import OtherRunError, RunDir
-from src.sweep.jobs import Job, expand
+from src.sweep.jobs import Job
+from src.sweep.values import expand
 from src.vmap.run import run_stacked
 from src.vmap.train import StackOptions
 from tests.sweep.commands import run
