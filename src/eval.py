@@ -62,10 +62,13 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         from src.tasks.temperature import calibrate, keep
 
         calibration = calibrate(built.task, built.datamodule)
-        keep(run, calibration, weights=measured.weights)
-        print_temperature(calibration.temperature, calibration.before, calibration.after, path=run.calibration_file)
         if calibration.is_at_bound:
-            log.warning("no temperature fits a part that is answered without a mistake, or with nothing else")
+            log.warning(
+                "no temperature fits a part that is answered without a mistake, or with nothing else: none is stored"
+            )
+        else:
+            keep(run, calibration, weights=measured.weights)
+            print_temperature(calibration.temperature, calibration.before, calibration.after, path=run.calibration_file)
     return measured
 
 

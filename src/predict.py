@@ -50,9 +50,9 @@ def load(
         ConfigError: If the directory is not what it should be.
     """
     with without_scipy_signal():
-        from src.use.estimator import load as opened
+        from src.use.estimator import Regressor, as_it_is
 
-    return opened(run, checkpoint=checkpoint, group=group, trusted_modules=trusted_modules)
+    return as_it_is(Regressor(run, checkpoint, group, trusted_modules))
 
 
 def predict(cfg: DictConfig) -> Told:

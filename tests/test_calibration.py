@@ -123,6 +123,17 @@ def test_predictions_have_the_temperature_that_was_fitted(more: tuple[str, ...],
     np.testing.assert_array_equal(load(run, checkpoint="last")(points), last)
 
 
+def test_a_temperature_at_its_bound_is_said_and_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(small(*SMALL, run_dir=tmp_path))
+    monkeypatch.setattr("src.tasks.temperature.best_temperature", lambda *_: 0.01)
+    with caplog.at_level(logging.WARNING):
+        evaluate(asked(tmp_path))
+    assert "no temperature fits a part that is answered without a mistake" in caplog.text
+    assert not (tmp_path / "calibration.json").exists()
+
+
 def test_a_regression_has_no_temperature(tmp_path: Path) -> None:
     train(small("callbacks=none", "data=line", "model=line", "trainer.max_epochs=2", run_dir=tmp_path))
     with pytest.raises(ConfigError, match="only classifications have probabilities"):

@@ -16,7 +16,7 @@ from src.draw import draw
 from src.eval import evaluate
 from src.run.directory import RunDir
 from src.run.metrics import read_metrics
-from src.tasks.network import OneNetwork
+from src.tasks.training.network import OneNetwork
 from src.train import train
 from tests.data.table.tables import frame, written
 from tests.tasks.runs import QUIET, interrupted

@@ -13,8 +13,8 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.data.check import spec_problems
 from src.data.spec import DataSpec
-from src.tasks.loop import names_of
 from src.tasks.of_data import TASKS, task_of_data
+from src.tasks.training.loop import names_of
 
 
 def check_kinds(cfg: DictConfig, spec: DataSpec) -> None:

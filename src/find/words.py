@@ -126,6 +126,9 @@ def _condition(key: str, operator: str, value: str) -> Condition:
     if value == "":
         raise ConfigError(f"{key}{operator}: no value; give one, or null for none")
     condition = Condition(key, operator, value)
+    if value[0] in "=<>":
+        right = {"=>": ">=", "=<": "<=", "==": "="}.get(f"{operator}{value[0]}", operator)
+        raise ConfigError(f"{condition.word}: did you mean {key}{right}{value.lstrip('=<>')}?")
     if key == "status":
         if operator not in ("=", "!="):
             raise ConfigError(f"{condition.word}: allowed: status=... or status!=...")

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import logging
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ from src.run.length import is_longer
 from src.run.patch import NAME as PATCH
 from src.run.reading import UnreadableError, read_bytes, read_json, read_yaml
 from src.run.result import Result
+
+log = logging.getLogger(__name__)
 
 Claim = Literal["fresh", "resume", "extend", "completed"]
 
@@ -282,8 +285,9 @@ class RunDir:
             place = self.path / file.relative_to(extension.path)
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
-        # of the weights before
-        self.calibration_file.unlink(missing_ok=True)
+        if self.calibration_file.exists():
+            log.info("%s is removed: it was fitted to the weights before", self.calibration_file)
+            self.calibration_file.unlink()
         # from here on the result is that of another configuration, until the new one is there
         write_atomically(self.config_file, _config_text(cfg).encode())
         self._end_extension()

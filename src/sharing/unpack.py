@@ -61,6 +61,7 @@ def unpack(path: Path, into: Path) -> tuple[list[Path], list[str]]:
             finally:
                 with suppress(FileNotFoundError):
                     shutil.rmtree(aside)
+    # what zipfile raises of damage, of a compression that it does not know (NotImplementedError), and of a password
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise ConfigError(f"open={path}: it is no zip that can be read: {short(str(error))}") from error
     return [into] if is_run(into) else find_runs(into), skipped

@@ -14,7 +14,7 @@ from src.config.compose import CONF_DIR, given_overrides, hydra_overrides, set_r
 from src.config.errors import ConfigError
 from src.config.schema import check_hydra
 from src.launch.ranks import be_alone, check_processes
-from src.run.directory import beside
+from src.run.directory import RunDir, beside, no_run
 from src.sweep.jobs import Job
 
 # Those that run their jobs inside `src.sweep.guard.guarded`.
@@ -85,7 +85,7 @@ def _put_beside(config: DictConfig) -> None:
     """Choose the directory of a run that is run again, where the command line does not.
 
     Raises:
-        ConfigError: If the command line says more: the configuration is the stored one.
+        ConfigError: If the command line says more, as the configuration is the stored one, or there is no run.
     """
     source = config.get("reproduce")
     # one that is no path is refused by the check of all values
@@ -93,9 +93,13 @@ def _put_beside(config: DictConfig) -> None:
         return
     if more := [line for line in given_overrides(config.hydra) if not line.startswith("reproduce=")]:
         raise ConfigError(f"reproduce={source} runs what is stored there; leave out {' '.join(more)}")
+    given = Path(source).expanduser()
+    # before a directory is made for it
+    if not RunDir(given).config_file.exists() and given.suffix != ".zip":
+        raise ConfigError(f"reproduce={source} {no_run(given)}")
     if not any(line.startswith("hydra.run.dir=") for line in hydra_overrides(config.hydra)):
         with open_dict(config), read_write(config):
-            config.hydra.run.dir = str(beside(Path(source).expanduser()))
+            config.hydra.run.dir = str(beside(given))
 
 
 def _check_guarded(config: DictConfig) -> None:

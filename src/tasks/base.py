@@ -27,16 +27,16 @@ from src.config.allowed import Count, NotNegative, Positive, checked
 from src.config.errors import ConfigError
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.data.spec import DataSpec, TaskName
-from src.tasks.blocks import Blocks
 from src.tasks.checkpoint import LAST_EPOCH
 from src.tasks.finite import NonFiniteLossError
-from src.tasks.loop import Measured
 from src.tasks.metrics.meters import Meters
-from src.tasks.network import OneNetwork, steps_left
 from src.tasks.penalty import Penalty
 from src.tasks.rows import Rows
 from src.tasks.schedule import Schedule
-from src.tasks.steps import Steps, as_batch
+from src.tasks.training.blocks import Blocks
+from src.tasks.training.loop import Measured
+from src.tasks.training.network import OneNetwork, steps_left
+from src.tasks.training.steps import Steps, as_batch
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import lightning.pytorch as pl
 
 from src.tasks.finite import NonFiniteLossError
-from src.tasks.loop import Measured, columns_of
+from src.tasks.training.loop import Measured, columns_of
 
 
 @runtime_checkable

@@ -88,10 +88,10 @@ class Loaded(BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
         return np.array(self.model.columns.names, dtype=object)
 
     def fit(self, X: Any = None, y: Any = None, **more: Any) -> Any:  # noqa: N803 - scikit-learn's names
-        """Refused: a run is trained by ``python -m src.train``.
+        """Refused: a run is trained by ``python -m src.train``. Without it scikit-learn takes this for no estimator.
 
         Raises:
-            NotImplementedError: Always.
+            NotImplementedError: Always, as scikit-learn's own do for what they cannot.
         """
         raise NotImplementedError(
             f"{type(self).__name__} is the finished run {self.run}, and is not fitted again. Where a tool of "
@@ -176,23 +176,11 @@ class Regressor(RegressorMixin, Loaded):  # type: ignore[misc]
         return values[:, 0] if values.shape[1] == 1 else values
 
 
-def load(
-    run: str | Path,
-    *,
-    checkpoint: str | None = None,
-    group: str | None = None,
-    trusted_modules: Sequence[str] | str = (),
-) -> Classifier | Regressor:
-    """Open a finished run; arguments as in `Loaded`.
-
-    Raises:
-        ConfigError: If the directory is not what it should be.
-    """
-    found = Regressor(run, checkpoint, group, trusted_modules)
-    model = found.model
-    if model.kind != "classes":
+def as_it_is(found: Regressor) -> Classifier | Regressor:
+    """What a run is once it is open: one that predicts classes is a classifier, which opens nothing again."""
+    if found.model.kind != "classes":
         return found
-    made = Classifier(run, checkpoint, group, trusted_modules)
+    made = Classifier(**found.get_params())
     made.__dict__["_opened"] = found.__dict__["_opened"]
     return made
 

@@ -4,9 +4,6 @@ import copy
 import importlib.util
 import json
 import logging
-import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,12 +19,11 @@ from numpy.typing import NDArray
 from src.config.errors import ConfigError
 from src.data.table.module import TableDataModule
 from src.data.table.reading import Table
-from src.run.files import named
 from src.run.versions import package_versions
 from src.use.columns import Columns
 from src.use.graph import POINTS, Graph, column_notes, points_of
 from src.use.model import Member, generators_kept
-from src.use.writing import refuse_place
+from src.use.writing import aside, refuse_place
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +74,7 @@ def export_member(member: Member, path: Path, kind: Format) -> Compared:
     check_format(path, kind)
     with generators_kept(), torch.no_grad():
         own, drawn = _own_rows(member), _drawn_rows(member)
-    with _beside(path) as whole:
+    with aside(path) as whole:
         _write(member, whole, kind)
         return _compare(member, whole, kind, own, drawn)
 
@@ -101,24 +97,6 @@ def check_format(path: Path, kind: str) -> None:
             f"format=onnx needs packages that are not installed: {', '.join(missing)}; install them with "
             "pip install -c constraints.txt -e '.[onnx]'"
         )
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A file that takes the place of another once it is found to be right."""
-    with named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    try:
-        whole = folder / f"whole{path.suffix}"
-        yield whole
-        with named(path):
-            with whole.open("rb+") as file:
-                os.fsync(file.fileno())
-            whole.chmod(0o644)
-            whole.replace(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 # Writing

@@ -38,16 +38,23 @@ def written_rows(path: Path) -> Iterator[Writer]:
     """
     kind = ending_of(path, "output")
     refuse_place(path)
+    with aside(path) as whole, named(path):
+        writer = _MAKERS[kind](whole, "\t" if path.suffix.lower() == ".tsv" else ",")
+        yield writer
+        writer.close()
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A file that takes the place of another once all is done; after an error it is gone, and the other as it was."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # beside it, so that it can be renamed
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
+        whole = folder / f"whole{path.suffix}"
+        yield whole
         with named(path):
-            whole = folder / "whole"
-            writer = _MAKERS[kind](whole, "\t" if path.suffix.lower() == ".tsv" else ",")
-            yield writer
-            writer.close()
             with whole.open("rb+") as file:
                 os.fsync(file.fileno())
             whole.chmod(0o644)

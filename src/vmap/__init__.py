@@ -28,7 +28,7 @@ Concepts, from the sweep down to the arithmetic:
 - *chunk*: models of a stack that are trained and recorded together, by this process or by one that another launcher
   starts (`remote`); it leaves a checkpoint to go on from (`unfinished`).
 - *tile*: models of a chunk that one step computes, few enough for a cache (`tile`, `limits`). A tile learns by the loop
-  of `src.tasks.loop`, as a single network does.
+  of `src.tasks.training.loop`, as a single network does.
 - *stacked* network, optimiser, scheduler, data: those of many models, with the models as one more axis (`stacked`).
 - *outcome*: what came of a job; `trained` takes one model out of its tile, `record` writes the run directory that its
   single run would have left, with its ``train.log`` (`train_log`).

@@ -12,7 +12,7 @@ from src.config.command import interrupts
 from src.console.sweep import NoProgress
 from src.data.base import Part
 from src.tasks.checkpoint import loops_of
-from src.tasks.loop import names_of
+from src.tasks.training.loop import names_of
 from src.vmap.limits import cut
 from src.vmap.models import Model
 from src.vmap.stacked.padded import Frame

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.tasks.base import Task
-from src.tasks.loop import Means, columns_of, train_block
 from src.tasks.losses import ModelLoss, per_model
 from src.tasks.schedule import Schedule
+from src.tasks.training.loop import Means, columns_of, train_block
 from src.vmap.errors import NotStackedError
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
@@ -62,7 +62,7 @@ class Monitor:
 
 
 class Tile:
-    """Trains its models, and keeps what they measure: a `src.tasks.loop.Learner` of many.
+    """Trains its models, and keeps what they measure: a `src.tasks.training.loop.Learner` of many.
 
     Args:
         models: The models; the weights of their tasks are left as they are.

@@ -1,5 +1,6 @@
 """Reading a command line of conditions and settings."""
 
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -85,3 +86,11 @@ def test_mistakes_are_answered_with_what_is_allowed(word: str, message: str) -> 
 def test_two_commands_are_refused() -> None:
     with pytest.raises(ConfigError, match="best clean: give one of them"):
         read("best", "clean")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("a=>0.9", "a>=0.9"), ("a=<0.9", "a<=0.9"), ("a==b", "a=b"), ("a>>1", "a>1")]
+)
+def test_an_operator_that_is_none_is_answered_with_the_one_that_is_meant(word: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"{word}: did you mean {meant}?")):
+        read(word)

@@ -24,6 +24,7 @@ from src.config.compose import compose_train, override
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
 from src.run.directory import RunDir
+from src.tasks.training.network import OneNetwork
 
 QUIET = ("trainer=cpu", "callbacks=none", "logger=none")
 
@@ -177,3 +178,18 @@ def random_parts(spec: DataSpec, *, n: int = 60, seed: int = 0) -> Parts:
 
 def listing(path: Path) -> list[str]:
     return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+
+
+def interrupted_once(monkeypatch: pytest.MonkeyPatch, epoch: int) -> list[int]:
+    """Interrupt the first training that begins an epoch; the epochs that are begun."""
+    begun: list[int] = []
+    start_epoch = OneNetwork.start_epoch
+
+    def interrupt(self: OneNetwork, number: int) -> None:
+        begun.append(number)
+        if number == epoch and begun.count(number) == 1:
+            raise KeyboardInterrupt
+        start_epoch(self, number)
+
+    monkeypatch.setattr(OneNetwork, "start_epoch", interrupt)
+    return begun

@@ -15,7 +15,7 @@ from torch.optim import LBFGS, Optimizer
 from src.build import build
 from src.callbacks.hints import Hints
 from src.data.base import Batches
-from src.tasks.network import OneNetwork, asks_again
+from src.tasks.training.network import OneNetwork, asks_again
 from src.train import train
 from src.vmap.planning.plan import plan
 from tests.shipped import shipped, stored

@@ -19,7 +19,7 @@ from src.draw import draw
 from src.eval import evaluate
 from src.run.directory import RunDir
 from src.tasks.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
-from src.tasks.network import OneNetwork
+from src.tasks.training.network import OneNetwork
 from src.train import train
 from tests.tasks.runs import listing, small
 from tests.tasks.test_resuming import identical

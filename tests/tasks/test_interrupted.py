@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.config.command import interrupts
-from src.tasks.network import OneNetwork
+from src.tasks.training.network import OneNetwork
 from src.train import train
 from tests.tasks.by_hand import rows_of
 from tests.tasks.runs import small

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from src.models.mlp import MLP
 from src.tasks.checkpoint import load_checkpoint
-from src.tasks.network import OneNetwork
+from src.tasks.training.network import OneNetwork
 from src.train import train
 from tests.slow import slow
 from tests.tasks.by_hand import rows_of
-from tests.tasks.runs import small
+from tests.tasks.runs import interrupted_once, small
 
 LONG = (
     "callbacks=none",
@@ -88,16 +88,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
 
 
 def test_a_resumed_run_trains_only_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained: list[int] = []
-    start_epoch = OneNetwork.start_epoch
-
-    def interrupt_once(self: OneNetwork, epoch: int) -> None:
-        trained.append(epoch)
-        if epoch == 30 and trained.count(30) == 1:
-            raise KeyboardInterrupt
-        start_epoch(self, epoch)
-
-    monkeypatch.setattr(OneNetwork, "start_epoch", interrupt_once)
+    trained = interrupted_once(monkeypatch, 30)
     with pytest.raises(KeyboardInterrupt):
         train(small(*LONG, run_dir=tmp_path))
     train(small(*LONG, run_dir=tmp_path))

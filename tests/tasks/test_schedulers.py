@@ -24,8 +24,8 @@ from torch.optim.lr_scheduler import (
 
 from src.build import build
 from src.config.errors import ConfigError
-from src.tasks.network import OneNetwork
 from src.tasks.schedulers import chained, sequential, warmup_cosine
+from src.tasks.training.network import OneNetwork
 from src.train import train
 from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack

@@ -13,7 +13,7 @@ from src.build import build
 from src.data.base import Batches
 from src.eval import evaluate
 from src.tasks.checkpoint import load_checkpoint
-from src.tasks.network import OneNetwork
+from src.tasks.training.network import OneNetwork
 from src.train import train
 from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack

@@ -21,7 +21,7 @@ from src.config.keys import flatten
 from src.data.base import Batches
 from src.sweep.jobs import Job, hydra_config
 from src.tasks.base import Task
-from src.tasks.loop import names_of
+from src.tasks.training.loop import names_of
 from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
 from src.vmap.proof.attributes import LIBRARIES, packages_as_they_are

@@ -14,9 +14,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from src.config.command import interrupts
 from src.data.base import Batch
-from src.tasks.loop import Means, Measured, add
 from src.tasks.penalty import Penalty
 from src.tasks.schedule import Schedule
+from src.tasks.training.loop import Means, Measured, add
 
 # Shares of all batches add up to 1 but for this.
 _ROUNDING = 1e-6

@@ -11,12 +11,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from src.data.base import Batch, Batches
-from src.tasks.loop import Means
 from src.tasks.penalty import Penalty
+from src.tasks.training.loop import Means
 
 
 class OneNetwork:
-    """A network that trains by Lightning's manual optimisation: a `src.tasks.loop.Learner`.
+    """A network that trains by Lightning's manual optimisation: a `src.tasks.training.loop.Learner`.
 
     Args:
         module: The task, which has an optimiser and perhaps a scheduler; it is told of every epoch.

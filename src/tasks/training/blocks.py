@@ -9,9 +9,9 @@ import lightning.pytorch as pl
 from src.compat.lightning import skip_epochs, uncount_block
 from src.config.command import interrupts
 from src.data.base import Batches
-from src.tasks.loop import Measured, train_block
-from src.tasks.network import OneNetwork, steps_left
 from src.tasks.schedule import Schedule
+from src.tasks.training.loop import Measured, train_block
+from src.tasks.training.network import OneNetwork, steps_left
 
 
 class Blocks:
