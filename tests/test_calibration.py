@@ -24,7 +24,9 @@ from tests.tasks.runs import small
 from tests.vmap.stacked_jobs import make_jobs, result_of, train_alone
 
 SMALL = ("callbacks=none", "logger=csv", "data.n_samples=60", "data.n_val=50", "trainer.max_epochs=60")
-OF_BLOBS = (*SMALL, "data=blobs", "model=mlp", "optimizer=adam", "optimizer.lr=0.05")
+# with mistakes in validation, by which a temperature is fitted
+OF_CIRCLES = (*SMALL, "data.noise=0.3", "optimizer=adam")
+OF_BLOBS = (*SMALL, "data=blobs", "data.cluster_std=6", "model=mlp", "optimizer=adam", "optimizer.lr=0.05")
 
 
 def asked(run: Path, **given: Any) -> DictConfig:
@@ -59,7 +61,7 @@ def test_a_part_without_a_mistake_or_with_nothing_else_has_a_temperature_at_the_
     assert best_temperature(-outputs, y) == 100
 
 
-@pytest.mark.parametrize("given", [SMALL, OF_BLOBS], ids=["binary", "multiclass"])
+@pytest.mark.parametrize("given", [OF_CIRCLES, OF_BLOBS], ids=["binary", "multiclass"])
 def test_a_temperature_is_fitted_printed_and_stored_beside_the_run(
     given: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,7 +83,7 @@ def test_a_temperature_is_fitted_printed_and_stored_beside_the_run(
 def test_a_temperature_of_other_weights_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     assert stored_temperature(run, weights="last epoch") is None
-    train(small(*SMALL, run_dir=tmp_path))
+    train(small(*OF_CIRCLES, run_dir=tmp_path))
     evaluate(asked(tmp_path, checkpoint="last"))
     assert stored_temperature(run, weights="last epoch") is not None
     with pytest.raises(ConfigError, match=r"calibration\.json cannot be read: it is of other weights than these"):
@@ -106,10 +108,10 @@ def test_what_cannot_be_fitted_is_refused(changes: dict[str, Any], said: str, tm
     assert not (tmp_path / "calibration.json").exists()
 
 
-@pytest.mark.parametrize("more", [("model=mlp",), OF_BLOBS])
+@pytest.mark.parametrize("more", [OF_CIRCLES, OF_BLOBS])
 def test_predictions_have_the_temperature_that_was_fitted(more: tuple[str, ...], tmp_path: Path) -> None:
     run, points = tmp_path / "run", np.random.default_rng(0).normal(size=(20, 2))
-    train(small(*SMALL, *more, run_dir=run))
+    train(small(*more, run_dir=run))
     before, last = load(run)(points), load(run, checkpoint="last")(points)
     evaluate(asked(run))
     temperature = json.loads((run / "calibration.json").read_text())["temperature"]
@@ -149,7 +151,7 @@ def test_an_evaluation_without_it_leaves_nothing(tmp_path: Path, caplog: pytest.
     assert not (tmp_path / "calibration.json").exists()
 
 
-@pytest.mark.parametrize("given", [SMALL, OF_BLOBS], ids=["binary", "multiclass"])
+@pytest.mark.parametrize("given", [OF_CIRCLES, OF_BLOBS], ids=["binary", "multiclass"])
 def test_stacked_runs_have_the_numbers_of_single_ones(given: tuple[str, ...], tmp_path: Path) -> None:
     jobs = make_jobs((*given[:-1], "trainer.max_epochs=5"), [("seed=1",), ("seed=2",)], tmp_path / "stacked")
     train_alone(jobs, tmp_path / "single")

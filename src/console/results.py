@@ -112,11 +112,13 @@ def print_temperature(
         after: The same with it.
         path: Where it is stored.
     """
-    table = Table(title=f"temperature {number(temperature)}, fitted on val")
+    table = Table()
     for name in ("metric", "before", "after"):
         table.add_column(Text(name), justify="left" if name == "metric" else "right")
     for name, value in before.items():
         table.add_row(Text(name), number(value), number(after[name]))
     terminal = open_terminal()
+    # a title would be broken to the width of the table
+    terminal.print(Text(f"temperature {number(temperature)}, fitted on val"))
     terminal.print(table)
     terminal.print(Text(f"stored in {path}"), soft_wrap=True)
