@@ -30,6 +30,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import run_job as hydra_run_job
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -257,10 +258,8 @@ def run_job(**arguments: Any) -> JobReturn:
 
     Where a file stands in the place of its directory, or the disk is full, Hydra's raises before it calls anything.
     """
-    from hydra.core.utils import run_job
-
     try:
-        return run_job(**arguments)
+        return hydra_run_job(**arguments)
     except OSError as error:
         return failed(arguments["config"].hydra.overrides.task, error)
 

@@ -149,13 +149,7 @@ class RunDir:
         Raises:
             ConfigError: If this is not a run directory, or the configuration names what it may not.
         """
-        if not self._has_config and self.path.suffix == ".zip" and self.path.is_file():
-            raise ConfigError(
-                f"{key}={self.path} is a zip: python -m src.share open={self.path} into=DIR unpacks it, and {key}=DIR "
-                "is it"
-            )
-        if not self._has_config:
-            raise ConfigError(f"{key}={self.path} {no_run(self.path)}")
+        self.refuse_no_run(key)
         tree = {**self._stored(), "run_dir": str(self.path)}
         if problems := check_stored(tree, trusted=trusted, run_dir=self.path):
             raise ConfigError("\n".join([f"{self.config_file} is not used:", *(f"  {line}" for line in problems)]))
@@ -164,6 +158,32 @@ class RunDir:
         # keys that OmegaConf does not take
         except OmegaConfBaseException as error:
             raise UnreadableError(self.config_file, error, _INSTEAD) from error
+
+    def refuse_no_run(self, key: str) -> None:
+        """Refuse a directory that holds no configuration of a run.
+
+        Args:
+            key: What it was given as.
+
+        Raises:
+            ConfigError: If it holds none; with the one that may be meant.
+        """
+        if self._has_config:
+            return
+        path = self.path
+        if path.suffix == ".zip" and path.is_file():
+            why = f"is a zip: python -m src.share open={path} into=DIR unpacks it, and {key}=DIR is it"
+        elif not path.exists():
+            near = [each.name for each in sorted(path.parent.iterdir())] if path.parent.is_dir() else []
+            why = f"is not there; {suggest(path.name, near)}" if near else f"is not there, and neither is {path.parent}"
+        elif jobs := sorted(path.glob("*/.hydra/config.yaml")):
+            why = f"is no run but holds some; give one of them, such as {jobs[0].parents[1]}"
+        else:
+            why = (
+                "is not a run directory: it holds no .hydra/config.yaml. Give the directory that training printed, "
+                "such as outputs/runs/2026-01-31_12-00-00_a1b2c3"
+            )
+        raise ConfigError(f"{key}={path} {why}")
 
     @property
     def _has_config(self) -> bool:
@@ -320,14 +340,14 @@ class RunDir:
         if not self._has_config:
             self._refuse_unknown()
             return "fresh"
-        if self._is_other(cfg):
+        if self._goes_on(cfg):
             return "extend"
         result = self.result()
         if result is not None:
             return "fresh" if result.status == "failed" else "completed"
         return "resume" if self.can_go_on else "fresh"
 
-    def _is_other(self, cfg: DictConfig | Mapping[str, Any]) -> bool:
+    def _goes_on(self, cfg: DictConfig | Mapping[str, Any]) -> bool:
         """Whether it holds the same run but shorter, which is to go on.
 
         Raises:
@@ -476,18 +496,3 @@ def _config_text(cfg: DictConfig | Mapping[str, Any]) -> str:
 
 def _write_yaml(path: Path, cfg: Any) -> None:
     write_atomically(path, to_yaml(cfg).encode())
-
-
-def no_run(path: Path) -> str:
-    """Why a directory is none of a run, and which may be meant."""
-    if not path.exists():
-        beside = [each.name for each in sorted(path.parent.iterdir())] if path.parent.is_dir() else []
-        return (
-            f"is not there; {suggest(path.name, beside)}" if beside else f"is not there, and neither is {path.parent}"
-        )
-    if jobs := sorted(path.glob("*/.hydra/config.yaml")):
-        return f"is no run but holds some; give one of them, such as {jobs[0].parents[1]}"
-    return (
-        "is not a run directory: it holds no .hydra/config.yaml. Give the directory that training printed, such as "
-        "outputs/runs/2026-01-31_12-00-00_a1b2c3"
-    )

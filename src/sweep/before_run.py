@@ -14,7 +14,7 @@ from src.config.compose import CONF_DIR, given_overrides, hydra_overrides, set_r
 from src.config.errors import ConfigError
 from src.config.schema import check_hydra
 from src.launch.ranks import be_alone, check_processes
-from src.run.directory import RunDir, beside, no_run
+from src.run.directory import RunDir, beside
 from src.sweep.jobs import Job
 
 # Those that run their jobs inside `src.sweep.guard.guarded`.
@@ -95,8 +95,7 @@ def _put_beside(config: DictConfig) -> None:
         raise ConfigError(f"reproduce={source} runs what is stored there; leave out {' '.join(more)}")
     given = Path(source).expanduser()
     # before a directory is made for it
-    if not RunDir(given).config_file.exists() and given.suffix != ".zip":
-        raise ConfigError(f"reproduce={source} {no_run(given)}")
+    RunDir(given).refuse_no_run("reproduce")
     if not any(line.startswith("hydra.run.dir=") for line in hydra_overrides(config.hydra)):
         with open_dict(config), read_write(config):
             config.hydra.run.dir = str(beside(given))

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from src.config.errors import ConfigError
-from src.run.directory import RunDir, no_run
+from src.run.directory import RunDir
 from src.tasks.checkpoint import load_checkpoint, weights_in
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,7 @@ def put(net: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
 
 def _best_of(source: Path) -> tuple[dict[str, Tensor], str]:
     run = RunDir(source)
-    if not run.config_file.exists():
-        raise ConfigError(f"init_from={source} {no_run(source)}")
+    run.refuse_no_run("init_from")
     result = run.result()
     if result is None or result.status != "completed":
         state = "holds no result" if result is None else f"has {result.status}"
