@@ -188,11 +188,17 @@ def build_data(cfg: DictConfig, *, run: RunDir | None = None) -> InMemoryDataMod
     return datamodule
 
 
-def build_net(cfg: DictConfig, spec: DataSpec) -> nn.Module:
-    """Seed, then draw the weights of the network; sizes that it leaves open are those of the data."""
+def build_net(cfg: DictConfig, spec: DataSpec, *, seed: int | None = None) -> nn.Module:
+    """Seed, then draw the weights of the network; sizes that it leaves open are those of the data.
+
+    Args:
+        cfg: A composed configuration.
+        spec: Of the data.
+        seed: Draws the weights; None for that of ``cfg``.
+    """
     sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
     open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
-    seed_everything(cfg.seed)
+    seed_everything(cfg.seed if seed is None else seed)
     return _of_kind("model.net", cfg.model.net, nn.Module, **open_sizes)
 
 

@@ -41,7 +41,7 @@ class Recorder:
 
     Attributes:
         run: Its directory.
-        cfg: Its configuration.
+        cfg: Its configuration, of OmegaConf or as plain containers without references.
         overrides: What that was composed from.
         is_job: Whether it is a job of a sweep.
         is_first: Whether this process keeps the records, of several that train the run; a failure is recorded by each.
@@ -49,7 +49,7 @@ class Recorder:
     """
 
     run: RunDir
-    cfg: DictConfig
+    cfg: Mapping[str, Any]
     overrides: Sequence[str]
     is_job: bool
     is_first: bool = True
@@ -76,7 +76,8 @@ class Recorder:
         found = self.run.result()
         if found is not None:
             return found
-        hints = self._records(of_error(error, self.cfg))
+        cfg = self.cfg if isinstance(self.cfg, DictConfig) else OmegaConf.create(dict(self.cfg))
+        hints = self._records(of_error(error, cfg))
         return self._write("failed", error=Failure.of(error), hints=hints)
 
     def _records(self, hints: Sequence[Hint]) -> list[dict[str, str]]:
@@ -86,12 +87,12 @@ class Recorder:
 
     def _write(self, status: Status, **fields: Any) -> Result:
         # a configuration that is refused may hold neither
-        name, seed = OmegaConf.select(self.cfg, "optimized_metric"), OmegaConf.select(self.cfg, "seed")
+        name, seed = self.cfg.get("optimized_metric"), self.cfg.get("seed")
         result = Result(
             status=status,
             seed=seed if type(seed) is int else None,
             overrides=list(self.overrides),
-            optimized_metric=Metric(name, fields["metrics"].get(name)) if "metrics" in fields else None,
+            optimized_metric=Metric(str(name), fields["metrics"].get(name)) if "metrics" in fields else None,
             duration_s=time.monotonic() - self.started,
             **fields,
         )

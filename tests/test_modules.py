@@ -203,7 +203,7 @@ def test_a_callback_that_looks_at_a_task_is_left_out_with_a_line(
 
 def test_jobs_with_a_module_run_one_by_one_in_a_stacked_sweep(tmp_path: Path) -> None:
     jobs = [
-        Job(i, (f"seed={i}",), own(tmp_path / str(i), f"seed={i}"), OmegaConf.create({"hydra": {"job": {"num": i}}}))
+        Job.of(i, (f"seed={i}",), own(tmp_path / str(i), f"seed={i}"), OmegaConf.create({"hydra": {"job": {"num": i}}}))
         for i in range(2)
     ]
     assert [reason for _, reason in plan(jobs).single] == ["module=... trains by itself"] * 2

@@ -224,15 +224,22 @@ def hydra_part(config: DictConfig) -> DictConfig:
     return part
 
 
-def set_override_dirname(hydra_node: DictConfig, overrides: list[Override]) -> None:
-    """Set `hydra.job.override_dirname` for a job with these overrides; from Hydra 1.4 on it is a resolver."""
+def override_dirname(job: Mapping[str, Any], overrides: list[Override]) -> dict[str, str]:
+    """`hydra.job.override_dirname` by its name for a job with these overrides; nothing from Hydra 1.4 on.
+
+    There it is a reference.
+
+    Args:
+        job: The node `hydra.job`.
+        overrides: Of the job.
+    """
     dirname = getattr(config_loader_impl, "get_overrides_dirname", None)
     if dirname is None:
-        return
-    style = hydra_node.job.config.override_dirname
-    hydra_node.job.override_dirname = dirname(
-        overrides=overrides, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
-    )
+        return {}
+    style = job["config"]["override_dirname"]
+    # a list of OmegaConf's as well as a plain one
+    form = {name: style[name] for name in ("kv_sep", "item_sep", "exclude_keys")}
+    return {"override_dirname": dirname(overrides=overrides, **form)}
 
 
 def state() -> Mapping[Any, Any]:

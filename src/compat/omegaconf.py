@@ -8,13 +8,12 @@ whichever writes them: strings that look like numbers stand in quotes, and which
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 from omegaconf._utils import get_omega_conf_dumper
 
 
@@ -58,13 +57,17 @@ def yaml_loader() -> type[Any]:
     return Loader
 
 
-def plain_child(node: DictConfig, key: str) -> Any:
-    """A value of a mapping as plain containers with their references: that part alone of what `to_container` gives.
+def takes_anything(tree: DictConfig, path: Sequence[str]) -> bool:
+    """Whether there is a value without a type of its own at a path, which an override can replace as it is.
 
-    By no public way: `masked_copy` copies, which takes longer than to convert all of it.
+    By no public way: those resolve what they come past, and take a millisecond.
     """
-    child = node._get_node(key)
-    if OmegaConf.is_config(child):
-        return OmegaConf.to_container(child, resolve=False, enum_to_str=True)
-    value = child._value()  # type: ignore[union-attr] # a leaf
-    return value.name if isinstance(value, Enum) else value
+    node: Any = tree
+    for part in path:
+        # a class gives its fields their types
+        if not isinstance(node, DictConfig) or node._metadata.object_type not in (None, dict) or part not in node:
+            return False
+        node = node._get_node(part)
+        if isinstance(node, DictConfig | ListConfig) and (node._is_none() or node._is_interpolation()):
+            return False
+    return type(node) in (AnyNode, ListConfig)

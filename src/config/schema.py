@@ -20,7 +20,7 @@ from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
 from src.config.signature import full_name, parameters, typed_parameters
-from src.config.values import OF_HYDRA, Epochs, Rate, leaves_of, required, wrong
+from src.config.values import OF_HYDRA, Epochs, Rate, as_it_stands, leaves_of, required, wrong
 
 Node = NewType("Node", dict[str, Any])
 """A mapping with a `_target_`; its other keys are parameters of the target."""
@@ -214,6 +214,12 @@ def wrong_below(cfg: DictConfig, keys: Sequence[str]) -> dict[str, str]:
     tree: Any = OmegaConf.to_container(cfg)
     found = dict(wrong(cfg, tree, _leaves(tree, root_of(tree), "")))
     return {at: text for at, text in found.items() if any(at == key or at.startswith(f"{key}.") for key in keys)}
+
+
+def kinds(cfg: DictConfig) -> dict[str, Any]:
+    """What every key takes whose kind is known, as `check` has it."""
+    tree: Any = OmegaConf.to_container(cfg)
+    return {key: as_it_stands(cfg, key, hint) for key, _, hint in _leaves(tree, root_of(tree), "")}
 
 
 def _leaves(value: Any, hint: Any, key: str) -> Iterator[tuple[str, Any, Any]]:

@@ -236,7 +236,7 @@ def wrong(cfg: DictConfig, tree: Any, leaves: Iterable[tuple[str, Any, Any]]) ->
         value = text if text is _UNKNOWN or "${" not in str(text) else _resolved(cfg, key, raw)
         if value is _UNKNOWN or text == "???":
             continue
-        refused = refusal(at, value, _as_it_stands(cfg, key, hint))
+        refused = refusal(at, value, as_it_stands(cfg, key, hint))
         if refused:
             yield at, refused if at == key else f"{refused} ({key} takes it)"
 
@@ -261,8 +261,8 @@ def _resolved(cfg: DictConfig, key: str, raw: Any) -> Any:
         return _UNKNOWN
 
 
-def _as_it_stands(cfg: DictConfig, key: str, hint: Any) -> Any:
-    """A hint, and what else is allowed because of other keys."""
+def as_it_stands(cfg: DictConfig, key: str, hint: Any) -> Any:
+    """A hint, and what else a key takes because of the values of others."""
     if key in ("model.net.in_features", "model.net.out_features"):
         # null: as the data say
         return hint if hint is Any else hint | None

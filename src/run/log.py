@@ -4,7 +4,33 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
+
+
+@contextlib.contextmanager
+def said_once(said: set[str]) -> Iterator[None]:
+    """Let a line be heard once that is said again and again in here, of one run after the other.
+
+    Args:
+        said: What has been said before; grows.
+    """
+
+    def is_new(record: logging.LogRecord) -> bool:
+        # asked by each handler
+        kept, text = vars(record), record.getMessage()
+        is_new: bool = kept.setdefault("is_new", text not in said)
+        said.add(text)
+        return is_new
+
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_new)
 
 
 class Log(logging.FileHandler):

@@ -123,4 +123,4 @@ def _job(config: DictConfig) -> Job:
     with open_dict(cfg):
         del cfg["hydra"]
         set_run_dir(cfg, Path(hydra_cfg.hydra.run.dir))
-    return Job(0, tuple(given_overrides(hydra_cfg.hydra)), cfg, hydra_cfg)
+    return Job.of(0, tuple(given_overrides(hydra_cfg.hydra)), cfg, hydra_cfg)

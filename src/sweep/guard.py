@@ -98,7 +98,7 @@ def has_all(config: DictConfig) -> bool:
     jobs = expand(config)
     try:
         return bool(jobs) and all(
-            RunDir(job.run_dir).look(job.cfg) == "completed" for job in compose_jobs(config, jobs or [])
+            RunDir(job.run_dir).look(job.asked) == "completed" for job in compose_jobs(config, jobs or [])
         )
     except ConfigError:
         # one that cannot be read

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lightning.pytorch.plugins.precision import Precision
 from torch import Tensor
 
+from src.compat.torchmetrics import plain_attributes
 from src.data.base import Batches, InMemoryDataModule, Part, Parts
 from src.tasks.base import Task
 from src.vmap.stacked.layout import load
@@ -21,7 +22,7 @@ def measure_model(task: Task, tensors: Mapping[str, Tensor], parts: Parts, preci
     """
     load(task.net, task.loss, tensors)
     metrics: dict[str, float] = {}
-    with precision.forward_context():
+    with precision.forward_context(), plain_attributes():
         for split, part in (("val", parts.val), ("test", parts.test)):
             ready = Part(*(precision.convert_input(tensor) for tensor in part))
             metrics |= task.measure(split, Batches(ready, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE))

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from src import data
@@ -21,7 +21,9 @@ from src.config.keys import counts
 from src.config.signature import typed_parameters
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
+from src.run.log import said_once
 from src.sweep.jobs import Job, hydra_config
+from src.sweep.trees import Kind
 from src.tasks.base import Task
 from src.tasks.start import begin_network_with
 from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of
@@ -67,12 +69,14 @@ class ModelFactory:
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
-        # by the job itself: its number may be that of a job of another sweep
-        self._configs: dict[int, tuple[Job, dict[str, Any]]] = {}
+        self._hydra: dict[Kind, Job] = {}
+        self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}
+        # what data have said
+        self._said: set[str] = set()
 
     def model(self, job: Job) -> Model:
         """All that a job's model starts with."""
-        cfg, datamodule = self.config(job), self.datamodule(job)
+        cfg, datamodule = job.resolved, self.datamodule(job)
         spec = datamodule.spec
         # a loss may hold weights of classes
         counts_of_loss = spec.class_counts if "spec" in typed_parameters(cfg["loss"]["_target_"]) else ()
@@ -83,7 +87,7 @@ class ModelFactory:
                 cfg.get("init_from"),
             ],
             job,
-            lambda: _start(job, self.task(job), spec),
+            lambda: self._start(job, spec),
         )
         batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
         stopping = list(stopping_nodes(cfg["callbacks"]).values())
@@ -92,7 +96,7 @@ class ModelFactory:
 
     def task(self, job: Job) -> Task:
         """The task of a job: one for all with the same network, loss and precision."""
-        cfg, spec = self.config(job), self.datamodule(job).spec
+        cfg, spec = job.resolved, self.datamodule(job).spec
         # training leaves the network in the type of its precision
         decides = [cfg["task"], cfg["model"]["net"], cfg["loss"], cfg["trainer"].get("precision"), str(spec)]
         task: Task = self._once("task", decides, job, lambda: self._task(job, spec))
@@ -108,21 +112,27 @@ class ModelFactory:
             freeze_unused(task.net, task.loss, few.x, task.targets(few.y.clone()))
         return task
 
-    def config(self, job: Job) -> dict[str, Any]:
-        """A job's configuration as plain containers, with everything that its values refer to."""
-        if id(job) not in self._configs:
-            with hydra_config(job.hydra_cfg):
-                cfg: Any = OmegaConf.to_container(job.cfg, resolve=True)
-            self._configs[id(job)] = job, cfg
-        return self._configs[id(job)][1]
-
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
-        node = self.config(job)["data"]
+        node = job.resolved["data"]
         # a class of one's own may well make its parts from any of its values
         if node["_target_"].startswith(f"{data.__name__}."):
             node = {key: value for key, value in node.items() if counts(f"data.{key}", "samples")}
-        return self._once("data", node, job, lambda: self._with_known_parts(_data(job)))
+        return self._once("data", node, job, lambda: self._with_known_parts(self._data(job)))
+
+    def _data(self, job: Job) -> InMemoryDataModule:
+        """The data of a job, which other jobs with the same values share.
+
+        Raises:
+            ConfigError: If they depend on more than these values.
+        """
+        before = _drawn()
+        with said_once(self._said):
+            datamodule = build_data(self._nodes(job, "data", "loss"))
+            _ = datamodule.parts
+        if _drawn() != before:
+            raise ConfigError("its data draw from a global generator, which every run seeds for itself")
+        return datamodule
 
     def _with_known_parts(self, datamodule: InMemoryDataModule) -> InMemoryDataModule:
         """The same with parts that another data module has, where those are equal: one copy serves both."""
@@ -136,53 +146,70 @@ class ModelFactory:
 
     def batch_size(self, job: Job) -> int | None:
         """Samples per training batch; None for all of them."""
-        size: int | None = self.config(job)["data"].get("batch_size", self.datamodule(job).batch_size)
+        size: int | None = job.resolved["data"].get("batch_size", self.datamodule(job).batch_size)
         return size
 
     def drop_last(self, job: Job) -> bool:
         """Whether a last training batch that is smaller is left out."""
-        drops: bool = self.config(job)["data"].get("drop_last", self.datamodule(job).drop_last)
+        drops: bool = job.resolved["data"].get("drop_last", self.datamodule(job).drop_last)
         return drops
 
     def recipe(self, job: Job) -> OptimizerRecipe:
         """What makes the optimiser and the scheduler of a job."""
-        nodes = [self.config(job)[key] for key in ("optimizer", "scheduler")]
-        return self._once("recipe", nodes, job, lambda: OptimizerRecipe(*build_optimizer(job.cfg)))
+        nodes = [job.resolved[key] for key in ("optimizer", "scheduler")]
+        return self._once(
+            "recipe", nodes, job, lambda: OptimizerRecipe(*build_optimizer(self._nodes(job, "optimizer", "scheduler")))
+        )
+
+    def _start(self, job: Job, spec: DataSpec) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """What a seed draws: trained weights, what is held beside them, and where that leaves the global generator."""
+        cfg, task = job.resolved, self.task(job)
+        # the same nodes for all seeds
+        nodes = self._once("nodes", [cfg["model"], cfg["loss"]], job, lambda: _created(job, "model", "loss"))
+        net = build_net(nodes, spec, seed=cfg["seed"])
+        loss = build_loss(nodes, spec)
+        if (source := cfg.get("init_from")) is not None:
+            begin_network_with(net, Path(source).expanduser())
+        rng_state = torch.get_rng_state()
+        freeze_like(net, task.net)
+        freeze_like(loss, task.loss)
+        layout = Layout(net, loss)
+        return row_of(layout, net, loss), held_of(layout, net, loss), rng_state
+
+    def _hydra_of(self, job: Job) -> DictConfig:
+        """What is read from Hydra where an object is made: of the first job of a kind, since it takes a while."""
+        if job.parts is None:
+            return job.hydra_cfg
+        return self._hydra.setdefault(job.parts.kind, job).hydra_cfg
+
+    def _nodes(self, job: Job, *names: str) -> DictConfig:
+        """Parts of a job's configuration, to make objects of at once: the next job changes what differs in it."""
+        if job.parts is None:
+            return _created(job, *names)
+        kind = job.parts.kind
+        if (kind, names) not in self._of_kind:
+            self._of_kind[kind, names] = _created(job, *names)
+        nodes = self._of_kind[kind, names]
+        for path in kind.values:
+            if path[0] in names:
+                value: Any = job.resolved
+                for part in path:
+                    value = value[part]
+                OmegaConf.update(nodes, ".".join(path), value)
+        return nodes
 
     def _once(self, kind: str, key: Any, job: Job, make: Callable[[], T]) -> T:
         name = f"{kind} {json.dumps(key, sort_keys=True)}"
         if name not in self._made:
-            with hydra_config(job.hydra_cfg):
+            with hydra_config(self._hydra_of(job)):
                 self._made[name] = make()
         made: T = self._made[name]
         return made
 
 
-def _start(job: Job, task: Task, spec: DataSpec) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    """What a seed draws: trained weights, what is held beside them, and where that leaves the global generator."""
-    net = build_net(job.cfg, spec)
-    loss = build_loss(job.cfg, spec)
-    if (source := job.cfg.get("init_from")) is not None:
-        begin_network_with(net, Path(source).expanduser())
-    rng_state = torch.get_rng_state()
-    freeze_like(net, task.net)
-    freeze_like(loss, task.loss)
-    layout = Layout(net, loss)
-    return row_of(layout, net, loss), held_of(layout, net, loss), rng_state
-
-
-def _data(job: Job) -> InMemoryDataModule:
-    """The data of a job, which other jobs with the same values share.
-
-    Raises:
-        ConfigError: If they depend on more than these values.
-    """
-    before = _drawn()
-    datamodule = build_data(job.cfg)
-    _ = datamodule.parts
-    if _drawn() != before:
-        raise ConfigError("its data draw from a global generator, which every run seeds for itself")
-    return datamodule
+def _created(job: Job, *names: str) -> DictConfig:
+    """Parts of a job's configuration, for what makes objects of them."""
+    return OmegaConf.create({name: job.resolved[name] for name in names})
 
 
 def _drawn() -> bytes:

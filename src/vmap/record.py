@@ -106,7 +106,7 @@ class ModelRecorder:
         job = trained.model.job
         started = time.monotonic() - self.duration_s
         recorder = Recorder(
-            run=RunDir(job.run_dir), cfg=job.cfg, overrides=job.own_overrides, is_job=True, started=started
+            run=RunDir(job.run_dir), cfg=job.resolved, overrides=job.own_overrides, is_job=True, started=started
         )
         loggers: list[Logger] = []
         with train_log(job, listens=True) as own_log:
@@ -143,14 +143,14 @@ class ModelRecorder:
             raise trained.error
         fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
         found = self._hints(trained)
-        chosen = trained.best_tensors if cfg.evaluate == "best" else None
+        chosen = trained.best_tensors if cfg["evaluate"] == "best" else None
         which = LAST_EPOCH if chosen is None or trained.best is None else best_epoch(trained.best["epoch"])
         metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
         if self.pictures:
             self._draw(run, trained.model, metrics, which, loggers, step=ending.n_epochs)
-        resolved = self.factory.config(job)
+        resolved = job.resolved
         tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved)
-        value = metrics[cfg.optimized_metric]
+        value = metrics[cfg["optimized_metric"]]
         confusion = task.confusion.get("test")
         if (record := self.factory.datamodule(job).record) is not None:
             run.write_data_record(record)
@@ -171,12 +171,12 @@ class ModelRecorder:
 
     def _callback(self, job: Job, kind: type) -> dict[str, Any] | None:
         """Configuration of a callback of this class, if the job has one."""
-        nodes = [node for node in self.factory.config(job)["callbacks"].values() if node is not None]
+        nodes = [node for node in job.resolved["callbacks"].values() if node is not None]
         return next((node for node in nodes if get_class(node["_target_"]) is kind), None)
 
     def _log(self, job: Job, rows: Sequence[Mapping[str, float]], loggers: list[Logger]) -> None:
         """Open all loggers, and give each the rows that it wants, all at once."""
-        for node in self.factory.config(job)["logger"].values():
+        for node in job.resolved["logger"].values():
             kind = None if node is None else get_class(node["_target_"])
             if kind is not None and (self.tensorboard or kind is not TensorBoardLogger):
                 given = {name: value for name, value in node.items() if name != "_target_"}

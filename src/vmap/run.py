@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from src.callbacks.pictures import FinalPictures
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
+from src.config.sound import Sound
 from src.console.sweep import NoProgress, StackBar
 from src.pictures.catalogue import check_names
 from src.run.directory import RunDir
 from src.run.files import is_full_disk
 from src.sweep.jobs import Job, compose_jobs, environment, environment_of
+from src.sweep.trees import Kind
 from src.vmap.errors import NotStackedError
 from src.vmap.job_callbacks import JobCallbacks
 from src.vmap.models import ModelFactory
@@ -94,12 +96,12 @@ def _run(
     factory = ModelFactory()
     log.info("trying which of %s can be stacked", _count(jobs))
     with environment(values):
-        mistakes = [(job, mistake) for job in jobs if (mistake := _mistake(job))]
+        mistakes = list(_mistakes(jobs))
         wrong = {job.number for job, _ in mistakes}
         # also those that have ended: a chunk that is unfinished holds some of them
         found = plan((job for job in jobs if job.number not in wrong), factory)
         if options.folder is not None:
-            tidy(options.folder, [stack.jobs for stack in found.stacks], factory)
+            tidy(options.folder, [stack.jobs for stack in found.stacks])
     unfinished = [stack for stack in found.stacks if any(job.number not in ended for job in stack.jobs)]
     for stack in unfinished:
         log.info(stack.description)
@@ -144,7 +146,7 @@ def _train(
     """Train in this process; also the jobs whose stack failed as a whole, with the reason."""
     returns: Returns = {}
     failed: list[tuple[Job, str]] = []
-    with StackBar([(len(stack.jobs), stack.jobs[0].cfg.trainer.max_epochs) for stack in stacks]) as bar:
+    with StackBar([(len(stack.jobs), stack.jobs[0].resolved["trainer"]["max_epochs"]) for stack in stacks]) as bar:
         for stack in stacks:
             bar.begin()
             try:
@@ -175,8 +177,26 @@ def _has_ended(job: Job) -> bool:
     return result is not None and result.status != "failed" and not is_to_extend(job)
 
 
+def _mistakes(jobs: Iterable[Job]) -> Iterator[tuple[Job, str]]:
+    """Jobs whose configuration has something wrong, and what; as single runs they fail with the same words."""
+    sound: dict[Kind, Sound] = {}
+    for job in jobs:
+        parts = job.parts
+        known = None if parts is None or _chooses_pictures(parts.changed) else sound.get(parts.kind)
+        if known is not None and parts is not None and known.allows(parts.changed):
+            continue
+        if mistake := _mistake(job):
+            yield job, mistake
+        # what the others of its kind change is told from the first of them
+        elif parts is not None and not parts.changed:
+            sound[parts.kind] = Sound(job.cfg)
+
+
+def _chooses_pictures(keys: Iterable[str]) -> bool:
+    return any(key.startswith("callbacks.") and key.endswith(".draw") for key in keys)
+
+
 def _mistake(job: Job) -> str | None:
-    """What its configuration has wrong; as a single run such a job fails with the same words."""
     choices = job.hydra_cfg.hydra.runtime.choices
     try:
         check(job.cfg, choices=choices, overrides=job.overrides, conf_dir=CONF_DIR)
@@ -215,7 +235,7 @@ def job_return(outcome: Outcome) -> JobReturn:
         overrides=list(job.overrides),
         # a job of its own stays where the command was started, too
         working_dir=str(Path.cwd()),
-        task_name=job.hydra_cfg.hydra.job.name,
+        task_name=job.of_hydra("job.name"),
         status=JobStatus.FAILED if is_lost else JobStatus.COMPLETED,
         _return_value=outcome.error if is_lost else math.nan if outcome.error is not None else outcome.value,
     )

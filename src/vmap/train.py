@@ -106,7 +106,7 @@ def _train(
     device = build_trainer(cfg, [], []).strategy.root_device
     widest = _widest(jobs, factory)
     limits = Limits.of(widest, widest.task.net, device, memory_gb=options.memory_gb, tile=options.models_per_step)
-    found = [] if options.folder is None else unfinished_chunks(options.folder, jobs, factory)
+    found = [] if options.folder is None else unfinished_chunks(options.folder, jobs)
     unfinished = [chunk for chunk in found if any(job.number in to_train for job in chunk.jobs)]
     in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
     others = [job for job in jobs if job.number in to_train - in_chunks]
@@ -129,7 +129,7 @@ def _train_chunk(
     cfg = chunk.jobs[0].cfg
     checkpoint = None
     if options.folder is not None and (node := _checkpoint_callback(cfg)) is not None:
-        checkpoint = ChunkCheckpoint(options.folder, every_s=node.every_s, chunk=chunk, factory=factory)
+        checkpoint = ChunkCheckpoint(options.folder, every_s=node.every_s, chunk=chunk)
     trainer = build_trainer(cfg, [] if checkpoint is None else [checkpoint], [])
     module = StackedModule(
         [factory.model(job) for job in chunk.jobs],

@@ -18,7 +18,6 @@ from src.run.directory import RunDir
 from src.run.files import remove_parts, set_aside
 from src.sweep.jobs import Job
 from src.tasks.checkpoint import DamagedCheckpointError, checkpoint_of, load_checkpoint, save_checkpoint
-from src.vmap.models import ModelFactory
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +42,20 @@ class Chunk:
     seconds: float = 0.0
 
 
-def fingerprint(job: Job, factory: ModelFactory) -> str:
+def fingerprint(job: Job) -> str:
     """Short for all that a job's model depends on."""
-    return hashlib.sha256(json.dumps(as_before(factory.config(job)), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(as_before(job.resolved), sort_keys=True).encode()).hexdigest()
 
 
-def unfinished_chunks(folder: Path, jobs: Sequence[Job], factory: ModelFactory) -> Iterator[Chunk]:
+def unfinished_chunks(folder: Path, jobs: Sequence[Job]) -> Iterator[Chunk]:
     """Chunks of these jobs that an earlier command has left.
 
     Args:
         folder: Where they are kept.
         jobs: A stack, with the jobs that are completed.
-        factory: Knows the jobs.
     """
     paths = sorted(folder.glob("*.ckpt"))
-    by_name = {fingerprint(job, factory): job for job in jobs} if paths else {}
+    by_name = {fingerprint(job): job for job in jobs} if paths else {}
     for path in paths:
         stored = _stored(path)
         # of other stacks, or of jobs that have changed
@@ -66,17 +64,16 @@ def unfinished_chunks(folder: Path, jobs: Sequence[Job], factory: ModelFactory) 
         yield Chunk([by_name.pop(name) for name in stored["jobs"]], stored["tile"], path, stored["seconds"])
 
 
-def tidy(folder: Path, stacks: Iterable[Sequence[Job]], factory: ModelFactory) -> None:
+def tidy(folder: Path, stacks: Iterable[Sequence[Job]]) -> None:
     """Remove checkpoints of chunks that are recorded, and set those aside that no stack of a sweep can go on from.
 
     Args:
         folder: Where they are kept; nobody else writes there yet.
         stacks: All of them, with the jobs that are completed.
-        factory: Knows the jobs.
     """
     remove_parts(folder)
     paths = sorted(folder.glob("*.ckpt"))
-    by_names = [{fingerprint(job, factory): job for job in jobs} for jobs in stacks] if paths else []
+    by_names = [{fingerprint(job): job for job in jobs} for jobs in stacks] if paths else []
     for path in paths:
         if (stored := _stored(path)) is None:
             continue
@@ -152,11 +149,10 @@ class ChunkCheckpoint(pl.Callback):
         folder: Where it stands, under a name of its own.
         every_s: Seconds between two writes.
         chunk: What is trained.
-        factory: Knows the jobs.
     """
 
-    def __init__(self, folder: Path, *, every_s: float, chunk: Chunk, factory: ModelFactory) -> None:
-        self._jobs = [fingerprint(job, factory) for job in chunk.jobs]
+    def __init__(self, folder: Path, *, every_s: float, chunk: Chunk) -> None:
+        self._jobs = [fingerprint(job) for job in chunk.jobs]
         self._chunk, self._every_s = chunk, every_s
         self._started = self._written_at = time.monotonic()
         name = hashlib.sha256("".join(self._jobs).encode()).hexdigest()[:16]

@@ -115,13 +115,13 @@ def test_overrides_are_set_as_when_composing() -> None:
 
 def test_the_name_of_a_directory_is_made_of_the_overrides() -> None:
     with part_of("hydra-core", "hydra"):
-        from src.compat.hydra import set_override_dirname
+        from src.compat.hydra import override_dirname
 
         overrides = ("seed=7", "model=mlp")
         hydra, expected = composed().hydra, composed(*overrides)
         with open_dict(hydra):
             hydra.overrides.task = list(overrides)
-            set_override_dirname(hydra, parsed(*overrides))
+            hydra.job.update(override_dirname(hydra.job, parsed(*overrides)))
         whole = OmegaConf.create({"hydra": hydra})
         assert whole.hydra.job.override_dirname == expected.hydra.job.override_dirname == "model=mlp,seed=7"
 

@@ -163,12 +163,13 @@ def test_each_job_has_the_directory_that_hydra_gives_it() -> None:
 def test_what_jobs_share_is_written_as_if_each_were_written_alone(given: tuple[str, ...]) -> None:
     config = composed(*given)
     for job in compose_jobs(config, expand(config) or []):
-        alone = replace(job, changed=None)
+        alone = replace(job, parts=None)
         assert alone.asked == job.asked
         assert list(alone.asked) == list(job.asked)
         assert alone.hydra == job.hydra
         assert alone.texts() == job.texts()
         assert alone.log_files == job.log_files
+        assert alone.resolved == job.resolved
         assert job.log_files
         with hydra_config(job.hydra_cfg):
             assert alone.log_files[0].path == str(

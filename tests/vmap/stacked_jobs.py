@@ -25,7 +25,7 @@ def make_jobs(common: Sequence[str], each: Iterable[Sequence[str]], folder: Path
     for number, own in enumerate(each):
         cfg = override(copy.deepcopy(base), own)
         cfg.run_dir = str(folder / str(number))
-        made.append(Job(number, (*common, *own), cfg, OmegaConf.create({"hydra": {"job": {"num": number}}})))
+        made.append(Job.of(number, (*common, *own), cfg, OmegaConf.create({"hydra": {"job": {"num": number}}})))
     return made
 
 

@@ -131,14 +131,15 @@ def test_jobs_of_several_options_have_a_stack_each(tmp_path: Path) -> None:
     jobs: list[Job] = []
     for i, choice in enumerate(["model=circle_v0", "model=circle_v2", "optimizer=adam"]):
         made = make_jobs([choice], [("seed=1",), ("seed=2",)], tmp_path / str(i))
-        jobs += [Job(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
+        jobs += [Job.of(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
     assert together(jobs) == [[0, 1], [2, 3], [4, 5]]
 
 
 @pytest.mark.usefixtures("unproven")
 def test_schedulers_that_follow_the_epoch_share_a_stack(tmp_path: Path) -> None:
     jobs = make_jobs(["scheduler=step"], [("seed=1",)], tmp_path) + [
-        Job(1, job.overrides, job.cfg, job.hydra_cfg) for job in make_jobs(["scheduler=none"], [("seed=1",)], tmp_path)
+        Job.of(1, job.overrides, job.cfg, job.hydra_cfg)
+        for job in make_jobs(["scheduler=none"], [("seed=1",)], tmp_path)
     ]
     assert together(jobs) == [[0, 1]]
 
@@ -158,7 +159,7 @@ def stacks_of(each: list[tuple[str, ...]], tmp_path: Path) -> list[str]:
     jobs: list[Job] = []
     for i, choices in enumerate(each):
         made = make_jobs(choices, [("seed=1",), ("seed=2", "optimizer.lr=0.3")], tmp_path / str(i))
-        jobs += [Job(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
+        jobs += [Job.of(2 * i + job.number, job.overrides, job.cfg, job.hydra_cfg) for job in made]
     return [stack.description for stack in plan(jobs).stacks]
 
 
@@ -173,7 +174,7 @@ def test_every_job_of_a_shipped_experiment_is_stacked(name: str, tmp_path: Path)
         for seed in (0, 1)
     ]
     jobs = [
-        Job(
+        Job.of(
             number,
             tuple(own),
             compose_train([f"experiment={name}", *own], run_dir=tmp_path / str(number)),

@@ -127,7 +127,7 @@ def test_tensorboard_has_the_pictures_where_all_are_drawn(data: str, tmp_path: P
 
 def test_a_job_stores_where_it_was_to_go_as_it_was_asked(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v1", "trainer.max_epochs=1"], SEEDS[:2], tmp_path)
-    asked = [Job(job.number, job.overrides, job.cfg, job.hydra_cfg, "${hydra:runtime.output_dir}") for job in jobs]
+    asked = [Job.of(job.number, job.overrides, job.cfg, job.hydra_cfg, "${hydra:runtime.output_dir}") for job in jobs]
     train_stack(asked, StackOptions())
     for job in asked:
         stored = OmegaConf.to_container(OmegaConf.load(job.run_dir / ".hydra" / "config.yaml"), resolve=False)

@@ -15,7 +15,6 @@ from src.config.command import interrupts
 from src.console.sweep import NoProgress
 from src.sweep.jobs import Job
 from src.tasks.checkpoint import load_checkpoint, save_checkpoint
-from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
 from src.vmap.tile import Tile
 from src.vmap.train import StackOptions, train_stack
@@ -219,13 +218,15 @@ def test_what_belongs_to_other_jobs_is_left_alone(tmp_path: Path, caplog: pytest
     jobs = jobs_of("sgd, cosine", tmp_path / "jobs")
     with pytest.raises(StoppedError):
         train_stack(jobs, replace(TWO, folder=folder), progress=Stop(epochs=3))
-    assert [len(chunk.jobs) for chunk in unfinished_chunks(folder, jobs, ModelFactory())] == [3]
-    assert not list(unfinished_chunks(folder, jobs[:2], ModelFactory()))
-    jobs[2].cfg.optimizer.lr = 0.5
-    assert not list(unfinished_chunks(folder, jobs, ModelFactory()))
+    assert [len(chunk.jobs) for chunk in unfinished_chunks(folder, jobs)] == [3]
+    assert not list(unfinished_chunks(folder, jobs[:2]))
+    changed = jobs[2].cfg.copy()
+    changed.optimizer.lr = 0.5
+    jobs[2] = Job.of(2, jobs[2].overrides, changed, jobs[2].hydra_cfg)
+    assert not list(unfinished_chunks(folder, jobs))
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
-    assert not list(unfinished_chunks(folder, jobs, ModelFactory()))
+    assert not list(unfinished_chunks(folder, jobs))
     assert f"{path} is damaged (" in caplog.text
 
 
@@ -354,11 +355,10 @@ def test_a_checkpoint_of_jobs_that_have_changed_is_named_and_set_aside(
     jobs = jobs_of("sgd, cosine", tmp_path / "jobs")
     path = left_by(jobs, folder)
     (folder / f".{path.name}.ab12_x9z.part").touch()
-    factory = ModelFactory()
-    tidy(folder, [jobs], factory)
+    tidy(folder, [jobs])
     assert listing(folder) == [path.name]
     assert not caplog.text
-    tidy(folder, [jobs[:2], jobs[2:]], factory)
+    tidy(folder, [jobs[:2], jobs[2:]])
     assert f"{path} is of jobs that have changed, or that this sweep does not train together" in caplog.text
     assert listing(folder) == [f"{path.name}.set_aside"]
 
@@ -371,18 +371,19 @@ def test_a_checkpoint_whose_models_are_all_recorded_is_removed(tmp_path: Path) -
     train_stack(jobs, replace(TWO, folder=folder))
     # killed before it was removed
     path.write_bytes(content)
-    tidy(folder, [jobs], ModelFactory())
+    tidy(folder, [jobs])
     assert listing(folder) == []
 
 
 def test_a_key_that_an_earlier_version_did_not_know_makes_no_other_model(tmp_path: Path) -> None:
-    (job, *_), (other, *_) = (jobs_of("sgd, cosine", tmp_path / name) for name in ("now", "before"))
-    with open_dict(other.cfg):
-        del other.cfg.data["drop_last"]
-    factory = ModelFactory()
-    for each in (job, other):
-        each.cfg.run_dir = "same"
-    assert fingerprint(job, factory) == fingerprint(other, factory)
-    with open_dict(other.cfg):
-        other.cfg.data.drop_last = True
-    assert fingerprint(job, ModelFactory()) != fingerprint(other, ModelFactory())
+    job = jobs_of("sgd, cosine", tmp_path)[0]
+
+    def fingerprint_with(**data: Any) -> str:
+        other = job.cfg.copy()
+        with open_dict(other):
+            del other.data["drop_last"]
+            other.data.update(data)
+        return fingerprint(Job.of(0, job.overrides, other, job.hydra_cfg))
+
+    assert fingerprint(job) == fingerprint_with()
+    assert fingerprint(job) != fingerprint_with(drop_last=True)

@@ -15,7 +15,6 @@ from hydra.utils import get_class, get_object
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichModelSummary
 from lightning.pytorch.loggers import TensorBoardLogger
-from omegaconf import OmegaConf
 from torch.optim import lr_scheduler
 
 from src.build import watched_end
@@ -36,6 +35,7 @@ from src.models.mlp import MLP
 from src.run.directory import RunDir
 from src.run.trial import TrialLink
 from src.sweep.jobs import Job
+from src.sweep.trees import Kind
 from src.tasks.base import Task
 from src.vmap.errors import NotStackedError
 from src.vmap.models import ModelFactory
@@ -60,7 +60,7 @@ _TRAINER: dict[str, Collection[Any] | None] = {
 }
 
 # What Hydra does for one job at a time, before it begins.
-_ITS_OWN_PLACE = ("hydra.job.chdir", "hydra.output_subdir")
+_ITS_OWN_PLACE = ("job.chdir", "output_subdir")
 
 # What a task or a data module of one's own may say for itself; all else of its base is the loop that is replaced here.
 _TASK = (
@@ -121,8 +121,9 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
     factory = factory or ModelFactory()
     alike: dict[_Key, list[Job]] = {}
     single: list[tuple[Job, str]] = []
+    places = _Places(factory)
     for job in jobs:
-        key, reason = _place(job, factory)
+        key, reason = places.of(job)
         if key is None:
             single.append((job, reason))
         else:
@@ -136,13 +137,13 @@ def plan(jobs: Iterable[Job], factory: ModelFactory | None = None) -> Plan:
             together, refused = _stacked(groups, factory)
             stacked += together
             single += refused
-    lines = describe([[factory.config(job) for job in group] for group in stacked], deciding=_deciding)
+    lines = describe([[job.resolved for job in group] for group in stacked], deciding=_deciding)
     return Plan(tuple(Stack(tuple(group), line) for group, line in zip(stacked, lines, strict=True)), tuple(single))
 
 
 def is_to_extend(job: Job) -> bool:
     """Whether a job's directory holds its run but shorter, which is to go on."""
-    if job.cfg.get("resume") != "extend":
+    if job.resolved.get("resume") != "extend":
         return False
     try:
         return RunDir(job.run_dir).look(job.asked) == "extend"
@@ -186,20 +187,63 @@ class _Key(NamedTuple):
     of_any_width: str | None
 
 
-def _place(job: Job, factory: ModelFactory) -> tuple[_Key | None, str]:
-    """The key of a job's stack, or None and the reason why it has none."""
-    try:
-        if factory.config(job).get("module") is not None:
-            raise NotStackedError("module=... trains by itself")
-        _check(factory.config(job), job, factory)
-        return _key(job, factory), ""
-    # a mistake in its configuration is told when it runs as a single run, as in any sweep
-    except Exception as error:
-        return None, first_line(error)
+class _Places:
+    """Keys of stacks.
+
+    Args:
+        factory: Makes what jobs are asked about.
+    """
+
+    def __init__(self, factory: ModelFactory) -> None:
+        self._factory = factory
+        # texts of jobs of one kind that differ in nothing that decides
+        self._known: dict[tuple[Kind, str], tuple[str, str | None]] = {}
+
+    def of(self, job: Job) -> tuple[_Key | None, str]:
+        """The key of a job's stack, or None and the reason why it has none."""
+        try:
+            if job.resolved.get("module") is not None:
+                raise NotStackedError("module=... trains by itself")
+            _check_place(job, self._factory)
+            own, of_any_width = self._texts(job)
+            sizes = _sizes(job, self._factory)
+            return _Key(own + sizes, of_any_width and of_any_width + sizes), ""
+        # a mistake in its configuration is told when it runs as a single run, as in any sweep
+        except Exception as error:
+            return None, first_line(error)
+
+    def _texts(self, job: Job) -> tuple[str, str | None]:
+        parts = job.parts
+        known = parts and (
+            parts.kind,
+            repr(sorted((k, v) for k, v in parts.changed.items() if not _is_free(k, v, job))),
+        )
+        if known in self._known:
+            # raises what is wrong with them
+            self._factory.recipe(job)
+            return self._known[known]
+        _check(job.resolved, job, self._factory)
+        texts = _texts(job, self._factory)
+        if known is not None:
+            self._known[known] = texts
+        return texts
 
 
-def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
-    """Refuse what a stack does not do.
+def _is_free(key: str, value: Any, job: Job) -> bool:
+    """Whether a value decides nothing of what `_check` and `_texts` look at."""
+    group, _, name = key.partition(".")
+    if name.rpartition(".")[2].startswith("_"):
+        return False
+    if group == "optimizer":
+        return "." not in name and name not in _settings({**job.resolved["optimizer"], name: value})
+    if group == "logger":
+        return name.endswith((".save_dir", ".name", ".version"))
+    # what they hold is compared once they are made
+    return group == "data" or (group not in ("init_from", "callbacks") and not counts(key, "stack"))
+
+
+def _check_place(job: Job, factory: ModelFactory) -> None:
+    """Refuse what is not trained from its beginning, or not by this command alone.
 
     Raises:
         NotStackedError: With the reason.
@@ -211,11 +255,19 @@ def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
     if TrialLink.read(job.run_dir) is not None:
         raise NotStackedError("its search may end it early")
     for key in _ITS_OWN_PLACE:
-        if value := OmegaConf.select(job.hydra_cfg, key):
-            raise NotStackedError(f"{key}={value}")
-    if cfg.get("init_from") is not None:
+        if value := job.of_hydra(key):
+            raise NotStackedError(f"hydra.{key}={value}")
+    if job.resolved.get("init_from") is not None:
         # raises what is wrong with it
         factory.model(job)
+
+
+def _check(cfg: Mapping[str, Any], job: Job, factory: ModelFactory) -> None:
+    """Refuse what a stack does not do.
+
+    Raises:
+        NotStackedError: With the reason.
+    """
     if cfg["compile"]:
         raise NotStackedError("compile=true")
     for key, value in cfg["trainer"].items():
@@ -285,11 +337,18 @@ def _changed(kind: Any, base: type, own: Collection[str]) -> list[str]:
     return sorted(name for name in names if name not in own and hasattr(base, name))
 
 
-def _key(job: Job, factory: ModelFactory) -> _Key:
-    """What must be equal."""
-    cfg, datamodule = factory.config(job), factory.datamodule(job)
+def _sizes(job: Job, factory: ModelFactory) -> str:
+    """What must be equal of the data."""
+    datamodule = factory.datamodule(job)
     n_train = len(datamodule.parts.train.x)
     size = min(factory.batch_size(job) or n_train, n_train)
+    shapes = [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part]
+    return _text([str(datamodule.spec), shapes, size, factory.drop_last(job) and n_train % size > 0])
+
+
+def _texts(job: Job, factory: ModelFactory) -> tuple[str, str | None]:
+    """What must be equal of the rest, as in `_Key`."""
+    cfg = job.resolved
     scheduler = cfg["scheduler"] or {}
     plateau = str(scheduler.get("_target_", "")).endswith(".ReduceLROnPlateau")
     common = {name: node for name, node in cfg.items() if counts(name, "stack")}
@@ -298,26 +357,20 @@ def _key(job: Job, factory: ModelFactory) -> _Key:
         "optimizer": _settings(cfg["optimizer"]),
         "scheduler": [scheduler.get("mode"), scheduler.get("threshold_mode")] if plateau else None,
         "callbacks": [_decides(node) for node in cfg["callbacks"].values() if node],
-        "data": [
-            cfg["data"]["_target_"],
-            str(datamodule.spec),
-            [[str(tensor.dtype), *tensor.shape] for part in datamodule.parts for tensor in part],
-            size,
-            factory.drop_last(job) and n_train % size > 0,
-        ],
+        "data": cfg["data"]["_target_"],
     }
     factory.recipe(job)
     net = cfg["model"]["net"]
     if get_object(net["_target_"]) is not MLP:
-        return _Key(_text(common), None)
+        return _text(common), None
     # a mistake in its widths is this job's alone
     factory.task(job)
     rest = {name: value for name, value in net.items() if name not in ("hidden", "activation")}
     padded = {**common, "model": {**common["model"], "net": {**rest, "depth": len(net["hidden"])}}}
-    return _Key(_text(common), _text(padded))
+    return _text(common), _text(padded)
 
 
-def _text(common: Mapping[str, Any]) -> str:
+def _text(common: Any) -> str:
     return json.dumps(common, sort_keys=True, default=str)
 
 

@@ -20,16 +20,16 @@ def members_of(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
 
     Args:
         jobs: Those of a stack, at least two.
-        factory: Knows their configurations.
+        factory: Makes their optimisers.
     """
-    members = _with_another_network(_most_different(jobs, factory), jobs, factory)
+    members = _with_another_network(_most_different(jobs), jobs)
     return _with_a_partner(members, jobs, factory)
 
 
-def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
+def _most_different(jobs: Sequence[Job]) -> list[Job]:
     """A few jobs, each of which differs from those before it in as many keys as there are."""
     candidates = jobs[:: -(-len(jobs) // _CANDIDATES)]
-    leaves = [flatten(factory.config(job)) for job in candidates]
+    leaves = [flatten(job.resolved) for job in candidates]
     chosen = [0]
     while len(chosen) < min(_MEMBERS, len(candidates)):
         rest = [i for i in range(len(candidates)) if i not in chosen]
@@ -37,12 +37,12 @@ def _most_different(jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
     return [candidates[i] for i in chosen]
 
 
-def _with_another_network(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> list[Job]:
+def _with_another_network(members: list[Job], jobs: Sequence[Job]) -> list[Job]:
     """And a job of another width or activation, where there is one."""
-    nets = [factory.config(job)["model"]["net"] for job in members]
+    nets = [job.resolved["model"]["net"] for job in members]
     if any(net != nets[0] for net in nets):
         return members
-    others = (job for job in jobs if factory.config(job)["model"]["net"] != nets[0])
+    others = (job for job in jobs if job.resolved["model"]["net"] != nets[0])
     return [*members, *itertools.islice(others, 1)]
 
 

@@ -49,7 +49,7 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
     with (
         hydra_config(members[0].hydra_cfg),
         _generators_as_they_are(),
-        packages_as_they_are(_targets(factory.config(members[0]))),
+        packages_as_they_are(_targets(members[0].resolved)),
         # what a run warns of and prints, it says itself
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -78,7 +78,7 @@ def _check_metrics(jobs: Sequence[Job], factory: ModelFactory) -> None:
     """Refuse metrics that a stack does not measure."""
     cfg = jobs[0].cfg
     task: Task = build_task(cfg, factory.datamodule(jobs[0]).spec)
-    if unknown := sorted({each.cfg.optimized_metric for each in jobs} - set(task.metric_names())):
+    if unknown := sorted({each.resolved["optimized_metric"] for each in jobs} - set(task.metric_names())):
         raise NotStackedError(f"optimized_metric={unknown[0]} is not measured")
     for name, node in cfg.callbacks.items():
         if node and "monitor" in node and node.monitor not in names_of(task.score_name):
@@ -87,7 +87,7 @@ def _check_metrics(jobs: Sequence[Job], factory: ModelFactory) -> None:
 
 def _check_all(jobs: Sequence[Job], factory: ModelFactory) -> None:
     """Compare what is kept in Python among all jobs, where network, loss or task are of one's own."""
-    cfg = factory.config(jobs[0])
+    cfg = jobs[0].resolved
     targets = {"net": cfg["model"]["net"], "loss": cfg["loss"], "task": cfg["task"]}
     shipped = tuple(f"{part}." for part, node in targets.items() if node["_target_"].split(".")[0] in LIBRARIES)
     if len(shipped) == len(targets):
@@ -113,7 +113,7 @@ def _check_optimizers(jobs: Sequence[Job], factory: ModelFactory) -> None:
     if kind in STACKED:
         return
     batches = Batches(factory.datamodule(jobs[0]).parts.train, batch_size=factory.batch_size(jobs[0]))
-    n_steps = jobs[0].cfg.trainer.max_epochs * len(batches)
+    n_steps = jobs[0].resolved["trainer"]["max_epochs"] * len(batches)
     # what is torch's own depends on no number in this
     for i, recipe in enumerate(recipes[:1] if kind.__module__.startswith("torch.") else recipes):
         check_elementwise(recipe.optimizer, n_steps=n_steps if i == 0 else min(n_steps, _FEW_STEPS))

@@ -107,7 +107,7 @@ class Trial:
 
     def trainer(self, job: Job, loggers: list[Logger]) -> pl.Trainer:
         """A trainer as a job asks for it, on the CPU."""
-        n_epochs = min(self.n_epochs, job.cfg.trainer.max_epochs)
+        n_epochs = min(self.n_epochs, job.resolved["trainer"]["max_epochs"])
         return build_trainer(job.cfg, [], loggers, accelerator="cpu", precision=self.precision, max_epochs=n_epochs)
 
 

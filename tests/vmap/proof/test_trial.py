@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from src.sweep.jobs import Job
-from src.vmap.models import ModelFactory
 from src.vmap.planning.plan import plan
 from tests.vmap.proof.own import own_jobs
 from tests.vmap.proof.test_stacked_networks import Dropping
@@ -18,9 +17,8 @@ from tests.vmap.stacked_jobs import make_jobs
 
 def test_jobs_of_one_number_keep_their_own_configuration(tmp_path: Path) -> None:
     jobs = make_jobs(["model=circle_v2"], [("optimizer.lr=0.1",), ("optimizer.lr=0.2",)], tmp_path)
-    same = [Job(0, job.overrides, job.cfg, job.hydra_cfg) for job in jobs]
-    factory = ModelFactory()
-    assert [factory.config(job)["optimizer"]["lr"] for job in same] == [0.1, 0.2]
+    same = [Job.of(0, job.overrides, job.cfg, job.hydra_cfg) for job in jobs]
+    assert [job.resolved["optimizer"]["lr"] for job in same] == [0.1, 0.2]
 
 
 def test_a_trial_leaves_the_global_generators_where_they_were(tmp_path: Path) -> None:
