@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from src.build import build
+from src.build import Built, build
 from src.callbacks.checkpoint import BestAndLast, go_on_from
 from src.callbacks.extension import begin_extension
 from src.callbacks.final import tell_loggers
@@ -27,6 +28,7 @@ from src.record import Fitted
 from src.run.directory import RunDir
 from src.tasks.base import Task
 from src.tasks.start import begin_with
+from src.tasks.training.threads import computing_threads, multiplications
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,20 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool, shorter: RunD
     built = build(cfg)
     if show:
         print_config(cfg)
+    with computing_threads(cfg.get("threads"), _multiplications(built)) as n_threads:
+        fitted = _fit(cfg, run, built, resume=resume, shorter=shorter)
+    return replace(fitted, threads=n_threads)
+
+
+def _multiplications(built: Built) -> float | None:
+    """Of a training batch; None for a module of one's own, which says nothing of its batches."""
+    if not isinstance(built.task, Task):
+        return None
+    train = built.datamodule.parts.train
+    return multiplications(built.task.net, train.x, n=min(built.datamodule.batch_size or len(train.x), len(train.x)))
+
+
+def _fit(cfg: DictConfig, run: RunDir, built: Built, *, resume: bool, shorter: RunDir | None) -> Fitted:
     trainer, task = built.trainer, built.task
     if isinstance(task, Task):
         # with the data, which are made and checked here: nothing of the run is on disk yet

@@ -33,6 +33,7 @@ class Fitted:
     device: str
     n_parameters: int
     weights: str
+    threads: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

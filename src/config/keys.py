@@ -49,6 +49,8 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     "data.missing": frozenset({"fold"}),
     # all metrics are measured, whichever is asked for
     "optimized_metric": frozenset({"group", "stack"}),
+    # what is computed is the same
+    "threads": frozenset({"run", "group", "stack", "show"}),
     # decides after training which weights are measured
     "evaluate": frozenset({"stack"}),
     # values that other keys refer to, and those count
@@ -71,6 +73,7 @@ NOT_STORED = ("resume", "reproduce")
 # Keys that an earlier version did not store, and the value that says what it did.
 ADDED = {
     "init_from": None,
+    "threads": None,
     "data.class_shares": None,
     "data.drop_last": False,
     "task.loop": "auto",

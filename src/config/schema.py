@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NewType, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import folders
-from src.config.allowed import NotEmpty, Seed, Text, refusal
+from src.config.allowed import NotEmpty, Range, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
@@ -73,6 +73,7 @@ class _AnyRoot:
     sweep: Sweep
     # what a root file of one's own may leave out
     resume: Literal["auto", "extend"] = "auto"
+    threads: Annotated[int, Range(low=1, high=1024)] | None = None
     init_from: Directory | None = None
     reproduce: Directory | None = None
 

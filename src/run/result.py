@@ -79,6 +79,7 @@ class Result:
         n_parameters: Number of weights of the network; a loss may have more of its own.
         weights: Which weights validation and test have measured: ``best, epoch 834`` (epochs count from 0), or ``last
             epoch``. The training metrics are always those of the last epoch.
+        threads: Threads that torch has computed with on a CPU.
         duration_s: Seconds from start to end.
         versions: Versions of the packages that have computed it.
         git: Commit of this code and whether files differed from it; None outside a checkout.
@@ -98,6 +99,7 @@ class Result:
     device: str | None = None
     n_parameters: int | None = None
     weights: str | None = None
+    threads: int | None = None
     duration_s: float | None = None
     versions: Mapping[str, str] = field(default_factory=package_versions)
     git: Mapping[str, Any] | None = field(default_factory=git_state)
@@ -159,6 +161,7 @@ def _checked(found: Mapping[str, Any]) -> Result:
         device=_field(found, "device", str, "a string"),
         n_parameters=_field(found, "n_parameters", int, "a whole number"),
         weights=_field(found, "weights", str, "a string"),
+        threads=_field(found, "threads", int, "a whole number"),
         duration_s=_number(found.get("duration_s"), "duration_s"),
         versions={str(name): str(version) for name, version in _mapping(found, "versions").items()},
         git=git and {name: _plain(value, f"git.{name}") for name, value in git.items()},

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from src.sweep.jobs import Job, hydra_config
 from src.sweep.trees import Kind
 from src.tasks.base import Task
 from src.tasks.start import begin_network_with
+from src.tasks.training.threads import computing_threads, multiplications
 from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 from src.vmap.stopping import stopping_nodes
@@ -153,6 +154,14 @@ class ModelFactory:
         """Whether a last training batch that is smaller is left out."""
         drops: bool = job.resolved["data"].get("drop_last", self.datamodule(job).drop_last)
         return drops
+
+    @contextlib.contextmanager
+    def computing_threads(self, job: Job) -> Iterator[int]:
+        """Compute inside this with as many threads as the job's own run would."""
+        train, net = self.datamodule(job).parts.train, self.task(job).net
+        found = multiplications(net, train.x, n=min(self.batch_size(job) or len(train.x), len(train.x)))
+        with computing_threads(job.resolved.get("threads"), found) as n:
+            yield n
 
     def recipe(self, job: Job) -> OptimizerRecipe:
         """What makes the optimiser and the scheduler of a job."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import lightning.pytorch as pl
+import torch
 from hydra.utils import get_class
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
@@ -164,6 +165,7 @@ class ModelRecorder:
                 device=str(self.trainer.strategy.root_device),
                 n_parameters=sum(p.numel() for p in task.net.parameters()),
                 weights=which,
+                threads=torch.get_num_threads(),
             )
         )
         own_log.say("src.console.results", end_line(result, run_dir=run.path))

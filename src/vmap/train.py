@@ -1,5 +1,6 @@
 """Train a stack, chunk by chunk, and record its models."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,8 +79,10 @@ def train_stack(
             else:
                 to_train.add(job.number)
     progress.models_recorded(len(jobs) - len(to_train))
-    with hydra_config(jobs[0].hydra_cfg):
-        for outcome in _train(jobs, to_train, options, progress, factory or ModelFactory()):
+    factory = factory or ModelFactory()
+    threads = factory.computing_threads(jobs[0]) if to_train else contextlib.nullcontext()
+    with hydra_config(jobs[0].hydra_cfg), threads:
+        for outcome in _train(jobs, to_train, options, progress, factory):
             outcomes[outcome.job.run_dir] = outcome
             progress.models_recorded(1)
     return [outcomes[job.run_dir] for job in jobs]

@@ -50,6 +50,7 @@ def written(tmp_path: Path, **fields: Any) -> dict[str, Any]:
             device="cpu",
             n_parameters=7,
             weights="best, epoch 834",
+            threads=1,
             duration_s=1.5,
             git=None,
         ),

@@ -56,12 +56,13 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
     ):
         warnings.simplefilter("ignore")
         try:
-            # its layout
-            factory.model(members[0])
-            _check_metrics(jobs, factory)
-            _check_all(jobs, factory)
-            _check_optimizers(jobs, factory)
-            _prove(members, jobs, factory)
+            with factory.computing_threads(members[0]):
+                # its layout
+                factory.model(members[0])
+                _check_metrics(jobs, factory)
+                _check_all(jobs, factory)
+                _check_optimizers(jobs, factory)
+                _prove(members, jobs, factory)
         except (NotStackedError, ConfigError) as error:
             return str(error)
         except Exception as error:
