@@ -26,7 +26,7 @@ from src.sweep.jobs import Job, hydra_config
 from src.sweep.trees import Kind
 from src.tasks.base import Task
 from src.tasks.start import begin_network_with
-from src.tasks.training.threads import computing_threads, multiplications
+from src.tasks.training.threads import computing_threads, is_little_work, multiplications
 from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 from src.vmap.stopping import stopping_nodes
@@ -157,11 +157,18 @@ class ModelFactory:
 
     @contextlib.contextmanager
     def computing_threads(self, job: Job) -> Iterator[int]:
-        """Compute inside this with as many threads as the job's own run would."""
+        """Compute inside this with as many threads as the job's own run would.
+
+        Yields:
+            How many may do so at the same time.
+        """
+        asked, before = job.resolved.get("threads"), torch.get_num_threads()
         train, net = self.datamodule(job).parts.train, self.task(job).net
         found = multiplications(net, train.x, n=min(self.batch_size(job) or len(train.x), len(train.x)))
-        with computing_threads(job.resolved.get("threads"), found) as n:
-            yield n
+        # many small models are independent work, of which each core takes some
+        is_little = found is not None and is_little_work(found)
+        with computing_threads(1 if is_little else asked, found):
+            yield (asked or before) if is_little else 1
 
     def recipe(self, job: Job) -> OptimizerRecipe:
         """What makes the optimiser and the scheduler of a job."""

@@ -1,6 +1,7 @@
 """Many models, trained inside Lightning's Trainer."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import lightning.pytorch as pl
@@ -37,6 +38,7 @@ class StackedModule(pl.LightningModule):
         monitor: Decides which weights are the best; None keeps none.
         tile: Most models that one step computes.
         progress: Hears of every block of a tile.
+        threads: Tiles that are trained at the same time, where they share nothing that they change.
     """
 
     def __init__(
@@ -48,11 +50,12 @@ class StackedModule(pl.LightningModule):
         tile: int,
         progress: NoProgress,
         drop_last: bool = False,
+        threads: int = 1,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self._batch_size, self._monitor, self._tile = batch_size, monitor, tile
-        self._progress, self._drop_last = progress, drop_last
+        self._progress, self._drop_last, self._threads = progress, drop_last, threads
         # one task for each structure, in a list: as submodules, their weights would stand in this module's checkpoints
         self._tasks = list(dict.fromkeys(model.task for model in models))
         self._frame = Frame(self._tasks)
@@ -135,20 +138,42 @@ class StackedModule(pl.LightningModule):
         if self._is_asked_to_end:
             # the chunk's checkpoint is written
             raise KeyboardInterrupt
-        block = whole = self.schedule.block(self.trainer.current_epoch)
-        for i, tile in enumerate([tile for tile in self.tiles if tile.ending is None]):
-            # the first tile hears a signal in the middle of a block, and the others follow as far as that
-            tile.train(block if i else interrupts.until_asked(whole), self.schedule)
-            block = range(whole.start, tile.epoch + 1)
-            self._progress.epochs_done(len(block) * len(tile.models))
-            if block == whole:
-                tile.keep_best(block[-1])
-                self._let_go(tile, block[-1])
+        whole = self.schedule.block(self.trainer.current_epoch)
+        tiles = [tile for tile in self.tiles if tile.ending is None]
+        beside = self._threads > 1 and len(tiles) > 1 and all(tile.is_apart for tile in tiles)
+        block = self._train_beside(tiles, whole) if beside else self._train_in_turn(tiles, whole)
+        for tile in tiles if block == whole else ():
+            tile.keep_best(block[-1])
+            self._let_go(tile, block[-1])
         if block != whole:
             uncount_block(self.trainer)
         self._is_asked_to_end = interrupts.asked()
         self._end_where_all_have()
         skip_epochs(self.trainer, len(block) - 1, n_steps=len(block) * self.tiles[0].n_batches)
+
+    def _train_in_turn(self, tiles: Sequence[Tile], whole: range) -> range:
+        """Train a block of epochs, or as far as a signal lets them come."""
+        block = whole
+        for i, tile in enumerate(tiles):
+            # the first tile hears a signal in the middle of a block, and the others follow as far as that
+            tile.train(block if i else interrupts.until_asked(whole), self.schedule)
+            block = range(whole.start, tile.epoch + 1)
+            self._progress.epochs_done(len(block) * len(tile.models))
+        return block
+
+    def _train_beside(self, tiles: Sequence[Tile], whole: range) -> range:
+        """The same in threads, which never wait for each other within a block."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            # what one raises is raised here
+            for _ in pool.map(lambda tile: tile.train(interrupts.until_asked(whole), self.schedule), tiles):
+                pass
+        block = range(whole.start, max(tile.epoch for tile in tiles) + 1)
+        for tile in tiles:
+            # each hears a signal by itself: the others follow as far as the last of them
+            if behind := range(tile.epoch + 1, block.stop):
+                tile.train(behind, self.schedule)
+            self._progress.epochs_done(len(block) * len(tile.models))
+        return block
 
     def _let_go(self, tile: Tile, epoch: int) -> None:
         """Part a tile, after its block has ended with an epoch, from those models that train no longer."""

@@ -19,7 +19,8 @@ from src.vmap.errors import NotStackedError
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.draws import Draws
-from src.vmap.stacked.loss import stacked_loss
+from src.vmap.stacked.loss import LossOfModule, stacked_loss
+from src.vmap.stacked.network import StackedMLP
 from src.vmap.stacked.padded import Frame
 from src.vmap.stacked.schedulers import stacked_scheduler
 from src.vmap.stacked.torch_optimizer import stacked_optimizer
@@ -130,6 +131,11 @@ class Tile:
         self.stopping = Stopping([model.stopping for model in models])
         # None while there is something left to train
         self.ending: Ending | None = None
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it computes with nothing that other tiles compute with, so that it may do so beside them."""
+        return isinstance(self.network, StackedMLP) and not isinstance(self.loss, LossOfModule)
 
     def train(self, block: Iterable[int], schedule: Schedule) -> None:
         """Train a block of epochs, and bring its measurements to the host at once."""

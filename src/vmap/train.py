@@ -80,9 +80,9 @@ def train_stack(
                 to_train.add(job.number)
     progress.models_recorded(len(jobs) - len(to_train))
     factory = factory or ModelFactory()
-    threads = factory.computing_threads(jobs[0]) if to_train else contextlib.nullcontext()
-    with hydra_config(jobs[0].hydra_cfg), threads:
-        for outcome in _train(jobs, to_train, options, progress, factory):
+    threads = factory.computing_threads(jobs[0]) if to_train else contextlib.nullcontext(1)
+    with hydra_config(jobs[0].hydra_cfg), threads as n_threads:
+        for outcome in _train(jobs, to_train, options, progress, factory, n_threads):
             outcomes[outcome.job.run_dir] = outcome
             progress.models_recorded(1)
     return [outcomes[job.run_dir] for job in jobs]
@@ -96,7 +96,12 @@ def _stored(job: Job) -> Outcome:
 
 
 def _train(
-    jobs: Sequence[Job], to_train: set[int], options: StackOptions, progress: NoProgress, factory: ModelFactory
+    jobs: Sequence[Job],
+    to_train: set[int],
+    options: StackOptions,
+    progress: NoProgress,
+    factory: ModelFactory,
+    n_threads: int,
 ) -> Iterator[Outcome]:
     """Train and record the jobs of a stack with these numbers, the chunks first that are unfinished."""
     cfg = jobs[0].cfg
@@ -115,7 +120,7 @@ def _train(
     others = [job for job in jobs if job.number in to_train - in_chunks]
     progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
     for chunk in [*unfinished, *(Chunk(part, limits.tile) for part in cut(others, limits.chunk))]:
-        yield from _train_chunk(chunk, to_train, factory, options, progress)
+        yield from _train_chunk(chunk, to_train, factory, options, progress, n_threads)
 
 
 def _widest(jobs: Sequence[Job], factory: ModelFactory) -> Model:
@@ -126,7 +131,12 @@ def _widest(jobs: Sequence[Job], factory: ModelFactory) -> Model:
 
 
 def _train_chunk(
-    chunk: Chunk, to_train: set[int], factory: ModelFactory, options: StackOptions, progress: NoProgress
+    chunk: Chunk,
+    to_train: set[int],
+    factory: ModelFactory,
+    options: StackOptions,
+    progress: NoProgress,
+    n_threads: int,
 ) -> Iterator[Outcome]:
     started = time.monotonic()
     cfg = chunk.jobs[0].cfg
@@ -141,6 +151,7 @@ def _train_chunk(
         monitor=_monitor_of(cfg),
         tile=chunk.tile,
         progress=progress,
+        threads=n_threads if trainer.strategy.root_device.type == "cpu" else 1,
     )
     device = describe_device(cfg.trainer.accelerator, trainer)
     how = f"{'trains' if chunk.checkpoint is None else 'goes on'} in a stack of {len(chunk.jobs)} models"

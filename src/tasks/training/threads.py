@@ -30,8 +30,8 @@ def computing_threads(asked: int | None, n_multiplications: float | None) -> Ite
         and the launchers of jobs side by side limit.
     """
     before = torch.get_num_threads()
-    little = n_multiplications is not None and n_multiplications < _WORTH
-    n = asked or (1 if little else before)
+    is_little = n_multiplications is not None and is_little_work(n_multiplications)
+    n = asked or (1 if is_little else before)
     if n == before:
         yield n
         return
@@ -40,6 +40,11 @@ def computing_threads(asked: int | None, n_multiplications: float | None) -> Ite
         yield n
     finally:
         torch.set_num_threads(before)
+
+
+def is_little_work(n_multiplications: float) -> bool:
+    """Whether several threads would wait for each other longer than they compute, in a batch of so many."""
+    return n_multiplications < _WORTH
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Axes: ``m`` models, ``n`` samples, ``o`` outputs.
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -28,20 +29,36 @@ def stacked_loss(loss: nn.Module, trained: Mapping[str, Tensor], held: Mapping[s
         loss = _holding(loss, {name: tensor[0] for name, tensor in held.items()})
     if is_shared and (quick := loss_of_samples(loss)) is not None:
         return quick
-    own = {} if is_shared else {**trained, **held}
+    return LossOfModule(loss, {} if is_shared else {**trained, **held}, draws)
 
-    def one(outputs: Tensor, y: Tensor, token: Tensor, tensors: dict[str, Tensor]) -> Tensor:
-        with draws.of(token):
-            value: Tensor = functional_call(loss, tensors, (outputs, y))
-        return value
 
-    def all_models(outputs: Tensor, y: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class LossOfModule:
+    """Any loss, through `torch.func.vmap`; for as long as it computes, what its module holds is a model's.
+
+    Attributes:
+        loss: Of one model.
+        own: What each model has in it (m, *shape) by name.
+        draws: Random numbers of each model.
+    """
+
+    loss: nn.Module
+    own: Mapping[str, Tensor]
+    draws: Draws
+
+    def __call__(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Mean loss of each model (m,)."""
         shared = len(y) == 1
         in_dims = (0, None if shared else 0, 0, 0)
-        values: Tensor = vmap(one, in_dims=in_dims)(outputs, y[0] if shared else y, draws.tokens, own)
+        values: Tensor = vmap(self._one, in_dims=in_dims)(
+            outputs, y[0] if shared else y, self.draws.tokens, dict(self.own)
+        )
         return values
 
-    return all_models
+    def _one(self, outputs: Tensor, y: Tensor, token: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+        with self.draws.of(token):
+            value: Tensor = functional_call(self.loss, tensors, (outputs, y))
+        return value
 
 
 def _holding(loss: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
