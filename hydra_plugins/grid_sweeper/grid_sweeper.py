@@ -40,6 +40,8 @@ class GridSweeper(BasicSweeper):
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose one job for each choice of options."""
-        from src.sweep.jobs import representatives
+        from src.sweep.jobs import compose_jobs, representatives
 
-        super().validate_batch_is_legal(representatives(batch))
+        assert self.config is not None
+        for _ in compose_jobs(self.config, representatives(batch)):
+            pass

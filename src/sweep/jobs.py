@@ -148,11 +148,13 @@ def compose_jobs(
     """
     # drawn once: the cache with the name goes to every job
     _ = config.hydra.sweep.dir
-    trees: dict[tuple[str, ...], Tree] = {}
+    trees = _trees_of(config)
     for number, overrides in zip(itertools.count() if numbers is None else numbers, jobs, strict=False):
         given = _sort(overrides)
         if given.choices not in trees:
-            trees[given.choices] = Tree(_loader().load_sweep_config(config, list(given.choices)), config)
+            trees[given.choices] = Tree(
+                GlobalHydra.instance().config_loader().load_sweep_config(config, list(given.choices)), config
+            )
         tree = trees[given.choices]
         compose = functools.partial(_compose, number, overrides, given, tree=tree, config=config)
         try:
@@ -162,6 +164,21 @@ def compose_jobs(
             yield Job.of(number, overrides, *whole)
         else:
             yield Job(number, tuple(overrides), compose, parts)
+
+
+# What a sweep has composed, and of what.
+_known: dict[tuple[int, str], tuple[DictConfig, dict[tuple[str, ...], Tree]]] = {}
+
+
+def _trees_of(config: DictConfig) -> dict[tuple[str, ...], Tree]:
+    """Trees by their choices, those that are composed: a sweep looks at its jobs several times before it runs them."""
+    loader, hydra = GlobalHydra.instance().config_loader(), config.hydra
+    state = (id(loader), f"{id(config)} {hydra.overrides} {hydra.mode} {hydra.sweep.dir}")
+    if state not in _known:
+        # of a sweep that is over
+        _known.clear()
+        _known[state] = config, {}
+    return _known[state][1]
 
 
 @contextmanager
@@ -226,19 +243,25 @@ class _Sorted(NamedTuple):
 
 def _sort(overrides: Sequence[str]) -> _Sorted:
     parsed = [_parse(line) for line in overrides]
-    sets = [isinstance(each.value(), dict) or not is_group(each.key_or_group) for each in parsed]
+    sets = [not _is_group(each.key_or_group) or isinstance(each.value(), dict) for each in parsed]
     choices = tuple(str(each.input_line) for each, is_value in zip(parsed, sets, strict=True) if not is_value)
     return _Sorted(parsed, choices, list(itertools.compress(parsed, sets)))
+
+
+def _is_group(name: str) -> bool:
+    return _is_group_of(GlobalHydra.instance().config_loader(), name)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_group_of(_loader: ConfigLoader, name: str) -> bool:
+    """Asked for the same few names in thousands of jobs; folders are looked into."""
+    return is_group(name)
 
 
 @functools.lru_cache(maxsize=100_000)
 def _parse(line: str) -> Override:
     """The same few lines come again in thousands of jobs, and Hydra takes half a millisecond for each."""
     return OverridesParser.create().parse_override(line)
-
-
-def _loader() -> ConfigLoader:
-    return GlobalHydra.instance().config_loader()
 
 
 def _plain(node: DictConfig) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pictures that report.html shows, drawn of jobs that have drawn none: stacked ones."""
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from src.callbacks.pictures import FinalPictures
 from src.checks.targets import check_targets
 from src.measure import rebuild
 from src.pictures.catalogue import PICTURES
+from src.pictures.subject import Subject
 from src.plots.style import save
 from src.run.directory import RunDir
 
@@ -40,12 +42,13 @@ def draw_for_report(summary: Summary, *, trusted: Sequence[str] = ()) -> None:
         return is_asked and not refused & {(job.path, file), (_kind(job), file)}
 
     # what is refused leaves its place to another
+    subject_of = functools.lru_cache(maxsize=4)(functools.partial(_subject, trusted=tuple(trusted)))
     while missing := [each for each in shown_jobs(series, can_have) if not has_left(*each)]:
         for job, file in missing:
             if not can_have(job, file):
                 continue
             try:
-                if _draw(RunDir(job.path), file, trusted):
+                if _draw(subject_of(job.path), RunDir(job.path).plots / file):
                     n_drawn += 1
                 else:
                     refused.add((_kind(job), file))
@@ -72,14 +75,20 @@ def _kind(job: JobRecord) -> tuple[str, ...]:
     return tuple(f"{k}={v}" for k, v in leaves.items() if not isinstance(v, float) and not k.endswith(varied))
 
 
-def _draw(run: RunDir, file: str, trusted: Sequence[str]) -> bool:
-    """Draw a picture, if it fits."""
+def _subject(path: Path, *, trusted: Sequence[str]) -> Subject:
+    """A run, built again for all of its pictures."""
+    run = RunDir(path)
     cfg = run.config(trusted=trusted)
     check_targets(cfg, trusted=trusted)
     # trained elsewhere, maybe on a device that is not here
     cfg.trainer.accelerator = "cpu"
-    subject, picture = rebuild(run, cfg), PICTURES[Path(file).stem]
+    return rebuild(run, cfg)
+
+
+def _draw(subject: Subject, path: Path) -> bool:
+    """Draw a picture, if it fits."""
+    picture = PICTURES[path.stem]
     if not picture.fits(subject):
         return False
-    save(picture.draw(subject), run.plots / file)
+    save(picture.draw(subject), path)
     return True

@@ -22,6 +22,9 @@ _CACHE = 8 << 20
 _CHUNK = {"cpu": 1024}
 _CHUNK_ON_GPU = 16_384
 
+# Models of a chunk that are worth two tiles; fewer compute faster together.
+_WORTH_TWO = 64
+
 # Copies of an activation that training holds: itself, its gradient, and what lies between two operations.
 _COPIES = 4
 
@@ -66,6 +69,11 @@ class Limits:
         cached = max(1, _CACHE * _COPIES // work) if device.type == "cpu" else fitting
         chunk = min(_CHUNK.get(device.type, _CHUNK_ON_GPU), max(1, memory // 2 // kept))
         return cls(min(tile or cached, fitting, chunk), chunk)
+
+    def tile_of(self, n: int) -> int:
+        """Models that one step computes of a chunk of so many, on every machine: two cores get as much to do each."""
+        n_tiles = -(-n // self.tile)
+        return -(-n // (n_tiles + n_tiles % 2)) if n >= _WORTH_TWO else self.tile
 
 
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:

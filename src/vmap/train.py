@@ -119,7 +119,7 @@ def _train(
     in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
     others = [job for job in jobs if job.number in to_train - in_chunks]
     progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
-    for chunk in [*unfinished, *(Chunk(part, limits.tile) for part in cut(others, limits.chunk))]:
+    for chunk in [*unfinished, *(Chunk(part, limits.tile_of(len(part))) for part in cut(others, limits.chunk))]:
         yield from _train_chunk(chunk, to_train, factory, options, progress, n_threads)
 
 

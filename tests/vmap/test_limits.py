@@ -53,3 +53,11 @@ def test_the_machine_has_memory() -> None:
 def test_a_gpu_tells_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (123, 456))
     assert free_memory(torch.device("cuda")) == 123
+
+
+@pytest.mark.parametrize(
+    ("tile", "n", "size"),
+    [(79, 256, 64), (100, 90, 45), (100, 64, 32), (100, 63, 100), (39, 256, 32), (113, 1024, 103), (1, 100, 1)],
+)
+def test_two_cores_get_as_many_models_each_of_a_chunk_that_is_worth_it(tile: int, n: int, size: int) -> None:
+    assert Limits(tile, 1024).tile_of(n) == size
