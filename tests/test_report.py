@@ -119,9 +119,9 @@ def test_files_for_a_paper_carry_another_metric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "output", "message"),
     [
-        ("latx", None, r"format=latx: did you mean latex\? Allowed: latex, csv, markdown"),
-        (3, None, r"format=3: allowed: csv, latex, markdown"),
-        (None, "x.tex", r"output=x\.tex: it is where the table of format=latex, csv or markdown goes"),
+        ("latx", None, r"format=latx: did you mean latex\? Allowed: latex, csv, markdown, json"),
+        (3, None, r"format=3: allowed: csv, json, latex, markdown"),
+        (None, "x.tex", r"output=x\.tex: it is where what format=latex, csv, markdown or json makes goes"),
         ("latex", "", r"output=: allowed: a file"),
         ("latex", "/", r"output=/: allowed: a file"),
         ("latex", "/dev/null/x", r"/dev/null cannot be written|/dev/null/x cannot be written"),
