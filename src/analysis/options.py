@@ -11,6 +11,8 @@ from src.config.errors import ConfigError, suggest
 # A point of a share is what nobody would change a network for.
 _MARGIN_OF_SHARES = 0.01
 
+_KEYS = ("estimate", "failed", "margin")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -32,8 +34,11 @@ class Options:
         """Check what stands under ``report`` in the configuration.
 
         Raises:
-            ConfigError: If a value is none that is allowed.
+            ConfigError: If a value is none that is allowed, or a key is unknown.
         """
+        for key in given:
+            if key not in _KEYS:
+                raise ConfigError(f"report.{key}: unknown key; {suggest(key, _KEYS, prefix='report.')}")
         estimate, failed, margin = (given.get(key) for key in ("estimate", "failed", "margin"))
         if estimate is not None and estimate not in NAMES:
             raise ConfigError(

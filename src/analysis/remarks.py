@@ -60,9 +60,12 @@ def _failed(summary: Summary) -> Iterable[str]:
         return
     counted = [ranked for ranked in summary.groups if ranked.failed.of]
     by = f"{summary.criterion}, or no number" if summary.criterion else "no number"
-    listed = "; ".join(f"{ranked.group.label} {failed_words(ranked)}" for ranked in counted[:N_FAILED])
-    more = f"; {len(counted) - N_FAILED} more groups" if len(counted) > N_FAILED else ""
-    yield f"runs that failed ({by}): {listed}{more}"
+    named = counted if len(counted) <= N_FAILED else [ranked for ranked in counted if ranked.failed.n][:N_FAILED]
+    listed = [f"{ranked.group.label} {failed_words(ranked)}" for ranked in named]
+    if len(named) < len(counted):
+        others = sum(ranked.failed.n > 0 for ranked in counted) - len(named)
+        listed += [f"{_count(others, 'more group')}" if others else f"none of {'the other' if named else 'all'} groups"]
+    yield f"runs that failed ({by}): {'; '.join(listed)}"
 
 
 def _intervals(summary: Summary) -> Iterable[str]:

@@ -117,21 +117,18 @@ def sentence(comparison: Comparison, *, with_outlook: bool = False) -> str:
     if comparison.verdict == "better":
         return _better(comparison, scale, found)
     amount, interval = _signed(scale, found, sign=-1 if found.value < 0 else 1)
-    is_how = _how(scale, found.value, amount)
+    is_how = f"{first} is {_how(scale, found.value, amount)}"
+    if found.value == 0:
+        is_how = f"the {found.words} difference is {amount}{' points' if scale.is_share else ''}"
     if comparison.verdict == "equal":
         margin = _amount(scale, comparison.margin or 0.0)
-        return (
-            f"{first} and {second} are practically equal in {scale.words}: {first} is {is_how} ({interval}), within "
-            f"the margin of {margin}"
-        )
+        said = f"{first} and {second} are practically equal in {scale.words}"
+        return f"{said}: {is_how} ({interval}), within the margin of {margin}"
     ties = f", {comparison.ties} {'tie' if comparison.ties == 1 else 'ties'}" if comparison.ties else ""
-    facts = f"({interval}, better with {comparison.wins} of {_units(comparison)}{ties})"
-    if comparison.n < _least(comparison):
-        said = (
-            f"too few {comparison.unit.plural} to be sure: {first} is {is_how} than {second} in {scale.words} {facts}"
-        )
-    else:
-        said = f"no clear difference between {first} and {second} in {scale.words}: {first} is {is_how} {facts}"
+    facts = f"({interval}, {first} better with {comparison.wins} of {_units(comparison)}{ties})"
+    too_few = f"too few {comparison.unit.plural} to be sure of a"
+    said = f"{too_few if comparison.n < _least(comparison) else 'no clear'} difference"
+    said = f"{said} between {first} and {second} in {scale.words}: {is_how} {facts}"
     more = outlook(comparison, scale) if with_outlook else ""
     return f"{said}. {more}" if more else said
 

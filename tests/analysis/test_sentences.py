@@ -69,7 +69,7 @@ def test_a_difference_that_chance_explains_is_not_called_one() -> None:
     b = dict(enumerate((0.6, 0.7, 0.7, 0.5, 0.6, 0.6)))
     assert said(a, b) == (
         "no clear difference between relu and linear in test accuracy: relu is 5.0 points higher "
-        "(95 % interval -20.0 to 20.0, better with 3 of 6 seeds, 1 tie)"
+        "(95 % interval -20.0 to 20.0, relu better with 3 of 6 seeds, 1 tie)"
     )
     assert said(a, b, metric="test/loss").startswith(
         "no clear difference between relu and linear in test loss: relu is 0.05 higher "
@@ -88,9 +88,9 @@ def test_what_the_test_is_sure_of_and_the_interval_is_not_is_said_with_its_p_val
 def test_a_few_seeds_are_too_few_whatever_they_say() -> None:
     text = said(around(0.95, n=4, step=0.01), even(0.5, n=4), with_outlook=True)
     assert text == (
-        "too few seeds to be sure: relu is 45.0 points higher than linear in test accuracy (87.5 % interval 44.0 to "
-        "46.0, better with 4 of 4 seeds). With fewer than 6 seeds no difference can be shown; about 6 seeds would "
-        "settle one of the size found (80 % of the time)"
+        "too few seeds to be sure of a difference between relu and linear in test accuracy: relu is 45.0 points "
+        "higher (87.5 % interval 44.0 to 46.0, relu better with 4 of 4 seeds). With fewer than 6 seeds no difference "
+        "can be shown; about 6 seeds would settle one of the size found (80 % of the time)"
     )
     assert said(even(0.5, n=6), even(1.0, n=6)) == (
         "linear beats relu by 50.0 points of test accuracy (95 % interval 50.0 to 50.0, better with 6 of 6 seeds)"
@@ -122,6 +122,14 @@ def test_a_difference_within_the_margin_is_practically_none() -> None:
     )
     assert said(a, b, margin=0.025).endswith("within the margin of 2.5 points")
     assert said(a, b, metric="test/loss", margin=0.05).endswith("within the margin of 0.05")
+
+
+def test_a_median_of_nothing_is_neither_higher_nor_lower() -> None:
+    a, b = {i: 0.5 + 0.02 * (i < 3) for i in range(8)}, even(0.5, n=8)
+    assert said(a, b, margin=0.01) == (
+        "no clear difference between relu and linear in test accuracy: the median difference is 0.0 points "
+        "(95 % interval 0 to 2.0, relu better with 3 of 8 seeds, 5 ties)"
+    )
 
 
 def test_equal_values_are_said_to_be_equal() -> None:

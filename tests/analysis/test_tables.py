@@ -113,6 +113,17 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
     assert len(re.findall(r"^- ", output, re.MULTILINE)) == N_SENTENCES
 
 
+def test_of_many_groups_only_those_with_failures_are_named(tmp_path: Path) -> None:
+    for i in range(8):
+        for seed in (0, 1):
+            metrics = {"val/loss": None if i == 7 and seed else 0.5 + i}
+            make_job(tmp_path / f"{i}_{seed}", f"optimizer.lr={i}", f"seed={seed}", metrics=metrics)
+    said = " ".join(printed(tmp_path).split())
+    assert "runs that failed (no number): lr=7 1 of 2: 50 %, 1 to 99 %; none of the other groups" in said
+    make_job(tmp_path / "7_1", "optimizer.lr=7", "seed=1", metrics={"val/loss": 9.0})
+    assert "runs that failed (no number): none of all groups" in " ".join(printed(tmp_path).split())
+
+
 def test_one_seed_each_is_no_comparison_but_a_hint(tmp_path: Path) -> None:
     fill(tmp_path, n_seeds=1)
     output = printed(tmp_path)

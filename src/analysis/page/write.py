@@ -117,21 +117,21 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
     }
 
 
-def _side_by_side(summary: Summary) -> list[tuple[RankedGroup, list[str]]]:
-    """Quartiles and every estimate of the metric that ranks, of the groups that have it, as texts."""
-    if not summary.metrics:
-        return []
-    metric = summary.metrics[0]
-    scale = summary.scales[metric]
-    rows = []
-    for ranked in summary.groups[:N_GROUPS]:
-        found = ranked.distributions.get(metric)
-        if found is not None and found.n > 1:
-            quartiles = [scale.text(each) for each in (found.quartiles[0], found.quartiles[2])]
-            estimates = [found.of(name) for name in NAMES]
-            texts = [scale.with_interval(each.value, each.interval, level=True) for each in estimates]
-            rows.append((ranked, [" to ".join(quartiles), *texts]))
-    return rows
+def _side_by_side(summary: Summary) -> list[tuple[str, list[tuple[RankedGroup, list[str]]]]]:
+    """By the heading of each metric: groups with quartiles and every estimate, as texts."""
+    tables = []
+    for scale in summary.scales.values():
+        rows = []
+        for ranked in summary.groups[:N_GROUPS]:
+            found = ranked.distributions.get(scale.metric)
+            if found is not None and found.n > 1:
+                quartiles = [scale.text(each) for each in (found.quartiles[0], found.quartiles[2])]
+                estimates = [found.of(name) for name in NAMES]
+                texts = [scale.with_interval(each.value, each.interval, level=True) for each in estimates]
+                rows.append((ranked, [" to ".join(quartiles), *texts]))
+        if rows:
+            tables.append((scale.heading, rows))
+    return tables
 
 
 def _versus(each: Comparison, scale: Scale) -> dict[str, str]:

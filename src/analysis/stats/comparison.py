@@ -24,14 +24,12 @@ from src.analysis.stats import planning, shares, signed_rank
 from src.analysis.stats.estimates import Distribution, Estimate
 from src.analysis.stats.folds import corrected_p_value
 from src.analysis.stats.interval import LEVEL, Interval
+from src.analysis.stats.margin import are_within
 from src.analysis.units import SEED, Unit
 
 Place = TypeVar("Place", bound=Hashable)
 
 Verdict: TypeAlias = Literal["better", "equal", "unclear"]
-
-# Groups are not called equal where one of them wins by more than the margin on so many more of all seeds.
-_LOPSIDED = 0.1
 
 # Metrics are kept in single precision, so that nothing smaller tells two differences apart.
 _SINGLE_PRECISION = 1e-6
@@ -142,9 +140,8 @@ class Comparison:
         found = self.difference
         if self.margin is None or found is None or found.interval is None or not found.interval.is_sure:
             return False
-        d = np.asarray(self.differences, float)
-        lopsided = abs(int((d > self.margin).sum()) - int((d < -self.margin).sum())) > _LOPSIDED * self.n
-        return -self.margin <= found.interval.low and found.interval.high <= self.margin and not lopsided
+        low, high = (np.array([end]) for end in found.interval[:2])
+        return bool(are_within(low, high, np.array([self.differences], float), self.margin)[0])
 
 
 def compare(

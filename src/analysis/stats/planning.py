@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.analysis.stats.interval import LEVEL
+from src.analysis.stats.margin import are_within
 from src.analysis.stats.signed_rank import p_values
 
 POWER = 0.8
@@ -110,7 +111,7 @@ def _centre(seen: NDArray[np.float64]) -> float:
 
 
 def _within(drawn: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
-    """Whether the interval of the median of each row lies within the margin, (b,)."""
+    """Whether each row is practically none, (b,)."""
     from scipy.special import bdtr
 
     n = drawn.shape[1]
@@ -118,4 +119,4 @@ def _within(drawn: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
     if not reached:
         return np.zeros(len(drawn), bool)
     ordered, k = np.sort(drawn, axis=1), reached[-1]
-    return (ordered[:, k] >= -margin) & (ordered[:, n - 1 - k] <= margin)
+    return are_within(ordered[:, k], ordered[:, n - 1 - k], drawn, margin)

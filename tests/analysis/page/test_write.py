@@ -54,7 +54,7 @@ def test_the_answer_stands_on_top_in_words(small: str) -> None:
         in words
     )
     assert "relu beats identity" not in words  # too few
-    assert "relu is 24.0 points higher than identity in test accuracy" in words
+    assert "between relu and identity in test accuracy: relu is 24.0 points higher" in words
 
 
 def test_every_part_is_there(small: str) -> None:

@@ -41,9 +41,9 @@ def test_the_smallest_difference_that_is_told_is_found_as_often_as_it_says() -> 
 
 
 def test_what_does_not_differ_is_settled_by_a_margin_only() -> None:
-    seen = np.random.default_rng(2).normal(0.0, 0.01, 8)
+    seen = np.random.default_rng(2).normal(0.0, 0.005, 8)
     seen -= seen.mean()
-    without, within = (outlook(seen.tolist(), alpha=0.05, margin=margin) for margin in (None, 0.01))
+    without, within = (outlook(seen.tolist(), alpha=0.05, margin=margin) for margin in (None, 0.02))
     assert within.n is not None
     assert without.n is None or without.n > within.n
     assert outlook([0.0, 0.0, 0.0], alpha=0.05, margin=None).n is None
