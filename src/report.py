@@ -58,9 +58,10 @@ def report(cfg: DictConfig) -> Summary:
 
 
 def _options(cfg: DictConfig) -> Options:
-    given = OmegaConf.to_container(cfg.report, resolve=True) if isinstance(cfg.get("report"), DictConfig) else None
+    own = cfg.get("report", {})
+    given = OmegaConf.to_container(own, resolve=True) if isinstance(own, DictConfig) else own
     if not isinstance(given, dict):
-        raise ConfigError(f"report={cfg.get('report')}: allowed: its keys estimate, failed and margin")
+        raise ConfigError(f"report={own}: allowed: its keys estimate, failed and margin")
     return Options.of({str(key): value for key, value in given.items()})
 
 
