@@ -129,6 +129,9 @@ def sentence(comparison: Comparison, *, with_outlook: bool = False) -> str:
     too_few = f"too few {comparison.unit.plural} to be sure of a"
     said = f"{too_few if comparison.n < _least(comparison) else 'no clear'} difference"
     said = f"{said} between {first} and {second} in {scale.words}: {is_how} {facts}"
+    if rare := comparison.beyond_margin:
+        by_more = f"{first} wins by more with {rare[0]}, {second} with {rare[1]}"
+        said = f"{said}; the interval is within the margin of {_amount(scale, comparison.margin or 0.0)}, but {by_more}"
     more = outlook(comparison, scale) if with_outlook else ""
     return f"{said}. {more}" if more else said
 

@@ -132,6 +132,15 @@ def test_a_median_of_nothing_is_neither_higher_nor_lower() -> None:
     )
 
 
+def test_rare_losses_beyond_the_margin_keep_groups_from_being_equal() -> None:
+    a, b = even(0.99, n=20), {i: 0.5 if i < 3 else 0.99 for i in range(20)}
+    assert said(a, b, margin=0.01) == (
+        "no clear difference between relu and linear in test accuracy: the median difference is 0.0 points "
+        "(95 % interval 0 to 0, relu better with 3 of 20 seeds, 17 ties); the interval is within the margin of 1 "
+        "point, but relu wins by more with 3, linear with 0"
+    )
+
+
 def test_equal_values_are_said_to_be_equal() -> None:
     assert said(even(1.0, n=4), even(1.0, n=4)) == "relu and linear have the same test accuracy with all 4 seeds"
     one = said(even(1.0, n=1), even(1.0, n=1))

@@ -136,6 +136,16 @@ class Comparison:
         return signed_rank.leaning(self.differences)
 
     @property
+    def beyond_margin(self) -> tuple[int, int] | None:
+        """On how many the first and the second win by more than the margin, where the interval is within it."""
+        found, margin = self.difference, self.margin
+        if margin is None or found is None or found.interval is None or not found.interval.is_sure:
+            return None
+        if not -margin <= found.interval.low <= found.interval.high <= margin:
+            return None
+        return int((self._gains > margin).sum()), int((self._gains < -margin).sum())
+
+    @property
     def _is_within_margin(self) -> bool:
         found = self.difference
         if self.margin is None or found is None or found.interval is None or not found.interval.is_sure:
