@@ -14,29 +14,33 @@ if __name__ == "__main__":  # in the place of the current folder, which may be t
         # Ctrl-C while modules are imported, and once all is said, wants no traceback of either
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from src.analysis.finish import publish
+from src.analysis.options import Options
 from src.analysis.paper.pictures import label, shown
-from src.analysis.paper.write import ENDINGS, write_paper
+from src.analysis.paper.write import ENDINGS, write_json, write_paper
 from src.analysis.records import find_runs, is_run, read_jobs
 from src.analysis.summary import Summary
 from src.config.command.entry import entry
 from src.config.errors import ConfigError, suggest
 
+_JSON = "json"
+
 
 def report(cfg: DictConfig) -> Summary:
     """Read run directories, print the answer, write a summary.csv into each directory and report.html into the first.
 
-    With ``format`` a table for a paper is written instead, with pictures and a text on methods.
+    With ``format`` a table for a paper is written instead, with pictures and a text on methods; or the answer as JSON.
 
     Args:
-        cfg: Holds ``sweep``, a directory or a list of them, ``metric``, ``format`` and ``output``.
+        cfg: Holds ``sweep``, a directory or a list of them, ``metric``, ``format``, ``output`` and ``report``.
 
     Raises:
         ConfigError: If a directory is missing or holds no jobs, or no job has the metric.
     """
     form, output = _form(cfg)
+    options = _options(cfg)
     given = list(cfg.sweep) if isinstance(cfg.sweep, ListConfig) else [cfg.sweep]
     sweep_dirs = list({path.resolve(): path for path in map(_checked, given)}.values())
     if not sweep_dirs:
@@ -46,21 +50,32 @@ def report(cfg: DictConfig) -> Summary:
     for sweep_dir in sweep_dirs:
         if sweep_dir.resolve() not in above:
             raise ConfigError(_no_jobs(sweep_dir))
+    if form == _JSON:
+        return write_json(sweep_dirs, jobs, metric=cfg.metric, output=output, options=options)
     if form is not None:
-        return write_paper(sweep_dirs, jobs, metric=cfg.metric, form=form, output=output, draw=_draw)
-    return publish(sweep_dirs, jobs, metric=cfg.metric)
+        return write_paper(sweep_dirs, jobs, metric=cfg.metric, form=form, output=output, draw=_draw, options=options)
+    return publish(sweep_dirs, jobs, metric=cfg.metric, options=options)
+
+
+def _options(cfg: DictConfig) -> Options:
+    own = cfg.get("report", {})
+    given = OmegaConf.to_container(own, resolve=True) if isinstance(own, DictConfig) else own
+    if not isinstance(given, dict):
+        raise ConfigError(f"report={own}: allowed: its keys estimate, failed and margin")
+    return Options.of({str(key): value for key, value in given.items()})
 
 
 def _form(cfg: DictConfig) -> tuple[str | None, str | None]:
     form, output = cfg.get("format"), cfg.get("output")
-    if form is not None and form not in ENDINGS:
-        hint = suggest(str(form), list(ENDINGS))
+    forms = [*ENDINGS, _JSON]
+    if form is not None and form not in forms:
+        hint = suggest(str(form), forms)
         raise ConfigError(
-            f"format={form}: {hint}{'' if hint.startswith('allowed') else ' Allowed: ' + ', '.join(ENDINGS)}"
+            f"format={form}: {hint}{'' if hint.startswith('allowed') else ' Allowed: ' + ', '.join(forms)}"
         )
     if output is not None and form is None:
         raise ConfigError(
-            f"output={output}: it is where the table of format=latex, csv or markdown goes; give one of them"
+            f"output={output}: it is where what format=latex, csv, markdown or json makes goes; give one of them"
         )
     if output is not None and (not isinstance(output, str) or output == "" or Path(output).expanduser().is_dir()):
         raise ConfigError(f"output={output}: allowed: a file, such as output=table.tex, or - for the terminal")

@@ -19,7 +19,7 @@ SHORT = ["trainer.max_epochs=2"]
 # Jobs of each sweep that README shows, by a part of its command.
 JOBS = {
     "-m model=circle_v1,circle_v2 optimizer.lr=0.01,0.1": 4,
-    "experiment=linear_vs_relu": 16,
+    "experiment=linear_vs_relu": 128,
     "experiment=cross_validation": 20,
     "hydra.sweep.dir=outputs/sweeps/mine": 6,
     "sweep.dry_run=true": 0,

@@ -1,6 +1,7 @@
 """`python -m src.report`: the answer of sweeps from their directories alone."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -119,9 +120,9 @@ def test_files_for_a_paper_carry_another_metric(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "output", "message"),
     [
-        ("latx", None, r"format=latx: did you mean latex\? Allowed: latex, csv, markdown"),
-        (3, None, r"format=3: allowed: csv, latex, markdown"),
-        (None, "x.tex", r"output=x\.tex: it is where the table of format=latex, csv or markdown goes"),
+        ("latx", None, r"format=latx: did you mean latex\? Allowed: latex, csv, markdown, json"),
+        (3, None, r"format=3: allowed: csv, json, latex, markdown"),
+        (None, "x.tex", r"output=x\.tex: it is where what format=latex, csv, markdown or json makes goes"),
         ("latex", "", r"output=: allowed: a file"),
         ("latex", "/", r"output=/: allowed: a file"),
         ("latex", "/dev/null/x", r"/dev/null cannot be written|/dev/null/x cannot be written"),
@@ -200,8 +201,8 @@ def test_mistakes_in_the_command_are_one_message(arguments: list[str], message: 
 
 @pytest.mark.slow
 def test_a_report_loads_no_torch(tmp_path: Path) -> None:
-    fill(tmp_path, "relu", seeds=range(3), loss=0.5)
-    fill(tmp_path / "more", "identity", seeds=range(3), loss=0.7)
+    fill(tmp_path, "relu", seeds=range(6), loss=0.5)
+    fill(tmp_path / "more", "identity", seeds=range(6), loss=0.7)
     code = (
         "import sys, runpy; sys.argv = ['x', sys.argv[1]]; runpy.run_module('src.report', run_name='__main__'); "
         "print(sorted({'torch', 'lightning', 'sklearn', 'matplotlib'} & set(sys.modules)))"
@@ -224,3 +225,47 @@ def test_a_thousand_jobs_are_one_table_and_one_page(tmp_path: Path) -> None:
     page = tmp_path / "sweep" / "report.html"
     assert page.stat().st_size < 8_000_000
     assert page.read_text().count("<img ") == 12
+
+
+def test_json_is_the_whole_answer_on_standard_output_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "s", "relu", seeds=range(8), loss=0.1)
+    fill(tmp_path / "s" / "more", "identity", seeds=range(8), loss=0.6)
+    before = sorted(tmp_path.rglob("*"))
+    report(asked(str(tmp_path / "s"), form="json"))
+    out = capsys.readouterr().out
+    found = json.loads(out)
+    assert [group["name"] for group in found["groups"]] == ["relu", "identity"]
+    assert [each["verdict"] for each in found["comparisons"]] == ["better"]
+    assert sorted(tmp_path.rglob("*")) == before
+    report(asked(str(tmp_path / "s"), form="json", output="-"))
+    assert capsys.readouterr().out == out
+    file = tmp_path / "answer.json"
+    report(asked(str(tmp_path / "s"), form="json", output=str(file)))
+    assert file.read_text() == out
+    assert capsys.readouterr().out == f"answer: {file}\n"
+    with pytest.raises(ConfigError, match=r"cannot be written"):
+        report(asked(str(tmp_path / "s"), form="json", output="/dev/null/x"))
+
+
+def test_estimate_failures_and_margin_are_chosen_on_the_command_line(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "relu", seeds=range(8), loss=0.1)
+    fill(tmp_path / "b", "identity", seeds=range(8), loss=0.1001)
+    cfg = asked([str(tmp_path / "a"), str(tmp_path / "b")], form="json", output="-")
+    cfg.report.estimate, cfg.report.failed, cfg.report.margin = "mean", "val/loss>=0.102", 0.01
+    found = report(cfg)
+    assert [each.estimates["val/loss"].name for each in found.groups] == ["mean", "mean"]
+    assert [(each.failed.n, each.failed.of) for each in found.groups] == [(2, 8), (2, 8)]
+    assert [each.verdict for each in found.comparisons] == ["equal"]
+    cfg.report.estimate = "modus"
+    with pytest.raises(ConfigError, match=r"report\.estimate=modus"):
+        report(cfg)
+
+
+def test_a_report_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", metrics={"val/loss": 0.5})
+    cfg = asked(str(tmp_path))
+    cfg.report = "median"
+    with pytest.raises(ConfigError, match=r"report=median: allowed: its keys estimate, failed and margin"):
+        report(cfg)

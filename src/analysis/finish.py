@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from src.analysis.file_names import with_metric
+from src.analysis.options import DEFAULTS, Options
 from src.analysis.page.write import PAGE, write_page
 from src.analysis.records import JobRecord, read_jobs
+from src.analysis.remarks import End
 from src.analysis.summary import Summary, other_metric, summarise
 from src.analysis.summary_csv import FILE, write_csv
-from src.analysis.tables import End, print_summary
+from src.analysis.tables import print_summary
 from src.console.terminal import open_terminal
 
 
@@ -44,6 +46,7 @@ def publish(
     metric: str | None,
     draw: Callable[[Summary], None] | None = None,
     end: End | None = None,
+    options: Options = DEFAULTS,
 ) -> Summary:
     """Summarise jobs and print; write a summary.csv into each of the directories, and a page on all into the first.
 
@@ -53,12 +56,13 @@ def publish(
         metric: As in `src.analysis.summary.summarise`; files of another one than the sweep's own carry its name.
         draw: As in `finish_sweep`.
         end: How the command that ran the sweep has ended; None where it may still run.
+        options: As in `src.analysis.summary.summarise`.
 
     Raises:
         ConfigError: If no completed job has the metric; nothing is written then.
     """
     metric = other_metric(jobs, sweep_dirs, metric)
-    summary = summarise(jobs, sweep_dirs, metric=metric)
+    summary = summarise(jobs, sweep_dirs, metric=metric, options=options)
     console = open_terminal()
     print_summary(summary, console, end=end)
     if end is not None and not end.has_room:

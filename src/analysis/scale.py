@@ -3,7 +3,11 @@
 import math
 from dataclasses import dataclass
 
+from src.analysis.stats.interval import Interval
 from src.config.metrics import LOWER_IS_BETTER, N_PARAMETERS, SHARES, number, share, split_of, words_of
+
+# Metrics that are not shares and still lie between 0 and 1.
+_WITHIN_ONE = frozenset({"ece"})
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -40,54 +44,62 @@ class Scale:
         """Give the metric's name with its unit."""
         return f"{self.metric}, %" if self.is_share else self.metric
 
-    def text(self, value: float, half_width: float | None = None) -> str:
-        """Write a number, and half the width of its interval where there is one, with the digits that it supports.
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Lowest and highest value that there can be, as the name tells; None where it tells none."""
+        return (0.0, 1.0) if self.is_share or words_of(self.metric) & _WITHIN_ONE else None
 
-        The half-width keeps two digits, and the number as many decimals; a share one decimal, or two if the interval
-        is narrower than 0.1 points.
-        """
-        if self.metric == N_PARAMETERS and not half_width and value.is_integer():
+    def text(self, value: float) -> str:
+        """Write a number; a share in per cent, without its sign."""
+        if self.metric == N_PARAMETERS and value.is_integer():
             return f"{value:.0f}"
-        if not half_width:
-            written = _unsigned_zero(share(value) if self.is_share else number(value))
-            return written if half_width is None else f"{written} ± {'0.0' if self.is_share else '0.0000'}"
-        factor = 100 if self.is_share else 1
-        value, half = value * factor, half_width * factor
-        size = max(abs(value), half)
-        if size >= 1e6 or (0 < size < 1e-4):
-            return f"{value:.3g} ± {half:.2g}"
-        decimals = self._decimals(half)
-        return f"{_unsigned_zero(f'{value:.{decimals}f}')} ± {half:.{decimals}f}"
+        return _unsigned_zero(share(value) if self.is_share else number(value))
 
-    def mean_text(self, mean: float, half_width: float | None = None, *, unit: str = "") -> str:
-        """Write a mean and its interval, which of a share ends at 0 and 100 %: "99.5 ± 0.3", "99.8 (99.3 to 100)".
+    def with_interval(self, value: float, interval: Interval | None, *, level: bool = False) -> str:
+        """Write a number and the ends of its interval with the digits that these support: "99.5 [98.9, 100]".
 
         Args:
-            mean: The mean.
-            half_width: As in `text`.
-            unit: What stands behind numbers.
+            value: The number.
+            interval: None for none.
+            level: Whether an interval that is less sure than asked says how sure it is.
         """
-        low, high = self.bounds(mean, half_width)
-        if half_width is None or (low, high) == (mean - half_width, mean + half_width):
-            return self.text(mean, half_width) + unit
-        decimals = self._decimals(100 * half_width)
-        middle, *ends = (
-            f"{100 * end:.0f}" if end in (0, 1) and i else _unsigned_zero(f"{100 * end:.{decimals}f}")
-            for i, end in enumerate((mean, low, high))
-        )
-        return f"{middle}{unit} ({' to '.join(ends)}{unit})"
+        if interval is None:
+            return self.text(value)
+        middle, low, high = self._written(value, interval)
+        how = f" ({percent(interval.level)})" if level and not interval.is_sure else ""
+        return f"{middle} [{low}, {high}]{how}"
 
-    def bounds(self, mean: float, half_width: float | None) -> tuple[float, float]:
-        """Ends of a mean's interval; no share is below 0 or above 1."""
-        low, high = mean - (half_width or 0.0), mean + (half_width or 0.0)
-        # a metric that is called a share and is none keeps the ends it has
-        return (max(low, 0.0), min(high, 1.0)) if self.is_share and 0 <= mean <= 1 else (low, high)
+    def in_words(self, value: float, interval: Interval) -> tuple[str, str]:
+        """Write a number, and its interval in words: "99.5" and "95 % interval 98.9 to 100"."""
+        middle, low, high = self._written(value, interval)
+        return middle, f"{percent(interval.level)} interval {low} to {high}"
 
-    def _decimals(self, half: float) -> int:
-        """Decimals of an interval's half-width, and of what it belongs to."""
+    def _written(self, value: float, interval: Interval) -> tuple[str, str, str]:
+        numbers = (value, interval.low, interval.high)
+        # no side that is nothing but rounding
+        least = 1e-9 * max(map(abs, numbers))
+        sides = [side for side in (value - interval.low, interval.high - value) if side > least]
         if self.is_share:
-            return 2 if half < 0.095 else 1
-        return min(max(1 - math.floor(math.log10(half)), 0), 6)
+            decimals = 2 if sides and max(sides) < 0.001 else 1
+            middle, *ends = (_unsigned_zero(share(each, decimals=decimals)) for each in numbers)
+            low, high = (
+                f"{100 * end:.0f}" if end in (0, 1) else text for end, text in zip(numbers[1:], ends, strict=True)
+            )
+            return middle, low, high
+        if not sides:
+            written = self.text(value)
+            return written, written, written
+        size, finest = max(map(abs, numbers)), min(sides)
+        if size >= 1e6 or size < 1e-4 or max(sides) > 30 * finest:
+            return f"{value:.3g}", f"{interval.low:.3g}", f"{interval.high:.3g}"
+        decimals = min(max(1 - math.floor(math.log10(finest)), 0), 4 if size >= 0.01 else 6)
+        middle, low, high = (_unsigned_zero(f"{each:.{decimals}f}") for each in numbers)
+        return middle, low, high
+
+
+def percent(level: float) -> str:
+    """Write a share in per cent with the digits that it has: "95 %", "93.75 %"."""
+    return f"{100 * level:.6g} %"
 
 
 def _unsigned_zero(text: str) -> str:

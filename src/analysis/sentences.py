@@ -2,8 +2,11 @@
 
 from itertools import groupby
 
-from src.analysis.scale import Scale
-from src.analysis.stats import Comparison, Estimate
+from src.analysis.scale import Scale, percent
+from src.analysis.stats.comparison import Comparison
+from src.analysis.stats.estimates import Estimate
+from src.analysis.stats.interval import LEVEL
+from src.analysis.stats.planning import MOST, POWER, fewest
 from src.analysis.summary import RankedGroup, Summary
 
 # Sentences of each metric.
@@ -18,10 +21,14 @@ def lead(summary: Summary) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in summary.counts.items() if n)
         return f"No job has completed with a number to compare: {counts or 'there is none'}."
     scale = ranked[0].scale(summary.metrics[0])
-    found, unit = mean(ranked[0], scale.metric, unit=True), ranked[0].group.unit
-    n = ranked[0].estimates[scale.metric].n
-    of = f"{'mean of ' if n > 1 else ''}{unit.number(n)}"
-    how = f"{found}, {of}" if found.endswith(")") else f"{found} ({of})"
+    found = ranked[0].estimates[scale.metric]
+    of = ranked[0].group.unit.number(found.n)
+    value, interval = scale.text(found.value), ""
+    if found.interval is not None:
+        value, interval = scale.in_words(found.value, found.interval)
+        interval = f", {interval}"
+    number = f"{value}{' %' if scale.is_share else ''}"
+    how = f"{number} ({f'{found.words} of ' if found.n > 1 else ''}{of}{interval})"
     if len(ranked) == 1:
         return f"{scale.words.capitalize()} of {ranked[0].group.label}: {how}."
     way = "Lowest" if scale.lower_is_better else "Highest"
@@ -33,67 +40,166 @@ def verdicts(summary: Summary) -> tuple[list[str], list[str]]:
     first, rest = list[str](), list[str]()
     for _, found in groupby(summary.comparisons, key=lambda each: each.metric):
         comparisons = list(found)
-        first += map(sentence, comparisons[:_N_AT_ONCE])
+        first += [sentence(each, with_outlook=True) for each in comparisons[:_N_AT_ONCE]]
         # without a p value they say no more than that seeds or folds are missing
         if any(each.p_value is not None for each in comparisons):
             rest += map(sentence, comparisons[_N_AT_ONCE:_N_ON_DEMAND])
     return first, rest
 
 
-def mean(ranked: RankedGroup, metric: str, *, unit: bool = False) -> str:
-    """A group's mean and its interval; empty where it has none."""
-    found, scale = ranked.estimates.get(metric), ranked.scale(metric)
-    if found is None:
-        return ""
-    return scale.mean_text(found.mean, found.half_width, unit=" %" if unit and scale.is_share else "")
+def number(ranked: RankedGroup, metric: str, *, level: bool = False) -> str:
+    """A group's estimate with its interval; empty where it has none.
+
+    Args:
+        ranked: The group.
+        metric: What of it.
+        level: Whether an interval that is less sure than asked says how sure it is.
+    """
+    found = ranked.estimates.get(metric)
+    return "" if found is None else ranked.scale(metric).with_interval(found.value, found.interval, level=level)
 
 
-def sentence(comparison: Comparison) -> str:
+def failed(ranked: RankedGroup) -> str:
+    """Share of a group's runs that failed, in per cent, with its exact interval: "0 [0, 37]"."""
+    found = ranked.failed
+    if found.of == 0:
+        return "-"
+    ends = "" if found.interval is None else f" [{100 * found.interval.low:.0f}, {100 * found.interval.high:.0f}]"
+    return f"{100 * found.n / found.of:.0f}{ends}"
+
+
+def failed_words(ranked: RankedGroup) -> str:
+    """The same in words: "0 of 8: 0 %, at most 37 %"."""
+    found = ranked.failed
+    text = f"{found.n} of {found.of}: {100 * found.n / max(found.of, 1):.0f} %"
+    if found.interval is None:
+        return text
+    low, high = (f"{100 * end:.0f}" for end in found.interval[:2])
+    if found.n == 0:
+        return f"{text}, at most {high} %"
+    return f"{text}, at least {low} %" if found.n == found.of else f"{text}, {low} to {high} %"
+
+
+def p_text(value: float | None) -> str:
+    """Write a p value."""
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def p_equation(value: float | None) -> str:
+    """Write a p value with its sign: "p = 0.031", "p < 0.001"."""
+    text = p_text(value)
+    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
+def sentence(comparison: Comparison, *, with_outlook: bool = False) -> str:
     """Say which of two groups is better, by how much and how surely.
 
-    Like "relu beats identity by 38.1 ± 1.2 points of test accuracy (32 of 32 seeds)". One "beats" another where the
-    corrected p value is below 0.05.
+    Like "relu beats identity by 38.1 points of test accuracy (95 % interval 36.9 to 39.3, better with 32 of 32 seeds)".
+    One "beats" another where the corrected p value is below 0.05 and the difference matters.
+
+    Args:
+        comparison: Of the two.
+        with_outlook: Whether to say what more seeds would show, where it is not clear.
     """
     scale = Scale.of(comparison.metric, lower_is_better=comparison.lower_is_better)
-    difference, first, second, noun = comparison.difference, comparison.first, comparison.second, comparison.unit.noun
-    if difference is None:
+    found, first, second, noun = comparison.difference, comparison.first, comparison.second, comparison.unit.noun
+    if found is None:
         what = f"{noun} of the same rows" if noun == "fold" else noun
         return f"{first} and {second} have no {what} in common: {scale.words} not compared"
-    if comparison.ties == difference.n:
-        every = f"all {_units(comparison)}" if difference.n > 1 else f"the one {noun} they share"
+    if comparison.ties == found.n:
+        every = f"all {_units(comparison)}" if found.n > 1 else f"the one {noun} they share"
         return f"{first} and {second} have the same {scale.words} with {every}"
-    if difference.half_width is None:
-        is_how = _distance(scale, difference)
-        return f"{first} is {is_how} than {second} in {scale.words} with the one {noun} they share: too few to be sure"
-    if comparison.is_clear:
-        return _verdict(comparison, scale, difference)
-    if difference.half_width == 0 and comparison.ties == 0:
-        is_how = _distance(scale, Estimate(difference.mean, None, difference.n))
-        always = f"with all {_units(comparison)}, by the same amount: too few for a test"
-        return f"{first} is {is_how} than {second} in {scale.words} {always}"
+    if found.interval is None:
+        how = _how(scale, found.value, scale.text(abs(found.value)))
+        return f"{first} is {how} than {second} in {scale.words} with the one {noun} they share: too few to be sure"
+    if comparison.verdict == "better":
+        return _better(comparison, scale, found)
+    amount, interval = _signed(scale, found, sign=-1 if found.value < 0 else 1)
+    is_how = f"{first} is {_how(scale, found.value, amount)}"
+    if found.value == 0:
+        is_how = f"the {found.words} difference is {amount}{' points' if scale.is_share else ''}"
+    if comparison.verdict == "equal":
+        margin = _amount(scale, comparison.margin or 0.0)
+        said = f"{first} and {second} are practically equal in {scale.words}"
+        return f"{said}: {is_how} ({interval}), within the margin of {margin}"
     ties = f", {comparison.ties} {'tie' if comparison.ties == 1 else 'ties'}" if comparison.ties else ""
-    return (
-        f"no clear difference between {first} and {second} in {scale.words}: {first} is {_distance(scale, difference)} "
-        f"(better with {comparison.wins} of {_units(comparison)}{ties})"
-    )
+    facts = f"({interval}, {first} better with {comparison.wins} of {_units(comparison)}{ties})"
+    too_few = f"too few {comparison.unit.plural} to be sure of a"
+    said = f"{too_few if comparison.n < _least(comparison) else 'no clear'} difference"
+    said = f"{said} between {first} and {second} in {scale.words}: {is_how} {facts}"
+    if rare := comparison.beyond_margin:
+        by_more = f"{first} wins by more with {rare[0]}, {second} with {rare[1]}"
+        said = f"{said}; the interval is within the margin of {_amount(scale, comparison.margin or 0.0)}, but {by_more}"
+    more = outlook(comparison, scale) if with_outlook else ""
+    return f"{said}. {more}" if more else said
 
 
-def _verdict(comparison: Comparison, scale: Scale, difference: Estimate) -> str:
-    first, second, n_better = comparison.first, comparison.second, comparison.wins
-    if (difference.mean < 0) != scale.lower_is_better:
-        first, second, n_better = second, first, comparison.losses
-    amount = scale.text(abs(difference.mean), difference.half_width)
-    units = f"({n_better} of {_units(comparison)})"
+def outlook(comparison: Comparison, scale: Scale) -> str:
+    """Say how many seeds would settle a comparison, and what the present number can show; empty where it is clear."""
+    found, unit = comparison.outlook, comparison.unit
+    if found is None:
+        return ""
+    least = _least(comparison)
+    if comparison.n < least:
+        now = f"With fewer than {unit.number(least)} no difference can be shown"
+    elif found.smallest is None:
+        now = f"{unit.number(comparison.n).capitalize()} can show any difference of one sign"
+    else:
+        smallest = scale.text(found.smallest)
+        now = (
+            f"{unit.number(comparison.n).capitalize()} can show one of {smallest}{' points' if scale.is_share else ''}"
+        )
+    if found.n is None:
+        return f"{now}; to settle one of the size found would take more than {unit.number(MOST)}"
+    return f"{now}; about {unit.number(found.n)} would settle one of the size found ({percent(POWER)} of the time)"
+
+
+def _least(comparison: Comparison) -> int:
+    """Seeds from which on the test can find anything; folds have another test."""
+    return 2 if comparison.unit.noun == "fold" else fewest((1 - LEVEL) / comparison.n_compared)
+
+
+def _better(comparison: Comparison, scale: Scale, found: Estimate) -> str:
+    is_first = comparison.winner == comparison.first
+    winner, loser = (comparison.first, comparison.second) if is_first else (comparison.second, comparison.first)
+    n_better = comparison.wins if is_first else comparison.losses
+    amount, interval = _signed(scale, found, sign=1 if is_first is not scale.lower_is_better else -1)
+    better = f"better with {n_better} of {_units(comparison)}"
+    assert found.interval is not None
+    low, high = found.interval[:2]
+    leans = found.value if is_first is not scale.lower_is_better else -found.value
+    if low <= 0 <= high or leans < 0:
+        size = f"{amount}{' points' if scale.is_share else ''}"
+        return (
+            f"{winner} beats {loser} in {scale.words}: {better} ({p_equation(comparison.p_value)}); the "
+            f"{found.words} difference by itself is not clear, {size} ({interval})"
+        )
     if scale.is_share:
-        return f"{first} beats {second} by {amount} points of {scale.words} {units}"
-    return f"{first} beats {second}: {amount} {'lower' if scale.lower_is_better else 'higher'} {scale.words} {units}"
+        return f"{winner} beats {loser} by {amount} points of {scale.words} ({interval}, {better})"
+    way = "lower" if scale.lower_is_better else "higher"
+    return f"{winner} beats {loser}: {amount} {way} {scale.words} ({interval}, {better})"
 
 
-def _distance(scale: Scale, difference: Estimate) -> str:
-    amount = scale.text(abs(difference.mean), difference.half_width)
-    return f"{amount}{' points' if scale.is_share else ''} {'lower' if difference.mean < 0 else 'higher'}"
+def _signed(scale: Scale, found: Estimate, *, sign: int) -> tuple[str, str]:
+    """A difference and its interval, turned round where the sign is negative."""
+    interval = found.interval
+    assert interval is not None
+    ends = sorted((sign * interval.low, sign * interval.high))
+    return scale.in_words(sign * found.value, interval._replace(low=ends[0], high=ends[1]))
+
+
+def _how(scale: Scale, value: float, amount: str) -> str:
+    points = " points" if scale.is_share else ""
+    return f"{amount}{points} {'lower' if value < 0 else 'higher'}"
+
+
+def _amount(scale: Scale, value: float) -> str:
+    if not scale.is_share:
+        return f"{value:g}"
+    return f"{100 * value:g} point{'' if value == 0.01 else 's'}"
 
 
 def _units(comparison: Comparison) -> str:
-    n = comparison.difference.n if comparison.difference else 0
-    return f"{n} {'shared ' if comparison.n_left_out else ''}{comparison.unit.plural}"
+    return f"{comparison.n} {'shared ' if comparison.n_left_out else ''}{comparison.unit.plural}"

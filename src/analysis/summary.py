@@ -1,15 +1,23 @@
-"""What a sweep has found out: jobs in groups, means over seeds or folds, and comparisons with the best group."""
+"""What a sweep has found out: jobs in groups, what their values tell, and comparisons with the best group.
+
+Text, page, tables for a paper and JSON are all made of one `Summary`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from src.analysis.covered import covered
+from src.analysis.failed import Criterion, Failed, count_failed, criterion_of
 from src.analysis.groups import Group, group_jobs
 from src.analysis.objectives import by_test, read_objectives
+from src.analysis.options import DEFAULTS, Options
 from src.analysis.records import STATUSES, JobRecord, Status
 from src.analysis.scale import Scale
-from src.analysis.stats import Comparison, Estimate, compare, estimate, holm
+from src.analysis.stats.comparison import Comparison, compare, holm
+from src.analysis.stats.estimates import Distribution, Estimate, Name, distribution
 from src.analysis.units import Unit
 from src.config.errors import ConfigError
 from src.config.metrics import RECORDED
@@ -17,17 +25,26 @@ from src.config.metrics import RECORDED
 
 @dataclass(frozen=True)
 class RankedGroup:
-    """A group with its means.
+    """A group with what its values tell.
 
     Attributes:
         group: The jobs.
-        estimates: Mean by metric, for those that it has.
+        distributions: Values by metric, for those that it has.
         scales: How to read each metric.
+        failed: How many of its runs have failed.
+        estimate: Which estimate stands in front; None for what suits the values.
     """
 
     group: Group
-    estimates: Mapping[str, Estimate]
+    distributions: Mapping[str, Distribution]
     scales: Mapping[str, Scale]
+    failed: Failed
+    estimate: Name | None = None
+
+    @cached_property
+    def estimates(self) -> Mapping[str, Estimate]:
+        """The estimate that stands in front, by metric."""
+        return {name: each.of(self.estimate or each.default) for name, each in self.distributions.items()}
 
     def scale(self, metric: str) -> Scale:
         """How to read a metric."""
@@ -50,6 +67,8 @@ class Summary:
         comparisons: The best group with each other one, by metric, in the groups' order.
         scales: How to read each of the metrics.
         by_test: Metrics of the test part by which the jobs were to choose.
+        criterion: By which runs have failed, beside those without a number; None where nothing tells.
+        covers: What intervals cover, in words; None where there are none, or nothing tells.
     """
 
     sweep_dirs: tuple[Path, ...]
@@ -59,6 +78,8 @@ class Summary:
     comparisons: tuple[Comparison, ...]
     scales: Mapping[str, Scale]
     by_test: tuple[str, ...]
+    criterion: Criterion | None = None
+    covers: str | None = None
 
     @property
     def units(self) -> list[Unit]:
@@ -72,12 +93,19 @@ class Summary:
         return {status: found[status] for status in STATUSES}
 
     @property
+    def tells_failed(self) -> bool:
+        """Whether some group has several runs, so that the share of those that failed says something."""
+        return any(ranked.failed.of > 1 for ranked in self.groups)
+
+    @property
     def is_complete(self) -> bool:
         """Whether there are jobs, and each has completed or was pruned, and can be read."""
         return bool(self.jobs) and all(job.status in ("completed", "pruned") and not job.problems for job in self.jobs)
 
 
-def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: str | None) -> Summary:
+def summarise(
+    jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: str | None, options: Options = DEFAULTS
+) -> Summary:
     """Group, rank and compare.
 
     Args:
@@ -85,9 +113,10 @@ def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: 
         sweep_dirs: Where it was read.
         metric: What ranks the groups; None for the objectives of a search, or what the jobs were asked to optimise, and
             beside it test accuracy, or test loss where there is none.
+        options: How groups are described and compared.
 
     Raises:
-        ConfigError: If no completed job has the metric, though some have others.
+        ConfigError: If no completed job has the metric, though some have others; or what tells which runs have failed.
     """
     objectives = read_objectives(sweep_dirs)
     if recorded := [name for name in objectives if name in RECORDED]:
@@ -95,12 +124,32 @@ def summarise(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], *, metric: 
     asked = Counter(job.optimized for job in jobs if job.status == "completed" and job.optimized)
     metrics = _metrics(jobs, metric, list(objectives) or [name for name, _ in asked.most_common(1)])
     scales = {name: Scale.of(name, lower_is_better=objectives.get(name)) for name in metrics}
-    ranked = [_rank(group, scales) for group in group_jobs(jobs)]
+    criterion = criterion_of(jobs, options.failed)
+    groups = group_jobs(jobs)
+    ranked = [_rank(group, scales, criterion, options) for group in groups]
     if metrics:
         ranked.sort(key=lambda each: _order(each, scales[metrics[0]]))
-    comparisons = [each for name in metrics if name not in RECORDED for each in _compare(ranked, scales[name])]
-    chosen_by = by_test(list(objectives or asked))
-    return Summary(tuple(sweep_dirs), tuple(jobs), metrics, tuple(ranked), tuple(comparisons), scales, tuple(chosen_by))
+    comparisons = [
+        each
+        for name in metrics
+        if name not in RECORDED
+        for each in _compare(
+            ranked,
+            scales[name],
+            margin=options.margin_of(name, ranks=name == metrics[0], is_share=scales[name].is_share),
+        )
+    ]
+    return Summary(
+        sweep_dirs=tuple(sweep_dirs),
+        jobs=tuple(jobs),
+        metrics=metrics,
+        groups=tuple(ranked),
+        comparisons=tuple(comparisons),
+        scales=scales,
+        by_test=tuple(by_test(list(objectives or asked))),
+        criterion=criterion,
+        covers=covered(groups),
+    )
 
 
 def other_metric(jobs: Sequence[JobRecord], sweep_dirs: Sequence[Path], metric: str | None) -> str | None:
@@ -128,22 +177,31 @@ def _metrics(jobs: Sequence[JobRecord], metric: str | None, chosen_by: Sequence[
     return tuple(dict.fromkeys(each for each in (*chosen_by, *tested) if each in known))
 
 
-def _rank(group: Group, scales: Mapping[str, Scale]) -> RankedGroup:
-    found = {name: estimate(list(group.by_unit(name).values()), group.unit) for name in scales}
-    return RankedGroup(group, {name: value for name, value in found.items() if value is not None}, scales)
+def _rank(group: Group, scales: Mapping[str, Scale], criterion: Criterion | None, options: Options) -> RankedGroup:
+    found = {
+        name: distribution(list(group.by_unit(name).values()), group.unit, scale.limits)
+        for name, scale in scales.items()
+    }
+    failed = count_failed(group, criterion, next(iter(scales), None))
+    return RankedGroup(
+        group, {name: each for name, each in found.items() if each is not None}, scales, failed, options.estimate
+    )
 
 
-def _order(ranked: RankedGroup, scale: Scale) -> tuple[bool, float, int]:
-    """Sort key: groups without a number last, better means first, of equal means the one with more values first."""
+def _order(ranked: RankedGroup, scale: Scale) -> tuple[bool, float, float, int]:
+    """Sort key: better estimates first, of equal ones better means, then more values; groups without a number last."""
     found = ranked.estimates.get(scale.metric)
     if found is None:
-        return True, 0.0, 0
-    return False, found.mean if scale.lower_is_better else -found.mean, -found.n
+        return True, 0.0, 0.0, 0
+    sign = 1 if scale.lower_is_better else -1
+    # not the estimate of the mean, whose interval takes time
+    values = ranked.distributions[scale.metric].values
+    return False, sign * found.value, sign * sum(values) / len(values), -found.n
 
 
-def _compare(ranked: Sequence[RankedGroup], scale: Scale) -> list[Comparison]:
+def _compare(ranked: Sequence[RankedGroup], scale: Scale, *, margin: float | None) -> list[Comparison]:
     metric = scale.metric
-    with_number = [each.group for each in ranked if metric in each.estimates]
+    with_number = [each.group for each in ranked if metric in each.distributions]
     # the best one may have lost this metric
     if len(with_number) < 2 or with_number[0] is not ranked[0].group:
         return []
@@ -158,6 +216,7 @@ def _compare(ranked: Sequence[RankedGroup], scale: Scale) -> list[Comparison]:
                 lower_is_better=scale.lower_is_better,
                 # with the larger overlap, so that no difference is taken for surer than it is
                 unit=max((best.unit, other.unit), key=lambda unit: unit.overlap),
+                margin=margin,
             )
             for other in with_number[1:]
         ]

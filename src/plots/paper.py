@@ -47,12 +47,12 @@ class GroupCurve:
 
 @dataclass(frozen=True)
 class GroupValues:
-    """Values of a group by one metric, their mean and the ends of its interval; no ends of a single value."""
+    """Values of a group by one metric, where they lie, and the ends of the interval of that; None without one."""
 
     label: str
     color: str
     values: Sequence[float]
-    mean: float
+    center: float
     ends: tuple[float, float] | None
 
 
@@ -92,7 +92,7 @@ def group_curves_figure(found: Mapping[str, Sequence[GroupCurve]], *, shares: fr
 
 
 def groups_figure(groups: Sequence[GroupValues], *, metric: str, is_share: bool) -> Figure:
-    """Draw a row per group, g of them, the first on top: every value, the mean, and its interval.
+    """Draw a row per group, g of them, the first on top: every value, the estimate, and its interval.
 
     Args:
         groups: Best first.
@@ -108,7 +108,7 @@ def groups_figure(groups: Sequence[GroupValues], *, metric: str, is_share: bool)
         if each.ends is not None:
             low, high = each.ends
             ax.plot([low, high], [-i, -i], color=style.INK, lw=1.5)
-        ax.plot([each.mean], [-i], ls="", marker="|", ms=13, mew=2.2, color=style.INK)
+        ax.plot([each.center], [-i], ls="", marker="|", ms=13, mew=2.2, color=style.INK)
     ax.set_yticks([-i for i in range(len(groups))], [_cut(each.label, 40) for each in groups])
     ax.set_ylim(-len(groups) + 0.4, 0.6)
     if is_share:

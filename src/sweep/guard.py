@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.finish import finish_sweep
 from src.analysis.objectives import by_test, given_objectives
+from src.analysis.remarks import End
 from src.analysis.summary import Summary
-from src.analysis.tables import End
 from src.analysis.units import DRAWS, FOLD
 from src.compat.hydra import each_job_apart
 from src.compat.torchmetrics import without_scipy_signal

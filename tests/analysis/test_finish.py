@@ -18,7 +18,7 @@ def test_the_end_of_a_sweep_is_printed_written_and_returned(tmp_path: Path, caps
     found = finish_sweep(tmp_path)
     assert found.is_complete
     out = capsys.readouterr().out
-    assert "1.5 ± 2.5" in out
+    assert "1.5 [0.5, 2.5]" in out
     assert out.endswith(f"3 jobs: 3 completed\nall jobs: {tmp_path}/summary.csv\nreport: {tmp_path}/report.html\n")
     with (tmp_path / "summary.csv").open() as file:
         assert [row["val/loss"] for row in csv.DictReader(file)] == ["0.5", "1.5", "2.5"]

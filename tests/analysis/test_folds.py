@@ -60,13 +60,17 @@ def test_intervals_and_tests_of_folds_are_the_corrected_ones(tmp_path: Path) -> 
     rho = (1 / 10) / (9 / 10 * 0.8)
     a, b = ([accuracy(name, fold) for fold in range(10)] for name in ("relu", "identity"))
     half = stats.t.ppf(0.975, 9) * math.sqrt((1 / 10 + rho) * np.var(a, ddof=1))
-    assert found.groups[0].estimates["val/accuracy"].half_width == pytest.approx(half)
+    estimate = found.groups[0].estimates["val/accuracy"]
+    assert estimate.name == "mean"
+    assert estimate.value == pytest.approx(np.mean(a))
+    assert estimate.interval == pytest.approx((np.mean(a) - half, np.mean(a) + half, 0.95))
     differences = np.subtract(a, b)
     t = differences.mean() / math.sqrt((1 / 10 + rho) * differences.var(ddof=1))
     comparison = found.comparisons[0]
     assert comparison.p_value == pytest.approx(2 * stats.t.sf(t, 9))
     assert comparison.difference is not None
     assert comparison.difference.n == 10
+    assert comparison.difference.value == pytest.approx(differences.mean())
 
 
 def test_folds_of_a_column_are_as_many_as_were_seen(tmp_path: Path) -> None:
@@ -80,19 +84,18 @@ def test_folds_are_called_folds_everywhere(tmp_path: Path, capsys: pytest.Captur
     cross_validation(tmp_path)
     found = finish_sweep(tmp_path)
     out = " ".join(capsys.readouterr().out.split())
-    assert "mean over 10 folds ± 95 % interval, highest val/accuracy first" in out
+    assert "mean over 10 folds [95 % interval], highest val/accuracy first" in out
     assert "┃ group ┃ folds ┃" in out
     assert "fold by fold" in out
-    assert "points of validation accuracy (10 of 10 folds)" in out
+    assert "better with 10 of 10 folds)" in out
     assert out.count(LINE) == 1
     page = (tmp_path / "report.html").read_text()
     assert LINE in page
-    assert "A point is a fold, a bar the mean" in page
+    assert "A point is a fold, a bar the mean over 10 folds [95 % interval]" in page
     words = " ".join(page.split())
-    assert (
-        "Mean over 10 folds ± 95&nbsp;% interval. Groups are compared fold by fold; p is that of the corrected" in words
-    )
-    assert "(mean of 10 folds)" in page
+    assert "Mean over 10 folds [95 % interval]." in words
+    assert "Groups are compared fold by fold in validation accuracy; p is that of the corrected" in words
+    assert "(mean of 10 folds, 95 % interval" in page
     assert '<th class="number">folds</th>' in page
     chart = dot_chart(all_series(found), "val/accuracy")
     assert chart is not None
@@ -172,11 +175,14 @@ def test_what_failed_says_which_fold_it_was(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_mean_near_all_has_an_error_bar_that_ends_there(tmp_path: Path) -> None:
-    for seed, value in enumerate((1.0, 1.0, 0.99)):
-        make_job(tmp_path / str(seed), f"seed={seed}", metrics={"test/accuracy": value})
+    for fold, value in enumerate((1.0, 1.0, 0.99)):
+        given = [f"+data.fold={fold}", "+data.folds=3", "seed=0"]
+        make_job(tmp_path / str(fold), *given, metrics={"test/accuracy": value})
     chart = dot_chart(all_series(summary(tmp_path)), "test/accuracy")
     assert chart is not None
     means = chart["data"][1]
     (right,), (left,) = means["error_x"]["array"], means["error_x"]["arrayminus"]
     assert means["x"][0] + right == pytest.approx(1.0, abs=1e-4)
-    assert left == pytest.approx(4.302653 * np.std([1, 1, 0.99], ddof=1) / math.sqrt(3), abs=1e-5)
+    half = 4.302653 * np.std([1, 1, 0.99], ddof=1) * math.sqrt(1 / 3 + 1 / 2)
+    assert left == pytest.approx(half, abs=1e-5)
+    assert means["text"] == ["mean, 95 % interval"]

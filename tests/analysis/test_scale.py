@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from src.analysis.scale import Scale
+from src.analysis.scale import Scale, percent
+from src.analysis.stats.interval import Interval
 from src.data.spec import DataSpec
 from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
@@ -59,74 +60,71 @@ def test_names_as_one_says_them(metric: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "half", "text"),
+    ("value", "ends", "text"),
     [
-        (0.381, 0.0123, "38.1 ± 1.2"),
+        (0.381, (0.3687, 0.3933), "38.1 [36.9, 39.3]"),
         (0.995, None, "99.5"),
         (0.99996, None, "99.996"),
-        (1.0, 0.0, "100.0 ± 0.0"),
-        (0.9995, 0.0004, "99.95 ± 0.04"),
-        (0.5, 0.246, "50.0 ± 24.6"),
-        (-0.0001, 0.02, "0.0 ± 2.0"),
+        (1.0, (1.0, 1.0), "100.0 [100, 100]"),
+        (0.9995, (0.9991, 0.9999), "99.95 [99.91, 99.99]"),
+        (0.998, (0.993, 1.0), "99.8 [99.3, 100]"),
+        (0.002, (0.0, 0.007), "0.2 [0, 0.7]"),
+        (-0.0001, (-0.02, 0.02), "-0.01 [-2.0, 2.0]"),
+        # what is not all and not nothing is not written as such
+        (0.9998, (0.98, 0.99999), "99.98 [98.0, 99.999]"),
     ],
 )
-def test_shares_are_shown_in_per_cent(value: float, half: float | None, text: str) -> None:
-    assert Scale.of("test/accuracy").text(value, half) == text
+def test_shares_are_shown_in_per_cent(value: float, ends: tuple[float, float] | None, text: str) -> None:
+    assert Scale.of("test/accuracy").with_interval(value, None if ends is None else Interval(*ends)) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "half", "text"),
+    ("value", "ends", "text"),
     [
-        (0.12345, 0.0123, "0.123 ± 0.012"),
+        (0.12345, (0.111, 0.136), "0.123 [0.111, 0.136]"),
         (0.12344, None, "0.1234"),
-        (12.3, 4.0, "12.3 ± 4.0"),
-        (1234.5, 56.0, "1234 ± 56"),
-        (0.25, 0.0, "0.2500 ± 0.0000"),
-        (1.5e9, 2e7, "1.5e+09 ± 2e+07"),
+        (12.3, (8.3, 16.3), "12.3 [8.3, 16.3]"),
+        (1234.6, (1178, 1290), "1235 [1178, 1290]"),
+        (0.25, (0.25, 0.25), "0.2500 [0.2500, 0.2500]"),
+        (1.5e9, (1.48e9, 1.52e9), "1.5e+09 [1.48e+09, 1.52e+09]"),
         (2.5e-7, None, "2.5e-07"),
         (0.00012, None, "0.00012"),
-        (0.00012, 0.0, "0.00012 ± 0.0000"),
-        (2.5e-7, 1e-8, "2.5e-07 ± 1e-08"),
-        (0.0, 0.0, "0.0000 ± 0.0000"),
-        (-0.027, 0.02661, "-0.027 ± 0.027"),
-        (5.0, 1e-12, "5.000000 ± 0.000000"),
+        (0.00012, (0.00011, 0.00013), "0.000120 [0.000110, 0.000130]"),
+        (2.5e-7, (2.4e-7, 2.6e-7), "2.5e-07 [2.4e-07, 2.6e-07]"),
+        (-0.027, (-0.054, 0.0), "-0.027 [-0.054, 0.000]"),
+        (5.0, (5.0 - 1e-12, 5.0 + 1e-12), "5.0000 [5.0000, 5.0000]"),
+        (5.0, (5.0 - 1e-7, 5.0 + 1e-7), "5.0000 [5.0000, 5.0000]"),
+        # a few runs that are far off
+        (0.0012, (0.0009, 0.69), "0.0012 [0.0009, 0.69]"),
+        (0.5, (0.5, 0.7), "0.50 [0.50, 0.70]"),
     ],
 )
 def test_other_numbers_keep_the_digits_that_their_interval_supports(
-    value: float, half: float | None, text: str
+    value: float, ends: tuple[float, float] | None, text: str
 ) -> None:
-    assert Scale.of("test/loss").text(value, half) == text
+    assert Scale.of("test/loss").with_interval(value, None if ends is None else Interval(*ends)) == text
 
 
-@pytest.mark.parametrize(
-    ("mean", "half", "text"),
-    [
-        (0.998, 0.005, "99.8 (99.3 to 100)"),
-        (0.995, 0.003, "99.5 ± 0.3"),
-        (0.95, 0.05, "95.0 ± 5.0"),
-        (0.002, 0.005, "0.2 (0 to 0.7)"),
-        (0.5, 0.7, "50.0 (0 to 100)"),
-        (0.9996, 0.0008, "99.96 (99.88 to 100)"),
-        (1.0, 0.0, "100.0 ± 0.0"),
-        (0.998, None, "99.8"),
-    ],
-)
-def test_the_interval_of_a_share_ends_at_nothing_and_at_all(mean: float, half: float | None, text: str) -> None:
-    assert Scale.of("test/accuracy").mean_text(mean, half) == text
+def test_an_interval_that_is_less_sure_says_so() -> None:
+    scale, interval = Scale.of("test/accuracy"), Interval(0.993, 1.0, 0.9375)
+    assert scale.with_interval(0.998, interval) == "99.8 [99.3, 100]"
+    assert scale.with_interval(0.998, interval, level=True) == "99.8 [99.3, 100] (93.75 %)"
+    assert scale.with_interval(0.998, Interval(0.993, 1.0), level=True) == "99.8 [99.3, 100]"
+    assert scale.in_words(0.998, interval) == ("99.8", "93.75 % interval 99.3 to 100")
+    assert [percent(level) for level in (0.95, 0.75, 0.875, 0.5)] == ["95 %", "75 %", "87.5 %", "50 %"]
 
 
-def test_the_unit_stands_behind_what_it_is_the_unit_of() -> None:
-    scale = Scale.of("test/accuracy")
-    assert scale.mean_text(0.995, 0.003, unit=" %") == "99.5 ± 0.3 %"
-    assert scale.mean_text(0.998, 0.005, unit=" %") == "99.8 % (99.3 to 100 %)"
-
-
-def test_what_is_no_share_has_the_ends_it_has() -> None:
-    assert Scale.of("test/r2").mean_text(0.998, 0.005) == "0.9980 ± 0.0050"
-    assert Scale.of("test/loss").bounds(0.1, 0.3) == pytest.approx((-0.2, 0.4))
+def test_the_name_tells_between_what_a_metric_lies() -> None:
+    limits = {name: Scale.of(f"test/{name}").limits for name in ("accuracy", "f1", "ece", "loss", "r2", "brier", "mae")}
+    assert {name for name, found in limits.items() if found == (0.0, 1.0)} == {"accuracy", "f1", "ece"}
+    assert set(limits.values()) == {(0.0, 1.0), None}
 
 
 def test_a_number_of_parameters_is_a_whole_one() -> None:
     scale = Scale.of("n_parameters")
     assert scale.lower_is_better
-    assert [scale.text(337.0), scale.text(337.0, 0.0), scale.text(2.5, 0.25)] == ["337", "337", "2.50 ± 0.25"]
+    assert [scale.text(337.0), scale.with_interval(337.0, Interval(337.0, 337.0)), scale.text(2.5)] == [
+        "337",
+        "337 [337, 337]",
+        "2.5000",
+    ]

@@ -26,7 +26,7 @@ def cells(output: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in output.splitlines() if line[:1] == "│"]
 
 
-def fill(sweep_dir: Path, *, n_seeds: int = 4) -> None:
+def fill(sweep_dir: Path, *, n_seeds: int = 6) -> None:
     for i, name in enumerate(["relu", "identity"]):
         for seed in range(n_seeds):
             accuracy = (0.95, 0.5)[i] + 0.01 * (seed % 2)
@@ -38,12 +38,20 @@ def test_groups_comparison_and_sentence_of_a_small_sweep(tmp_path: Path) -> None
     fill(tmp_path)
     output = printed(tmp_path)
     rows = cells(output)
-    assert rows[0][:2] == ["relu", "4"]
-    assert rows[0][3] == "95.5 ± 0.9"
-    assert rows[1][:2] == ["identity", "4"]
-    assert rows[3] == ["identity", "45.0 ± 0.0", "4/0/0", "0.125"]
-    assert "- relu beats identity: 1.0035 ± 0.0064 lower validation loss (4 of 4 seeds)" in output
-    assert "8 jobs: 8 completed\n" in output
+    assert rows[:2] == [
+        ["relu", "6", "0.1000 [0.1000, 0.1000]", "95.5 [95.0, 96.0]", "0 of 6"],
+        ["identity", "6", "1.1065 [1.1000, 1.1250]", "50.5 [50.0, 51.0]", "0 of 6"],
+    ]
+    assert rows[3] == ["identity", "45.0 [45.0, 45.0]", "6/0/0", "0.031"]
+    said = " ".join(output.split())
+    assert (
+        "- relu beats identity: 1.0065 lower validation loss (95 % interval 1.0000 to 1.0250, better with 6 of 6 seeds)"
+        in said
+    )
+    assert "median over seeds [95 % interval], lowest val/loss first" in output
+    assert "runs that failed (no number): relu 0 of 6: 0 %, at most 46 %; identity 0 of 6: 0 %, at most 46 %" in said
+    assert "intervals cover initial weights; the data are one draw" in said
+    assert "12 jobs: 12 completed\n" in output
 
 
 def test_only_logs_that_are_there_are_named(tmp_path: Path) -> None:
@@ -105,20 +113,31 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
     assert len(re.findall(r"^- ", output, re.MULTILINE)) == N_SENTENCES
 
 
+def test_of_many_groups_only_those_with_failures_are_named(tmp_path: Path) -> None:
+    for i in range(8):
+        for seed in (0, 1):
+            metrics = {"val/loss": None if i == 7 and seed else 0.5 + i}
+            make_job(tmp_path / f"{i}_{seed}", f"optimizer.lr={i}", f"seed={seed}", metrics=metrics)
+    said = " ".join(printed(tmp_path).split())
+    assert "runs that failed (no number): lr=7 1 of 2: 50 %, 1 to 99 %; none of the other groups" in said
+    make_job(tmp_path / "7_1", "optimizer.lr=7", "seed=1", metrics={"val/loss": 9.0})
+    assert "runs that failed (no number): none of all groups" in " ".join(printed(tmp_path).split())
+
+
 def test_one_seed_each_is_no_comparison_but_a_hint(tmp_path: Path) -> None:
     fill(tmp_path, n_seeds=1)
     output = printed(tmp_path)
     assert len(cells(output)) == 2
-    assert "±" not in "".join(cell for row in cells(output) for cell in row)
+    assert "[" not in "".join(cell for row in cells(output) for cell in row)
     assert "too few seeds to compare groups" in output
 
 
-def test_what_is_in_no_mean_is_said(tmp_path: Path) -> None:
+def test_what_is_in_no_median_is_said(tmp_path: Path) -> None:
     make_job(tmp_path / "0", "seed=0", metrics={"val/loss": None, "test/loss": 0.5})
     make_job(tmp_path / "1", "seed=1", metrics={"val/loss": 0.25, "test/loss": 0.5})
     output = printed(tmp_path)
-    assert cells(output) == [["all jobs", "1", "0.2500", "0.5000 ± 0.0000"]]
-    assert "no finite val/loss, so in no mean: job 0\n" in output
+    assert cells(output) == [["all jobs", "1", "0.2500", "0.5000 [0.5000, 0.5000]", "1 of 2"]]
+    assert "no finite val/loss, so in no median: job 0\n" in output
 
 
 def test_a_repeated_seed_is_said_to_count_once(tmp_path: Path) -> None:

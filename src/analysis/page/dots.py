@@ -1,8 +1,9 @@
-"""The answer as a picture: per group its mean with the interval, and every seed, draw or fold."""
+"""The answer as a picture: per group its estimate with the interval, and every seed, draw or fold."""
 
 from collections.abc import Sequence
 
 from src.analysis.page.series import Chart, Series, chart_layout, metric_axis, rounded, short, thinned
+from src.analysis.scale import percent
 from src.plots.palette import INK
 
 N_GROUPS = 20
@@ -11,7 +12,7 @@ _N_POINTS = 60  # points of a group that can be told apart in a row
 
 def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
     """Best groups from top to bottom; None where no group has the metric."""
-    shown = [each for each in series if metric in each.ranked.estimates][:N_GROUPS]
+    shown = [each for each in series if metric in each.ranked.distributions][:N_GROUPS]
     if not shown:
         return None
     rows = [thinned(list(each.ranked.group.by_unit(metric).values()), _N_POINTS) for each in shown]
@@ -45,24 +46,26 @@ def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
             "zeroline": False,
         },
     )
-    return {"data": [points, _means(shown, metric)], "layout": figure}
+    return {"data": [points, _estimates(shown, metric)], "layout": figure}
 
 
-def _means(shown: Sequence[Series], metric: str) -> Chart:
+def _estimates(shown: Sequence[Series], metric: str) -> Chart:
     found = [each.ranked.estimates[metric] for each in shown]
-    scales = [each.ranked.scale(metric) for each in shown]
-    ends = [scale.bounds(each.mean, each.half_width) for scale, each in zip(scales, found, strict=True)]
+    # no bar where there is no interval
+    ends = [each.interval or (each.value, each.value) for each in found]
     bars = {
         "symmetric": False,
-        "array": rounded(high - each.mean for each, (_, high) in zip(found, ends, strict=True)),
-        "arrayminus": rounded(each.mean - low for each, (low, _) in zip(found, ends, strict=True)),
+        "array": rounded(high[1] - each.value for each, high in zip(found, ends, strict=True)),
+        "arrayminus": rounded(each.value - low[0] for each, low in zip(found, ends, strict=True)),
     }
+    levels = [f", {percent(each.interval.level)} interval" if each.interval else "" for each in found]
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": rounded(each.mean for each in found),
+        "x": rounded(each.value for each in found),
         "y": [-i for i in range(len(found))],
         "error_x": {**bars, "color": INK, "thickness": 1.5},
         "marker": {"color": INK, "symbol": "line-ns-open", "size": 16, "line": {"width": 3}},
-        "hovertemplate": "%{x}<extra>mean, 95 % interval</extra>",
+        "text": [f"{each.words}{level}" for each, level in zip(found, levels, strict=True)],
+        "hovertemplate": "%{x}<extra>%{text}</extra>",
     }

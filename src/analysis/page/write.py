@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from src.analysis.headings import estimate_of, plurals
 from src.analysis.hints import shared_hints
 from src.analysis.page.curves import N_RUNS, curve_charts
 from src.analysis.page.dots import N_GROUPS, dot_chart
@@ -16,9 +17,13 @@ from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
 from src.analysis.page.series import OTHER, Chart, Series, all_series
 from src.analysis.page.values import N_KEYS, Swept, value_charts
-from src.analysis.sentences import lead, mean, verdicts
-from src.analysis.summary import Summary
-from src.analysis.tables import job_name, mean_of, p_text, plain, plurals, remarks
+from src.analysis.remarks import remarks
+from src.analysis.scale import Scale
+from src.analysis.sentences import failed, lead, number, p_text, verdicts
+from src.analysis.stats.comparison import Comparison
+from src.analysis.stats.estimates import NAMES, WORDS
+from src.analysis.summary import RankedGroup, Summary
+from src.analysis.tables import job_name, plain
 from src.plots.palette import INK
 from src.run.files import write_atomically
 
@@ -52,7 +57,11 @@ def page_html(summary: Summary, *, folder: Path) -> str:
     )
     environment.filters["plain"] = plain
     environment.globals.update(
-        mean=mean, p_text=p_text, name=lambda job: job_name(job, summary), href=lambda target: _href(target, folder)
+        number=number,
+        p_text=p_text,
+        failed=failed,
+        name=lambda job: job_name(job, summary),
+        href=lambda target: _href(target, folder),
     )
     series = all_series(summary)
     swept = Swept(summary, series)
@@ -85,11 +94,16 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "sentences": verdicts(summary),
         "remarks": list(remarks(summary, failed))[:-1],  # the last one counts jobs, as the header does
         "scales": [summary.scales[name] for name in summary.metrics],
-        "over": mean_of(summary) if summary.metrics else "",
+        "over": estimate_of(summary) if summary.metrics else "",
         "plurals": plurals(summary),
         "nouns": [unit.noun for unit in summary.units],
         "series": series,
-        "versus": {each.second: each for each in summary.comparisons if each.metric == summary.metrics[0]},
+        "estimates": _side_by_side(summary),
+        "versus": {
+            each.second: _versus(each, summary.scales[each.metric])
+            for each in summary.comparisons
+            if each.metric == summary.metrics[0]
+        },
         "grid": picture_grid(series),
         "table": build_job_table(summary, series),
         "failures": group_failures(summary.jobs),
@@ -97,8 +111,41 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "commands": commands(summary.sweep_dirs, summary.jobs),
         "made_with": made_with(summary.jobs),
         "limits": _LIMITS,
+        "names": [WORDS[name] for name in NAMES],
         "ink": INK,
         "other": OTHER,
+    }
+
+
+def _side_by_side(summary: Summary) -> list[tuple[str, list[tuple[RankedGroup, list[str]]]]]:
+    """By the heading of each metric: groups with quartiles and every estimate, as texts."""
+    tables = []
+    for scale in summary.scales.values():
+        rows = []
+        for ranked in summary.groups[:N_GROUPS]:
+            found = ranked.distributions.get(scale.metric)
+            if found is not None and found.n > 1:
+                quartiles = [scale.text(each) for each in (found.quartiles[0], found.quartiles[2])]
+                estimates = [found.of(name) for name in NAMES]
+                texts = [scale.with_interval(each.value, each.interval, level=True) for each in estimates]
+                rows.append((ranked, [" to ".join(quartiles), *texts]))
+        if rows:
+            tables.append((scale.heading, rows))
+    return tables
+
+
+def _versus(each: Comparison, scale: Scale) -> dict[str, str]:
+    """Cells of a comparison with the best group."""
+    found, wins = each.difference, each.wins_interval
+    if found is None:
+        return {"difference": "-", "wins": "", "delta": "", "p": p_text(None), "verdict": ""}
+    share = f" ({100 * wins.low:.0f} to {100 * wins.high:.0f} %)" if wins else ""
+    return {
+        "difference": scale.with_interval(found.value, found.interval, level=True),
+        "wins": f"{each.wins} of {each.n}{share}",
+        "delta": f"{each.delta:.2f}",
+        "p": p_text(each.p_value),
+        "verdict": {"better": f"{each.winner} is better", "equal": "practically equal"}.get(each.verdict, "unclear"),
     }
 
 

@@ -19,7 +19,7 @@ class Shown(NamedTuple):
     Attributes:
         curves: Groups with their bands, by what stands above a panel; empty if no job has left learning curves.
         shares: Those of the panels that show shares of 1.
-        groups: Arguments of a group's values: label, color, values, mean, ends.
+        groups: Arguments of a group's values: label, color, values, center, ends.
         scale: Of the metric that ranks.
     """
 
@@ -37,11 +37,11 @@ def shown(summary: Summary) -> Shown:
         for name, bands in curve_bands(series).items()
     }
     groups = []
-    for each in [each for each in series if metric in each.ranked.estimates][:N_GROUPS]:
+    for each in [each for each in series if metric in each.ranked.distributions][:N_GROUPS]:
         own = each.ranked.estimates[metric]
-        ends = None if own.half_width is None else each.ranked.scale(metric).bounds(own.mean, own.half_width)
-        values = list(each.ranked.group.by_unit(metric).values())
-        groups.append({"label": label(each), "color": each.color, "values": values, "mean": own.mean, "ends": ends})
+        ends = None if own.interval is None else own.interval[:2]
+        values = each.ranked.distributions[metric].values
+        groups.append({"label": label(each), "color": each.color, "values": values, "center": own.value, "ends": ends})
     return Shown(
         {scale.words: bands for scale, bands in found.items() if bands},
         frozenset(scale.words for scale in found if scale.is_share),

@@ -1,14 +1,15 @@
-"""The table of groups: best first, a column per metric, the best of each in bold."""
+"""The table of groups: best first, a column per metric, the best of each in bold, and what failed."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from src.analysis.sentences import mean
+from src.analysis.headings import estimate_of, is_mixed, plurals
+from src.analysis.sentences import failed, number, p_equation
+from src.analysis.stats.estimates import NAMES
 from src.analysis.summary import RankedGroup, Summary
-from src.analysis.tables import mean_of, p_text, plain, plurals
+from src.analysis.tables import plain
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -53,9 +54,10 @@ class PaperTable:
 
 
 def table_of(summary: Summary) -> PaperTable:
-    """Groups with the number of seeds, draws or folds, and mean ± interval by metric."""
-    first = summary.metrics[0]
-    header = ("group", plurals(summary), *(summary.scales[name].heading for name in summary.metrics))
+    """Groups with the number of seeds, draws or folds, estimate and interval by metric, and the share that failed."""
+    first, mixed = summary.metrics[0], is_mixed(summary)
+    metrics = [summary.scales[name].heading for name in summary.metrics]
+    header = ("group", plurals(summary), *metrics, *(["failed, %"] if summary.tells_failed else []))
     best = {name: _best(summary, name) for name in summary.metrics}
     rows = []
     for ranked in summary.groups:
@@ -63,24 +65,28 @@ def table_of(summary: Summary) -> PaperTable:
         cells = [Cell(plain(ranked.group.label)), Cell(str(found.n if found else 0))]
         for name in summary.metrics:
             own = ranked.estimates.get(name)
-            cells.append(Cell(mean(ranked, name) or "-", own is not None and own.mean == best[name]))
-        rows.append(tuple(cells))
+            cells.append(Cell(number(ranked, name, level=mixed) or "-", own is not None and own.value == best[name]))
+        rows.append((*cells, *([Cell(failed(ranked))] if summary.tells_failed else [])))
     return PaperTable(header, tuple(rows), _caption(summary))
 
 
 def _caption(summary: Summary) -> str:
-    sizes = {ranked.estimates[name].n for ranked in summary.groups for name in ranked.estimates}
-    over = f"{mean_of(summary).capitalize()} ± 95 % interval"
+    sizes = {each.n for ranked in summary.groups for each in ranked.estimates.values()}
+    over = estimate_of(summary).capitalize()
     if sizes == {1}:
         over = f"One {summary.units[0].noun} per group"
-    return f"{over}.{' The best of each column is bold.' if len(summary.groups) > 1 else ''}"
+    best = " The best of each column is bold." if len(summary.groups) > 1 else ""
+    if not summary.tells_failed:
+        return f"{over}.{best}"
+    by = f"{summary.criterion}, or no number" if summary.criterion else "no number"
+    return f"{over}.{best} Failed: {by}."
 
 
 def _best(summary: Summary, metric: str) -> float | None:
-    means = [ranked.estimates[metric].mean for ranked in summary.groups if metric in ranked.estimates]
-    if len(means) < 2:
+    found = [ranked.estimates[metric].value for ranked in summary.groups if metric in ranked.estimates]
+    if len(found) < 2:
         return None
-    return min(means) if summary.scales[metric].lower_is_better else max(means)
+    return min(found) if summary.scales[metric].lower_is_better else max(found)
 
 
 def latex(table: PaperTable, *, methods: str, label: str) -> str:
@@ -146,33 +152,35 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def as_csv(summary: Summary) -> str:
-    """A row per group: its values by key, and by metric mean, ends of the interval, number of values, p value.
+    """A row per group: its values by key, its failed runs, and by metric all estimates with ends and levels, and p.
 
     Numbers have all their digits; shares are those of 1. The p value is that of the comparison with the best group.
     """
     keys = list(dict.fromkeys(key for ranked in summary.groups for key in ranked.group.values))
-    parts: Sequence[tuple[str, Callable[[RankedGroup, str], object]]] = (
-        ("mean", lambda ranked, name: ranked.estimates[name].mean),
-        ("low", lambda ranked, name: _end(ranked, name, 0)),
-        ("high", lambda ranked, name: _end(ranked, name, 1)),
-        ("n", lambda ranked, name: ranked.estimates[name].n),
-        ("p", lambda ranked, name: _p_value(summary, ranked, name)),
-    )
+    parts = [f"{name}{part}" for name in NAMES for part in ("", " low", " high", " level")]
+    header = [f"{metric} {part}" for metric in summary.metrics for part in ("n", *parts, "p")]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["group", *keys, *(f"{name} {part}" for name in summary.metrics for part, _ in parts)])
+    writer.writerow(["group", *keys, "runs", "failed", "failed low", "failed high", *header])
     for ranked in summary.groups:
         values = [ranked.group.values.get(key) for key in keys]
-        numbers = [
-            give(ranked, name) if name in ranked.estimates else None for name in summary.metrics for _, give in parts
-        ]
-        writer.writerow(["" if cell is None else cell for cell in (ranked.group.label, *values, *numbers)])
+        own = ranked.failed
+        lost = [own.of, own.n, *((None, None) if own.interval is None else own.interval[:2])]
+        numbers = [cell for metric in summary.metrics for cell in _numbers(summary, ranked, metric)]
+        cells = (ranked.group.label, *values, *lost, *numbers)
+        writer.writerow(["" if cell is None else cell for cell in cells])
     return text.getvalue()
 
 
-def _end(ranked: RankedGroup, metric: str, i: int) -> float | None:
-    found = ranked.estimates[metric]
-    return None if found.half_width is None else ranked.scale(metric).bounds(found.mean, found.half_width)[i]
+def _numbers(summary: Summary, ranked: RankedGroup, metric: str) -> list[float | None]:
+    found = ranked.distributions.get(metric)
+    if found is None:
+        return [None] * (2 + 4 * len(NAMES))
+    cells: list[float | None] = [found.n]
+    for name in NAMES:
+        each = found.of(name)
+        cells += [each.value, *(each.interval or (None, None, None))]
+    return [*cells, _p_value(summary, ranked, metric)]
 
 
 def _p_value(summary: Summary, ranked: RankedGroup, metric: str) -> float | None:
@@ -188,11 +196,6 @@ def p_values(summary: Summary) -> list[str]:
     for name in summary.metrics:
         tested = [each for each in summary.comparisons if each.metric == name and each.p_value is not None]
         if tested:
-            texts = (f"{each.second} {_equation(each.p_value)}" for each in tested)
+            texts = (f"{each.second} {p_equation(each.p_value)}" for each in tested)
             found.append(f"{name}, {tested[0].first} against: {'; '.join(texts)}.")
     return found
-
-
-def _equation(value: float | None) -> str:
-    text = p_text(value)
-    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"

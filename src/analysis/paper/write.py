@@ -1,4 +1,4 @@
-"""Writes the table, the sentences of methods and the pictures of a sweep into files that belong together."""
+"""Writes the table, the sentences of methods and the pictures of a sweep into files that belong together; or JSON."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from rich.text import Text
 
+from src.analysis.as_json import as_json
 from src.analysis.file_names import with_metric
+from src.analysis.options import DEFAULTS, Options
 from src.analysis.paper.methods import methods
 from src.analysis.paper.table import as_csv, latex, markdown, table_of
 from src.analysis.records import JobRecord
@@ -30,6 +32,7 @@ def write_paper(
     form: str,
     output: str | None,
     draw: Draw,
+    options: Options = DEFAULTS,
 ) -> Summary:
     """Write what a paper needs, and say where.
 
@@ -43,12 +46,13 @@ def write_paper(
         form: A key of `ENDINGS`.
         output: Where the table goes; None for the directory of the first sweep.
         draw: Draws the pictures: the summary, and a function that gives the file of each by its name.
+        options: As in `src.analysis.summary.summarise`.
 
     Raises:
         ConfigError: If no job has completed with a number, or a file cannot be written.
     """
     metric = other_metric(jobs, sweep_dirs, metric)
-    summary = summarise(jobs, sweep_dirs, metric=metric)
+    summary = summarise(jobs, sweep_dirs, metric=metric, options=options)
     if not any(ranked.estimates for ranked in summary.groups):
         raise ConfigError(f"format={form}: no job has completed with a number, so that there is no table yet")
     sentences = methods(summary)
@@ -70,6 +74,40 @@ def write_paper(
     console = open_terminal()
     for what, file in (("table", path), ("methods", beside("methods.txt")), *(("picture", each) for each in pictures)):
         console.print(Text(f"{what}: {file}"), soft_wrap=True)
+    return summary
+
+
+def write_json(
+    sweep_dirs: Sequence[Path],
+    jobs: Sequence[JobRecord],
+    *,
+    metric: str | None,
+    output: str | None,
+    options: Options = DEFAULTS,
+) -> Summary:
+    """Write the whole answer as JSON to standard output and nothing else there, or into a file.
+
+    Args:
+        sweep_dirs: What was read.
+        jobs: What was found there.
+        metric: As in `src.analysis.summary.summarise`.
+        output: The file; None or ``-`` for standard output.
+        options: As in `src.analysis.summary.summarise`.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+    """
+    summary = summarise(jobs, sweep_dirs, metric=other_metric(jobs, sweep_dirs, metric), options=options)
+    text = as_json(summary)
+    if output in (None, "-"):
+        sys.stdout.write(text)
+        return summary
+    path = Path(str(output)).expanduser()
+    try:
+        write_atomically(path, text.encode("utf-8", errors="replace"))
+    except OSError as error:
+        raise ConfigError(f"{error.filename or path} cannot be written: {error.strerror or error}") from error
+    open_terminal().print(Text(f"answer: {path}"), soft_wrap=True)
     return summary
 
 

@@ -48,20 +48,20 @@ def test_latex_is_a_table_of_booktabs_with_the_best_in_bold(tmp_path: Path) -> N
         body
         == r"""\begin{table}
   \centering
-  \caption{Mean over seeds $\pm$ 95 \% interval. The best of each column is bold.}
+  \caption{Median over seeds {[}75 \% interval{]}. BEST}
   \label{tab:my-sweep-1}
-  \begin{tabular}{lrrr}
+  \begin{tabular}{lrrrr}
     \toprule
-    group & seeds & val/loss & test/accuracy, \% \\
+    group & seeds & val/loss & test/accuracy, \% & failed, \% \\
     \midrule
-    relu & 3 & \textbf{0.020 $\pm$ 0.025} & \textbf{98.0\% (95.5\% to 100\%)} \\
-    identity & 3 & 0.490 $\pm$ 0.025 & 51.0 $\pm$ 2.5 \\
+    relu & 3 & \textbf{0.020 {[}0.010, 0.030{]}} & \textbf{98.0 {[}97.0, 99.0{]}} & 100 {[}29, 100{]} \\
+    identity & 3 & 0.490 {[}0.480, 0.500{]} & 51.0 {[}50.0, 52.0{]} & 100 {[}29, 100{]} \\
     \bottomrule
   \end{tabular}
 \end{table}
-""".replace(r"98.0\% (95.5\% to 100\%)", "98.0 (95.5 to 100)")
+""".replace("BEST", r"The best of each column is bold. Failed: test/r2 \textless{}= 0, or no number.")
     )
-    assert text.startswith("% \\usepackage{booktabs} in the preamble\n% Numbers are means over 3 seeds per group")
+    assert text.startswith("% \\usepackage{booktabs} in the preamble\n% Numbers are medians over 3 seeds per group")
     assert is_balanced(text)
 
 
@@ -99,11 +99,12 @@ def test_the_table_compiles_where_there_is_a_latex(tmp_path: Path) -> None:
 def test_markdown_has_the_same_cells(tmp_path: Path) -> None:
     found = summary(tmp_path)
     assert markdown(table_of(found), methods="One.\nTwo_.") == (
-        "| group | seeds | val/loss | test/accuracy, % |\n"
-        "| --- | ---: | ---: | ---: |\n"
-        "| relu | 3 | **0.020 ± 0.025** | **98.0 (95.5 to 100)** |\n"
-        "| identity | 3 | 0.490 ± 0.025 | 51.0 ± 2.5 |\n"
-        "\nMean over seeds ± 95 % interval. The best of each column is bold.\n\nOne.\nTwo\\_.\n"
+        "| group | seeds | val/loss | test/accuracy, % | failed, % |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n"
+        "| relu | 3 | **0.020 \\[0.010, 0.030\\]** | **98.0 \\[97.0, 99.0\\]** | 100 \\[29, 100\\] |\n"
+        "| identity | 3 | 0.490 \\[0.480, 0.500\\] | 51.0 \\[50.0, 52.0\\] | 100 \\[29, 100\\] |\n"
+        "\nMedian over seeds \\[75 % interval\\]. The best of each column is bold. "
+        "Failed: test/r2 &lt;= 0, or no number.\n\nOne.\nTwo\\_.\n"
     )
     assert in_markdown("a|b *c* <d> \\ `e` [f](g)") == r"a\|b \*c\* &lt;d> \\ \`e\` \[f\](g)"
 
@@ -113,8 +114,15 @@ def test_csv_has_values_and_numbers_with_all_digits(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(found))))
     assert [row["model.net.activation"] for row in rows] == ["relu", "identity"]
     assert float(rows[0]["test/accuracy mean"]) == pytest.approx(0.98, abs=1e-12)
-    assert float(rows[0]["test/accuracy high"]) == 1.0
-    assert float(rows[0]["test/accuracy low"]) == pytest.approx(0.98 - 4.302653 * 0.01 / 3**0.5, abs=1e-6)
+    ends = [float(rows[0][f"test/accuracy median{part}"]) for part in ("", " low", " high", " level")]
+    assert ends == [0.98, 0.97, 0.99, 0.75]
+    mean = found.groups[0].distributions["test/accuracy"].mean
+    assert mean.interval is not None
+    ends = [float(rows[0][f"test/accuracy mean {part}"]) for part in ("low", "high", "level")]
+    assert ends == list(mean.interval)
+    assert rows[0]["val/loss mean low"] == ""
+    assert [rows[0][key] for key in ("runs", "failed")] == ["3", "3"]
+    assert float(rows[0]["failed low"]) == pytest.approx(0.292402, abs=1e-6)
     assert (rows[0]["val/loss p"], rows[0]["val/loss n"]) == ("", "3")
     (comparison,) = [each for each in found.comparisons if each.metric == "val/loss"]
     assert float(rows[1]["val/loss p"]) == comparison.p_value
@@ -132,13 +140,22 @@ def test_a_single_group_has_nothing_in_bold_and_a_single_seed_no_interval(tmp_pa
 def test_methods_tell_test_correction_versions_and_what_is_left_out(tmp_path: Path) -> None:
     found = summary(tmp_path)
     lines = methods(found).splitlines()
-    assert lines[0] == "Numbers are means over 3 seeds per group with 95 % intervals of the t distribution."
-    assert lines[1] == (
-        "The best group by val/loss is compared with each other group seed by seed by the paired t test, two-sided."
+    assert lines[0] == (
+        "Numbers are medians over 3 seeds per group with 75 % intervals of order statistics. Intervals cover initial "
+        "weights; the data are one draw."
     )
-    assert lines[2] == "val/loss, relu against: identity p <0.001.".replace("<", "< ")
-    assert re.match(r"Computed with torch \S+, lightning \S+, .*numpy", lines[4])
-    assert lines[5] == "6 jobs: 6 completed."
+    assert lines[1] == (
+        "The best group by val/loss is compared with each other group seed by seed by Wilcoxon's signed rank test "
+        "(exact), two-sided."
+    )
+    assert lines[2].startswith("Differences up to 0.01 of test/accuracy do not matter: ")
+    assert lines[3] == "val/loss, relu against: identity p = 0.250."
+    assert lines[5] == (
+        "A run has failed where test/r2 <= 0, or where it has no number, with exact intervals of its share (Clopper "
+        "and Pearson, 1934)."
+    )
+    assert re.match(r"Computed with torch \S+, lightning \S+, .*numpy", lines[6])
+    assert lines[7] == "6 jobs: 6 completed."
     for seed in range(3):
         make_job(
             tmp_path / f"tanh{seed}", "model.net.activation=tanh", f"seed={seed}", metrics={"val/loss": 0.2 + seed}
@@ -148,4 +165,4 @@ def test_methods_tell_test_correction_versions_and_what_is_left_out(tmp_path: Pa
     assert lines[1].endswith(
         "two-sided, and p values are corrected for the number of comparisons by Holm's method (1979)."
     )
-    assert lines[-1] == "10 jobs: 9 completed, 1 failed; means are of those that completed."
+    assert lines[-1] == "10 jobs: 9 completed, 1 failed; numbers are of those that completed."

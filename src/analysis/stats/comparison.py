@@ -1,0 +1,214 @@
+"""Two groups on the seeds, draws or folds that both have: which one is better, by how much, and how sure that is.
+
+Runs with the same seed share the order of the data and, where the networks agree, initial weights, so that groups are
+compared by their differences seed by seed. The test is Wilcoxon's signed rank test (`signed_rank`): it holds whatever
+the distribution, and finds more than the sign test and than a t test where results are skewed. The size is the median
+of the differences with the interval of order statistics (`orders`), since the interval that belongs to the test,
+Hodges and Lehmann's, holds for symmetric differences only: of a group that fails sometimes and one that never does,
+it misses in up to 12 of 100 cases. So test and interval may part: the test may be sure that one is better while the
+interval of the median still holds zero; or be unsure because of a few heavy losses, where the interval does not hold
+zero. With several comparisons of one metric p values are Holm's (1979); an interval is that of its comparison alone.
+
+Folds are compared by their mean difference and the corrected resampled t test (`folds`).
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.analysis.stats import planning, shares, signed_rank
+from src.analysis.stats.estimates import Distribution, Estimate
+from src.analysis.stats.folds import corrected_p_value
+from src.analysis.stats.interval import LEVEL, Interval
+from src.analysis.stats.margin import are_within
+from src.analysis.units import SEED, Unit
+
+Place = TypeVar("Place", bound=Hashable)
+
+Verdict: TypeAlias = Literal["better", "equal", "unclear"]
+
+# Metrics are kept in single precision, so that nothing smaller tells two differences apart.
+_SINGLE_PRECISION = 1e-6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two groups on what both have.
+
+    Attributes:
+        metric: What is compared.
+        first: Label of one group, usually the best.
+        second: Label of the other.
+        differences: First minus second, one for each seed, draw or fold that both have.
+        lower_is_better: Whether small values are good ones.
+        n_left_out: How many only one of the two has.
+        p_value: Two-sided, corrected for the number of comparisons; None below two pairs.
+        unit: What the differences are by.
+        margin: Differences up to here do not matter; None where every difference does.
+        delta: Cliff's delta: how much more often a value of the first is the better one than not, over all pairs.
+        n_compared: Number of comparisons that stand side by side.
+    """
+
+    metric: str
+    first: str
+    second: str
+    differences: tuple[float, ...]
+    lower_is_better: bool
+    n_left_out: int
+    p_value: float | None
+    unit: Unit = SEED
+    margin: float | None = None
+    delta: float = 0.0
+    n_compared: int = 1
+
+    @property
+    def n(self) -> int:
+        """Number of pairs."""
+        return len(self.differences)
+
+    @cached_property
+    def difference(self) -> Estimate | None:
+        """The median difference, of folds the mean one, with its interval; None if they have none in common."""
+        if not self.differences:
+            return None
+        found = Distribution(self.differences, self.unit)
+        return found.of(found.default)
+
+    @property
+    def wins(self) -> int:
+        """On how many the first is better."""
+        return int((self._gains > 0).sum())
+
+    @property
+    def ties(self) -> int:
+        """On how many both are equal."""
+        return int((self._gains == 0).sum())
+
+    @property
+    def losses(self) -> int:
+        """On how many the second is better."""
+        return int((self._gains < 0).sum())
+
+    @property
+    def wins_interval(self) -> Interval | None:
+        """Exact interval of the share of seeds on which the first is better; None of folds, which are no draws."""
+        return None if self.unit.noun == "fold" else shares.share_interval(self.wins, self.n)
+
+    @property
+    def superiority(self) -> float | None:
+        """Share of seeds on which the first is better, ties halved; None if they have none in common."""
+        return (self.wins + self.ties / 2) / self.n if self.differences else None
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether one is better, or both are practically equal, or neither can be said."""
+        if self._is_within_margin:
+            return "equal"
+        return "better" if self.p_value is not None and self.p_value < 1 - LEVEL else "unclear"
+
+    @property
+    def winner(self) -> str | None:
+        """Label of the group that is better; None where that cannot be said."""
+        if self.verdict != "better":
+            return None
+        return self.first if self._leans * (-1 if self.lower_is_better else 1) > 0 else self.second
+
+    @cached_property
+    def outlook(self) -> planning.Outlook | None:
+        """What more seeds would show; None where the answer is clear, and of folds, of which there are no more."""
+        if self.verdict != "unclear" or self.unit.noun == "fold" or self.n < 2:
+            return None
+        return planning.outlook(self.differences, alpha=(1 - LEVEL) / self.n_compared, margin=self.margin)
+
+    @property
+    def _gains(self) -> NDArray[np.float64]:
+        return np.asarray(self.differences, float) * (-1 if self.lower_is_better else 1)
+
+    @property
+    def _leans(self) -> float:
+        """Which way the test leans: above zero where the first has the higher values."""
+        if self.unit.noun == "fold":
+            return float(np.mean(self.differences))
+        return signed_rank.leaning(self.differences)
+
+    @property
+    def beyond_margin(self) -> tuple[int, int] | None:
+        """On how many the first and the second win by more than the margin, where the interval is within it."""
+        found, margin = self.difference, self.margin
+        if margin is None or found is None or found.interval is None or not found.interval.is_sure:
+            return None
+        if not -margin <= found.interval.low <= found.interval.high <= margin:
+            return None
+        return int((self._gains > margin).sum()), int((self._gains < -margin).sum())
+
+    @property
+    def _is_within_margin(self) -> bool:
+        found = self.difference
+        if self.margin is None or found is None or found.interval is None or not found.interval.is_sure:
+            return False
+        low, high = (np.array([end]) for end in found.interval[:2])
+        return bool(are_within(low, high, np.array([self.differences], float), self.margin)[0])
+
+
+def compare(
+    metric: str,
+    first: tuple[str, Mapping[Place, float]],
+    second: tuple[str, Mapping[Place, float]],
+    *,
+    lower_is_better: bool,
+    unit: Unit = SEED,
+    margin: float | None = None,
+) -> Comparison:
+    """Compare two groups on what both have; the p value is not yet that of several comparisons.
+
+    Args:
+        metric: What is compared.
+        first: Label, and value by seed, draw or fold.
+        second: The same of the other group.
+        lower_is_better: Whether small values are good ones.
+        unit: What the values are by.
+        margin: As in `Comparison`.
+    """
+    (first_label, a), (second_label, b) = first, second
+    differences = tuple(a[place] - b[place] for place in a if place in b)
+    if unit.noun == "fold":
+        tested = corrected_p_value(differences, unit.overlap)
+    else:
+        size = float(np.median(np.abs([*a.values(), *b.values()]))) if differences else 0.0
+        tested = signed_rank.p_value(differences, resolution=_SINGLE_PRECISION * size)
+    return Comparison(
+        metric=metric,
+        first=first_label,
+        second=second_label,
+        differences=differences,
+        lower_is_better=lower_is_better,
+        n_left_out=len(a.keys() ^ b.keys()),
+        p_value=tested,
+        unit=unit,
+        margin=margin,
+        delta=cliffs_delta(list(a.values()), list(b.values())) * (-1 if lower_is_better else 1),
+    )
+
+
+def cliffs_delta(a: Sequence[float], b: Sequence[float]) -> float:
+    """How much more often a value of `a` is above one of `b` than below, from -1 to 1 (Cliff 1993); 0 without any."""
+    if not a or not b:
+        return 0.0
+    ordered = np.sort(np.asarray(b, float))
+    below, above = (np.searchsorted(ordered, np.asarray(a, float), side) for side in ("left", "right"))
+    return float((below + above - len(b)).sum()) / (len(a) * len(b))
+
+
+def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Correct the p values of comparisons that stand side by side, in their order."""
+    tested = [i for i, each in enumerate(comparisons) if each.p_value is not None]
+    ranked = sorted(tested, key=lambda i: comparisons[i].p_value or 0.0)
+    corrected, largest = list(comparisons), 0.0
+    for rank, i in enumerate(ranked):
+        largest = max(largest, min(1.0, (comparisons[i].p_value or 0.0) * (len(ranked) - rank)))
+        corrected[i] = replace(comparisons[i], p_value=largest, n_compared=len(ranked))
+    return corrected
