@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from src.analysis.records import JobRecord
 from src.config.keys import counts
+from src.config.seeds import drawn_by, follows_seed
 
 ABSENT: Any = object()
 
 FOLD = "data.fold"
-DRAWS = ("data.seed", "data.val_seed", "data.split_seed")
+DRAWS = ("data.seed", "data.val_seed", "data.split_seed", "base_seed")
 _OF_LACKING = ("data.missing", "data.columns", "data.drop")
 
 _MOST_HOPS = 20  # from reference to reference
@@ -135,21 +136,9 @@ def _text(job: JobRecord, key: str) -> str | None:
 
 def _drawn(job: JobRecord, key: str) -> str | None:
     """Value of a seed of the data; None where it is that of the run."""
-    if key not in job.leaves or _leads_to_seed(job.leaves, key):
+    if key not in job.leaves or follows_seed(job.leaves, key):
         return None
     return _text(job, key)
-
-
-def _leads_to_seed(leaves: Mapping[str, Any], key: str) -> bool:
-    for _ in range(_MOST_HOPS):
-        value = leaves.get(key)
-        found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-        if found is None:
-            return False
-        key = found[1]
-        if key == "seed":
-            return True
-    return False
 
 
 def _rows(job: JobRecord) -> tuple[tuple[str, str], ...]:
@@ -157,4 +146,4 @@ def _rows(job: JobRecord) -> tuple[tuple[str, str], ...]:
     # rows that lack a value are left out, so that it matters which columns are looked at
     also = _OF_LACKING if job.leaves.get("data.missing") == "drop" else ()
     decide = sorted(k for k in job.leaves if k.startswith("data.") and (counts(k, "fold") or k.startswith(also)))
-    return tuple((key, as_text(followed(job.leaves, key))) for key in decide)
+    return tuple((key, as_text(drawn_by(job.leaves, key, job.seed, followed(job.leaves, key)))) for key in decide)

@@ -40,6 +40,7 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     "data.seed": frozenset({"group"}),
     "data.split_seed": frozenset({"group"}),
     "data.val_seed": frozenset({"group", "fold"}),
+    "base_seed": frozenset({"group", "stack"}),
     "data.fold": frozenset({"group", "fold"}),
     # what is trained on, and what of a row goes in
     "data.test_size": frozenset({"fold"}),
@@ -74,6 +75,8 @@ NOT_STORED = ("resume", "reproduce")
 ADDED = {
     "init_from": None,
     "threads": None,
+    "vary": ["init", "order"],
+    "base_seed": 42,
     "data.class_shares": None,
     "data.drop_last": False,
     "task.loop": "auto",

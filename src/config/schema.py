@@ -19,6 +19,7 @@ from src.config.allowed import NotEmpty, Range, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
+from src.config.seeds import BASE_SEED, USUAL, Vary
 from src.config.signature import full_name, parameters, typed_parameters
 from src.config.values import OF_HYDRA, Epochs, Rate, as_it_stands, leaves_of, required, wrong
 
@@ -75,6 +76,8 @@ class _AnyRoot:
     resume: Literal["auto", "extend"] = "auto"
     threads: Annotated[int, Range(low=1, high=1024)] | None = None
     init_from: Directory | None = None
+    vary: Vary = USUAL
+    base_seed: Seed = BASE_SEED
     reproduce: Directory | None = None
 
 
