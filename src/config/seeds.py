@@ -39,6 +39,9 @@ STRIDE = 1000
 # Keys below `data` of what a source draws.
 KEYS: dict[Source, tuple[str, ...]] = {"data": ("seed", "val_seed"), "split": ("split_seed",), "order": ("batch_seed",)}
 
+# What has seeds of its own.
+_OF_DATA: tuple[Source, ...] = ("data", "split")
+
 _MOST_HOPS = 20  # from reference to reference
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
@@ -65,7 +68,7 @@ def seeds_of_data(cfg: Any, asked: Mapping[str, Any] | None = None) -> dict[str,
     leaves = flatten(cfg if asked is None else asked)
     _check(vary, leaves)
     found: dict[str, int] = {}
-    for source in ("data", "split"):
+    for source in _OF_DATA:
         for key in KEYS[source] if source in vary else ():
             if _has(leaves, key) and not follows_seed(leaves, f"data.{key}"):
                 found[key] = _moved(cfg["data"][key], cfg["seed"])
@@ -78,7 +81,7 @@ def varied(leaves: Mapping[str, Any]) -> tuple[Source, ...]:
     """What follows the seed in a run, of its stored leaves; what draws nothing in its data is left out."""
     vary = leaves.get("vary")
     listed = [each for each in SOURCES if each in vary] if isinstance(vary, Sequence) else list(USUAL)
-    found = [each for each in SOURCES if each in listed or any(follows_seed(leaves, key) for key in _keys(each))]
+    found = [each for each in SOURCES if each in listed or (each in _OF_DATA and _refers(leaves, each))]
     return tuple(each for each in found if is_drawn(leaves, each))
 
 
@@ -119,7 +122,7 @@ def drawn_by(leaves: Mapping[str, Any], key: str, seed: int | None, value: Any) 
         seed: Of the run.
         value: What the key says, with references followed.
     """
-    source = next((each for each in ("data", "split") if key.removeprefix("data.") in KEYS[each]), None)
+    source = next((each for each in _OF_DATA if key.removeprefix("data.") in KEYS[each]), None)
     vary = leaves.get("vary")
     is_listed = source is not None and isinstance(vary, Sequence) and source in vary
     if is_listed and seed is not None and isinstance(value, int) and not follows_seed(leaves, key):
@@ -135,7 +138,7 @@ def _listed(cfg: Mapping[str, Any] | DictConfig) -> Sequence[str]:
 def _check(vary: Sequence[str], leaves: Mapping[str, Any]) -> None:
     target = leaves.get("data._target_")
     has = [each for each in SOURCES if is_drawn(leaves, each)]
-    for source in ("data", "split"):
+    for source in _OF_DATA:
         if source in vary and source not in has:
             raise ConfigError(
                 f"vary: got {source}, but these data ({target}) draw none: they have no data.{KEYS[source][0]}; "
@@ -148,8 +151,8 @@ def _check(vary: Sequence[str], leaves: Mapping[str, Any]) -> None:
         )
 
 
-def _keys(source: Source) -> list[str]:
-    return [f"data.{key}" for key in KEYS.get(source, ())]
+def _refers(leaves: Mapping[str, Any], source: Source) -> bool:
+    return any(follows_seed(leaves, f"data.{key}") for key in KEYS[source])
 
 
 def _has(leaves: Mapping[str, Any], key: str) -> bool:
