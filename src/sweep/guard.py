@@ -134,8 +134,8 @@ def _warn_of_luck(config: DictConfig) -> None:
     drawn = [key for key in swept_keys(config) if key in ("seed", FOLD, *DRAWS)]
     if drawn and expand(config) is None:
         log.warning(
-            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Search on one, and "
-            "compare what it has found over all of them in a sweep of its own",
+            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one, and let "
+            "hydra.sweeper.n_seeds=3 repeat each trial, or compare what it has found over all of them in its own sweep",
             ", ".join(drawn),
         )
 
@@ -179,8 +179,8 @@ def _n_asked(config: DictConfig, *, is_over: bool) -> int | None:
         return len(jobs)
     if is_over or OmegaConf.select(config, "hydra.sweeper.storage") is not None:
         return None
-    n_trials: int | None = OmegaConf.select(config, "hydra.sweeper.n_trials")
-    return n_trials
+    n_trials, n_seeds = (OmegaConf.select(config, f"hydra.sweeper.{key}") for key in ("n_trials", "n_seeds"))
+    return None if n_trials is None else int(n_trials * (n_seeds or 1))
 
 
 def _draw(summary: Summary) -> None:
