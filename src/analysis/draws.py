@@ -58,9 +58,9 @@ def coverage(group: Group) -> str:
         once = [source for source in once if source != "split"]
     if not once:
         return _and(names)
-    are = "is" if once == ["split"] else "are"
+    are, them = ("is", "it") if once == ["split"] else ("are", "them")
     listed = ",".join(source for source in SOURCES if source in varying or source in once)
-    return f"{_and(names)}; {_and([_NOUNS[each] for each in once])} {are} one draw (vary=[{listed}] draws on)"
+    return f"{_and(names)}; {_and([_NOUNS[each] for each in once])} {are} one draw (vary=[{listed}] draws {them} anew)"
 
 
 def variance(group: Group, metric: str) -> str:

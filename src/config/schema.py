@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NewType, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import folders
-from src.config.allowed import NotEmpty, Range, Seed, Text, refusal
+from src.config.allowed import NotEmpty, NotNegative, Range, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
@@ -56,6 +56,9 @@ class Sweep:
     """Keys of `sweep`."""
 
     dry_run: bool
+    until: Literal["clear"] | None = None
+    max_seeds: Annotated[int, Range(low=2, high=100_000)] = 64
+    margin: NotNegative | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,8 @@ from src.run.patch import keep_patch
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs
 from src.sweep.mistakes import refuse_hopeless
+from src.sweep.seeds_until import until_of
+from src.sweep.until import is_over, n_asked
 from src.sweep.values import expand, sampled_values, swept_keys
 
 log = logging.getLogger(__name__)
@@ -96,6 +98,8 @@ def has_all(config: DictConfig) -> bool:
     if os.access(record if record.exists() else sweep_dir, os.W_OK):
         return False
     jobs = expand(config)
+    if until_of(config) is not None:
+        return is_over(config)
     try:
         return bool(jobs) and all(
             RunDir(job.run_dir).look(job.asked) == "completed" for job in compose_jobs(config, jobs or [])
@@ -176,7 +180,7 @@ def _n_asked(config: DictConfig, *, is_over: bool) -> int | None:
     """
     jobs = expand(config)
     if jobs is not None:
-        return len(jobs)
+        return n_asked(config, len(jobs))
     if is_over or OmegaConf.select(config, "hydra.sweeper.storage") is not None:
         return None
     n_trials, n_seeds = (OmegaConf.select(config, f"hydra.sweeper.{key}") for key in ("n_trials", "n_seeds"))

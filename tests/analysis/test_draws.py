@@ -31,18 +31,18 @@ def test_seeds_cover_the_weights_and_the_data_are_one_draw(tmp_path: Path) -> No
     made(tmp_path, "+data.batch_size=16", "+data.split_seed=1", over={"seed": [1, 2, 3]})
     assert draws.coverage(group_of(tmp_path)) == (
         "initial weights and batch order; the data and the split into parts are one draw "
-        "(vary=[data,split,init,order] draws on)"
+        "(vary=[data,split,init,order] draws them anew)"
     )
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (["+data.batch_size=null"], "initial weights; the data are one draw (vary=[data,init] draws on)"),
+        (["+data.batch_size=null"], "initial weights; the data are one draw (vary=[data,init] draws them anew)"),
         (["vary=[data,init]", "+data.batch_size=null"], "the data and initial weights"),
         (
             ["vary=[data]", "+data.batch_size=16", "+data.split_seed=1"],
-            "the data; the split into parts is one draw (vary=[data,split] draws on)",
+            "the data; the split into parts is one draw (vary=[data,split] draws it anew)",
         ),
         (["data.seed=${seed}", "+data.batch_size=null"], "the data and initial weights"),
     ],
@@ -92,5 +92,5 @@ def test_groups_that_vary_other_things_are_told_apart(tmp_path: Path) -> None:
     told = list(draws.lines(summarise(read_jobs([tmp_path]), [tmp_path], metric=None)))
     assert sorted(told) == [
         'intervals of vary=["data"] cover the data',
-        'intervals of vary=["init"] cover initial weights; the data are one draw (vary=[data,init] draws on)',
+        'intervals of vary=["init"] cover initial weights; the data are one draw (vary=[data,init] draws them anew)',
     ]
