@@ -36,6 +36,12 @@ def lines(summary: Summary) -> Iterator[str]:
         of = f" of {', '.join(labels[:_MOST])}{' and others' if len(labels) > _MOST else ''}" if len(found) > 1 else ""
         if text:
             yield f"intervals{of} cover {text}"
+    if with_interval and with_interval[0].varying.is_crossed and with_interval[0].unit.noun == "draw":
+        n = max(len({place for place, _ in group.places if place is not None}) for group in with_interval)
+        yield (
+            f"seeds and draws are crossed, and runs that share one are not independent: values and intervals are those "
+            f"of {n} that share none; what follows is of all runs"
+        )
     for group in with_interval[:_MOST] if summary.metrics else ():
         for metric in summary.metrics:
             if text := variance(group, metric):

@@ -61,8 +61,10 @@ def test_a_group_of_one_seed_covers_nothing(tmp_path: Path) -> None:
 def test_crossed_draws_have_their_share_of_the_variance(tmp_path: Path) -> None:
     over = {"data.seed": [1, 2, 3, 4], "seed": [5, 6, 7]}
     made(tmp_path, "+data.batch_size=null", over=over, value=lambda data, seed: 0.5 + 0.01 * data + 0.001 * (seed == 6))
-    (cover, *told) = draws.lines(summarise(read_jobs([tmp_path]), [tmp_path], metric=None))
+    (cover, crossed, *told) = draws.lines(summarise(read_jobs([tmp_path]), [tmp_path], metric=None))
     assert cover == "intervals cover the data and initial weights"
+    assert crossed.startswith("seeds and draws are crossed, and runs that share one are not independent")
+    assert "those of 3 that share none" in crossed
     assert told == [
         "variance of validation accuracy: 0 % from initial weights (3 of them), 100 % from the data (4 of them), "
         "0 % from what they do together"

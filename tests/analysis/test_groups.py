@@ -50,7 +50,29 @@ def test_another_draw_of_the_data_is_no_difference_and_has_a_value_per_seed(tmp_
     }
     (group,) = group_jobs(read_jobs([tmp_path]))
     assert group.unit == Unit("draw")
-    assert len(group.by_unit("val/loss")) == 6
+    # two draws of the data, whose seeds are the same
+    assert len(group.by_unit("val/loss")) == 2
+
+
+def test_a_draw_with_each_seed_counts_as_often_as_there_are_seeds(tmp_path: Path) -> None:
+    sizes(tmp_path, *(["data.seed=5", "seed=1"], ["data.seed=7", "seed=2"], ["data.seed=8", "seed=3"]))
+    (group,) = group_jobs(read_jobs([tmp_path]))
+    assert len(group.by_unit("val/loss")) == 3
+
+
+def test_crossed_draws_count_by_blocks_that_share_no_seed_and_no_draw(tmp_path: Path) -> None:
+    values: dict[tuple[int, int], float] = {}
+    for data in (0, 1, 2, 10):
+        for seed in (3, 4):
+            values[data, seed] = float(len(values))
+            metrics = {"val/loss": values[data, seed]}
+            make_job(tmp_path / f"{data}_{seed}", f"data.seed={data}", f"seed={seed}", metrics=metrics)
+    (group,) = group_jobs(read_jobs([tmp_path]))
+    assert group.varying.is_crossed
+    assert sorted(group.by_unit("val/loss").values()) == [
+        (values[0, 3] + values[1, 3]) / 2,
+        (values[2, 4] + values[10, 4]) / 2,
+    ]
 
 
 def test_data_that_follow_the_seed_are_of_the_seed(tmp_path: Path) -> None:
