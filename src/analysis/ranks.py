@@ -46,7 +46,12 @@ class Ranking:
 
     @property
     def alike(self) -> list[list[int]]:
-        """Largest sets of groups whose ranks differ by less than the critical difference, as Demšar's bars."""
+        """Largest sets of groups whose ranks differ by less than the critical difference, as Demšar's bars.
+
+        All of them where Friedman's test finds no difference.
+        """
+        if self.p_value >= LEVEL:
+            return [self.order]
         found: list[list[int]] = []
         for i, first in enumerate(self.order):
             bar = [each for each in self.order[i:] if self.average[each] - self.average[first] < self.critical]

@@ -89,7 +89,7 @@ def is_drawn(leaves: Mapping[str, Any], source: Source) -> bool:
     """Whether a run draws something of this kind."""
     if source == "init":
         return True
-    if source == "order" and leaves.get("data.batch_size", 0) is None:
+    if source == "order" and leaves.get("data.batch_size") is None:
         # one batch holds all of them
         return False
     return any(_has(leaves, key) for key in KEYS[source])

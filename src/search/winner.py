@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 from src.analysis.records import JobRecord, read_jobs
-from src.analysis.stats import Comparison
 from src.analysis.summary import summarise
 from src.config.metrics import RECORDED
 from src.search.study import SearchStudy
@@ -71,18 +70,10 @@ def _not_beaten(study: SearchStudy, best: FrozenTrial) -> list[int] | None:
     own = [each for each in summary.comparisons if each.metric == metric]
     if not own:
         return None
-    rivals = [numbers[each.second][0] for each in own if not _is_won(each)]
+    rivals = [numbers[each.second][0] for each in own if each.winner != each.first]
     # the order may be that of another estimate than the mean
     first = numbers[own[0].first]
     return rivals if best.number in first else [first[0], *(each for each in rivals if each != best.number)]
-
-
-def _is_won(comparison: Comparison) -> bool:
-    """Whether the first group of two is clearly the better one."""
-    difference = comparison.difference
-    if not comparison.is_clear or difference is None:
-        return False
-    return (difference.mean < 0) == bool(comparison.lower_is_better)
 
 
 def _number(job: JobRecord) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from src.analysis.options import DEFAULTS
 from src.analysis.scale import Scale
 from src.analysis.units import DRAWS, FOLD
 from src.config.errors import ConfigError
@@ -17,9 +18,6 @@ from src.config.schema import wrong_below
 
 # Seeds of a batch: with as many wins out of as many, one of two groups is clearly the better one.
 BATCH = 8
-
-# A difference of shares that does not matter, where nobody says another.
-MARGIN_OF_SHARES = 0.01
 
 _OF_SEEDS = ("seed", "data.batch_seed", *DRAWS, FOLD)
 
@@ -63,8 +61,8 @@ def until_of(config: DictConfig) -> Until | None:
             "is not known; give one such as val/accuracy or val/loss"
         )
     margin, max_seeds = (OmegaConf.select(config, f"sweep.{key}") for key in ("margin", "max_seeds"))
-    if margin is None and Scale.of(metric).is_share:
-        margin = MARGIN_OF_SHARES
+    if margin is None:
+        margin = DEFAULTS.margin_of(metric, ranks=True, is_share=Scale.of(metric).is_share)
     return Until(metric, end == "min", margin, 64 if max_seeds is None else max_seeds, config.seed)
 
 

@@ -110,7 +110,7 @@ def _value(job: JobRecord, metric: str) -> float | None:
 
 def _has_completed(job: Job) -> bool:
     try:
-        return RunDir(job.run_dir).look(job.cfg) == "completed"
+        return RunDir(job.run_dir).look(job.asked) == "completed"
     except ConfigError:
         # told by the job itself
         return False

@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 from src.analysis.across_data import across_data, lines
+from src.analysis.as_json import answer
+from src.analysis.paper.methods import methods
 from src.analysis.ranks import critical_difference, fewest_data_sets, friedman_p, rank, ranks_of, sentences
 from src.analysis.records import JobRecord, read_jobs
 from src.analysis.summary import summarise
@@ -121,6 +123,13 @@ def test_a_sweep_over_data_sets_ranks_its_groups_on_each(tmp_path: Path) -> None
     assert found is not None
     assert dict(zip(found.labels, found.ranking.average, strict=True)) == {"relu": 1.0, "tanh": 2.0, "identity": 3.0}
     assert found.ranking.p_value == pytest.approx(1 / 36)
+    (told,) = answer(summary)["data_sets"]
+    assert told["groups"] == [
+        {"name": "relu", "rank": 1.0},
+        {"name": "tanh", "rank": 2.0},
+        {"name": "identity", "rank": 3.0},
+    ]
+    assert "Over 3 data sets groups are compared by their average ranks" in methods(summary)
     assert next(lines(summary)) == (
         "over 3 data sets (circles, xor, moons): average ranks of validation accuracy, 1 is best: "
         "relu 1.00, tanh 2.00, identity 3.00"
