@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.finish import finish_sweep
 from src.analysis.objectives import by_test, given_objectives
+from src.analysis.options import Options
 from src.analysis.remarks import End
 from src.analysis.summary import Summary
 from src.analysis.units import DRAWS, FOLD
@@ -163,7 +164,9 @@ def _show(
     # one that is interrupted is to end at once
     draws = is_over and OmegaConf.select(config, "hydra.launcher.pictures") == "report"
     end = End(_n_asked(config, is_over=is_over), is_interrupted, has_room)
-    is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end).is_complete and is_over
+    options = Options(margin=OmegaConf.select(config, "sweep.margin"))
+    found = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end, options=options)
+    is_complete = found.is_complete and is_over
     if is_complete:
         # a stack may have been killed between the last of its records and its end
         shutil.rmtree(sweep_dir / UNFINISHED, ignore_errors=True)
