@@ -39,6 +39,7 @@ from src.compat.quiet import quiet_lightning
 from src.config.command import interrupts
 from src.config.errors import ConfigError
 from src.config.metrics import better, mode_of
+from src.config.seeds import seed_of_weights, seeds_of_data
 from src.config.signature import typed_parameters
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
@@ -123,8 +124,8 @@ def _build_module(cfg: DictConfig, *, evaluate_only: bool) -> Built:
 
     The module is made straight after seeding. What needs a task of this project is left out, with a line each.
     """
-    datamodule = _of_kind("data", cfg.data, pl.LightningDataModule)
-    seed_everything(cfg.seed)
+    datamodule = _of_kind("data", cfg.data, pl.LightningDataModule, **seeds_of_data(cfg))
+    seed_everything(seed_of_weights(cfg))
     module = _of_kind("module", cfg.module, pl.LightningModule)
     if cfg.compile:
         module.compile()
@@ -176,7 +177,7 @@ def build_data(cfg: DictConfig, *, run: RunDir | None = None) -> InMemoryDataMod
     Raises:
         ConfigError: If what it has stored cannot be read.
     """
-    datamodule = _of_kind("data", cfg.data, InMemoryDataModule)  # type: ignore[type-abstract]
+    datamodule = _of_kind("data", cfg.data, InMemoryDataModule, **seeds_of_data(cfg))  # type: ignore[type-abstract]
     if run is not None and (record := run.data_record()) is not None:
         try:
             datamodule.use(record)
@@ -198,7 +199,7 @@ def build_net(cfg: DictConfig, spec: DataSpec, *, seed: int | None = None) -> nn
     """
     sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
     open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
-    seed_everything(cfg.seed if seed is None else seed)
+    seed_everything(seed_of_weights(cfg) if seed is None else seed)
     return _of_kind("model.net", cfg.model.net, nn.Module, **open_sizes)
 
 

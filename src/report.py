@@ -16,11 +16,13 @@ if __name__ == "__main__":  # in the place of the current folder, which may be t
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from src.analysis.across_data import across_data
 from src.analysis.finish import publish
 from src.analysis.options import Options
 from src.analysis.paper.pictures import label, shown
 from src.analysis.paper.write import ENDINGS, write_json, write_paper
 from src.analysis.records import find_runs, is_run, read_jobs
+from src.analysis.scale import Scale
 from src.analysis.summary import Summary
 from src.config.command.entry import entry
 from src.config.errors import ConfigError, suggest
@@ -83,7 +85,7 @@ def _form(cfg: DictConfig) -> tuple[str | None, str | None]:
 
 
 def _draw(summary: Summary, file: Callable[[str], Path]) -> list[Path]:
-    """Draw the metric by group, and learning curves where there are some."""
+    """Draw the metric by group, learning curves where there are some, and of several data sets the ranks of groups."""
     from src.plots.paper import GroupCurve, GroupValues, group_curves_figure, groups_figure, save_vector
 
     what = shown(summary)
@@ -99,6 +101,13 @@ def _draw(summary: Summary, file: Callable[[str], Path]) -> list[Path]:
         }
         written.append(file("curves"))
         save_vector(group_curves_figure(curves, shares=what.shares), written[1])
+    if (ranked := across_data(summary, summary.metrics[0])) is not None:
+        from src.plots.ranks import ranks_figure
+
+        written.append(file("ranks"))
+        found, words = ranked.ranking, Scale.of(ranked.metric).words
+        figure = ranks_figure(ranked.labels, found.average, found.alike, critical=found.critical, metric=words)
+        save_vector(figure, written[-1])
     return written
 
 

@@ -23,11 +23,30 @@ class GridSweeper(BasicSweeper):
             arguments: Overrides of the command line, without Hydra's own.
         """
         from src.sweep.guard import guarded, has_all
+        from src.sweep.seeds_until import until_of
+        from src.sweep.until import sweep_until_clear
 
         assert self.config is not None
         with guarded(self.config):
             # Hydra would write the command into the directory
-            return [] if has_all(self.config) else super().sweep(arguments)
+            if has_all(self.config):
+                return []
+            if until_of(self.config) is not None:
+                return sweep_until_clear(self.config, self._launch)
+            return super().sweep(arguments)
+
+    def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> list[Any]:
+        """Run jobs in batches of ``max_batch_size``, as Hydra's own sweeper does; the first one has this number."""
+        assert self.launcher is not None
+        size = self.max_batch_size or len(jobs)
+        returns: list[Any] = []
+        self.validate_batch_is_legal(jobs)
+        for at in range(0, len(jobs), size):
+            returns += self.launcher.launch(jobs[at : at + size], initial_job_idx=first + at)
+        for each in returns:
+            # raises what a job has raised that has no record
+            _ = each.return_value
+        return returns
 
     def split_arguments(  # type: ignore[override] # a static method, which Hydra calls on its instance
         self, overrides: list[Any], max_batch_size: int | None

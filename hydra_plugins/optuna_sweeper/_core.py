@@ -41,6 +41,8 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         optimized_metric=config.optimized_metric,
         sweep_dir=sweep_dir,
         n_parallel=_n_parallel(config.hydra.launcher),
+        # one that is no seed is refused with the values of the first job
+        seed=config.seed if type(config.seed) is int else 0,
     )
     space = read_space(options.params, arguments, context.config_loader)
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

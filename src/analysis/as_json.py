@@ -5,8 +5,11 @@ Fields are added under the same version, and neither removed nor given another m
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from src.analysis import settling_file
+from src.analysis.across_data import AcrossData, across_data
 from src.analysis.covered import covered
 from src.analysis.sentences import lead, sentence
 from src.analysis.stats.comparison import Comparison
@@ -45,6 +48,8 @@ def answer(summary: Summary) -> dict[str, Any]:
         "is_complete": summary.is_complete,
         "answer": lead(summary),
         "groups": [_group(summary, ranked) for ranked in summary.groups],
+        "data_sets": [_ranked(found) for metric in summary.metrics if (found := across_data(summary, metric))],
+        "until": [asdict(record) for path in summary.sweep_dirs if (record := settling_file.read(path))],
         "comparisons": [_comparison(each, i < _N_OUTLOOKS) for i, each in enumerate(summary.comparisons)],
     }
 
@@ -64,6 +69,18 @@ def _group(summary: Summary, ranked: RankedGroup) -> dict[str, Any]:
             name: {**_estimated(ranked, name), **_described(found, ranked.group.by_unit(name))}
             for name, found in ranked.distributions.items()
         },
+    }
+
+
+def _ranked(found: AcrossData) -> dict[str, Any]:
+    ranking = found.ranking
+    return {
+        "metric": found.metric,
+        "data_sets": list(found.data_sets),
+        "groups": [{"name": found.labels[i], "rank": ranking.average[i]} for i in ranking.order],
+        "p": ranking.p_value,
+        "critical_difference": ranking.critical,
+        "words": found.sentences,
     }
 
 

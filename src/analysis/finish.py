@@ -24,6 +24,7 @@ def finish_sweep(
     metric: str | None = None,
     draw: Callable[[Summary], None] | None = None,
     end: End | None = None,
+    options: Options = DEFAULTS,
 ) -> Summary:
     """Write and print what a sweep has found, so far or at its end; a sweep without jobs is no error.
 
@@ -32,11 +33,12 @@ def finish_sweep(
         metric: As in `src.analysis.summary.summarise`.
         draw: Draws what the page shows, before it is written; None for what the jobs have drawn.
         end: How the command that ran the sweep has ended, as in `publish`.
+        options: As in `src.analysis.summary.summarise`.
 
     Returns:
         The answer; ``is_complete`` tells whether every job that began has ended well.
     """
-    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric, draw=draw, end=end)
+    return publish([sweep_dir], read_jobs([sweep_dir]), metric=metric, draw=draw, end=end, options=options)
 
 
 def publish(

@@ -46,7 +46,8 @@ class Group:
         ended = [
             (job.seed, job.metrics[metric], *place)
             for job, place in zip(self.jobs, self.places, strict=True)
-            if job.status == "completed" and metric in job.metrics and job.seed is not None
+            # a run off the diagonal of crossed draws is not independent of those on it
+            if job.status == "completed" and metric in job.metrics and job.seed is not None and place[0] is not None
         ]
         found: dict[Hashable, dict[Hashable, list[float]]] = {}
         for _, value, place, run in sorted(ended, key=lambda each: each[0]):

@@ -13,8 +13,13 @@ def read_objectives(sweep_dirs: Sequence[Path]) -> dict[str, bool | None]:
 
     Empty if there is no search, or it has none of its own, or several that are read together had others.
     """
-    found = [_read(sweep_dir / "multirun.yaml") for sweep_dir in sweep_dirs]
+    found = [_read(sweep_dir) for sweep_dir in sweep_dirs]
     return found[0] if found and all(list(each.items()) == list(found[0].items()) for each in found) else {}
+
+
+def is_search(sweep_dirs: Sequence[Path]) -> bool:
+    """Whether one of the directories holds a search."""
+    return any("optuna" in str(_sweeper(sweep_dir).get("_target_")) for sweep_dir in sweep_dirs)
 
 
 def by_test(metrics: Sequence[str]) -> list[str]:
@@ -30,10 +35,14 @@ def given_objectives(given: Any) -> dict[str, bool | None]:
     return dict.fromkeys(map(str, names))
 
 
-def _read(path: Path) -> dict[str, bool | None]:
+def _read(sweep_dir: Path) -> dict[str, bool | None]:
+    return given_objectives(_sweeper(sweep_dir).get("objectives"))
+
+
+def _sweeper(sweep_dir: Path) -> Mapping[str, Any]:
+    """The sweeper's node of the command that ran there; empty where nothing tells."""
     try:
-        return given_objectives(
-            read_yaml(path, instead="its objectives are not known")["hydra"]["sweeper"]["objectives"]
-        )
+        node = read_yaml(sweep_dir / "multirun.yaml", instead="its objectives are not known")["hydra"]["sweeper"]
     except (OSError, UnreadableError, *PARSE_ERRORS):
         return {}
+    return node if isinstance(node, Mapping) else {}

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from src.analysis import across_data, draws, settling_file
+from src.analysis.covered import how_to_draw_more
 from src.analysis.headings import shown
+from src.analysis.objectives import is_search
 from src.analysis.records import JobRecord
 from src.analysis.scale import percent
 from src.analysis.sentences import failed_words
@@ -45,6 +48,9 @@ def remarks(summary: Summary, failed: Sequence[JobRecord], end: End | None = Non
     yield from _repeated(summary)
     yield from _not_compared(summary)
     yield from _intervals(summary)
+    yield from across_data.lines(summary)
+    yield from draws.lines(summary)
+    yield from settling_file.lines(summary.sweep_dirs)
     if summary.by_test:
         yield (
             f"the test part was used to choose (by {', '.join(summary.by_test)}), so that its numbers flatter the "
@@ -81,7 +87,8 @@ def _intervals(summary: Summary) -> Iterable[str]:
     if unbounded:
         yield f"no interval holds for the mean of what has no bounds: {', '.join(unbounded)}"
     if summary.covers and any(each.interval is not None for each in found):
-        yield f"intervals cover {summary.covers}"
+        more = how_to_draw_more([ranked.group for ranked in summary.groups])
+        yield f"intervals cover {summary.covers}{more and f' ({more})'}"
     units = [ranked.group.unit for ranked in summary.groups for each in ranked.estimates.values() if each.n > 1]
     if any(unit.overlap for unit in units):
         yield (
@@ -119,6 +126,12 @@ def _not_compared(summary: Summary) -> Iterable[str]:
         )
     elif len(summary.groups) > 1 and summary.comparisons and all(each.p_value is None for each in summary.comparisons):
         unit = summary.comparisons[0].unit
+        if is_search(summary.sweep_dirs):
+            yield (
+                f"the best is the luckiest of {len(summary.groups)} trials with one seed each; "
+                "hydra.sweeper.n_seeds=3 repeats each trial"
+            )
+            return
         key = {"seed": "seed", "draw": "data.seed", "fold": "data.fold"}[unit.noun]
         yield f"too few {unit.plural} to compare groups: give each several, such as '{key}=range(0,8)'"
 

@@ -5,6 +5,7 @@ independent. How much they overlap is what `src.analysis.stats` needs of them.
 """
 
 import json
+import math
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any, Literal
 
 from src.analysis.records import JobRecord
 from src.config.keys import counts
+from src.config.seeds import drawn_by, follows_seed
 
 ABSENT: Any = object()
 
 FOLD = "data.fold"
-DRAWS = ("data.seed", "data.val_seed", "data.split_seed")
+DRAWS = ("data.seed", "data.val_seed", "data.split_seed", "base_seed")
 _OF_LACKING = ("data.missing", "data.columns", "data.drop")
 
 _MOST_HOPS = 20  # from reference to reference
@@ -57,6 +59,7 @@ class Varying:
     def __init__(self, jobs: Sequence[JobRecord]) -> None:
         folds = {_text(job, FOLD) for job in jobs} - {None}
         self._draws = tuple(key for key in DRAWS if len({_drawn(job, key) for job in jobs} - {None}) > 1)
+        self._blocks = _Blocks([(str(job.seed), *map(str, self._of_draws(job))) for job in jobs] if self._draws else [])
         self._folds: dict[Hashable, set[str]] = {}
         for job in jobs if len(folds) > 1 else ():
             if (fold := _text(job, FOLD)) is not None:
@@ -76,10 +79,21 @@ class Varying:
         return SEED
 
     def place(self, job: JobRecord, unit: Unit) -> Hashable:
-        """Equal for jobs of which a group has one value: a seed; seed and draws; or a fold and what cuts its rows."""
+        """Equal for jobs of which a group has one value: a seed; seed and draws; or a fold and what cuts its rows.
+
+        Where draws are crossed, seeds with data say, runs that share one of them are not independent: None for a run
+        that shares one with those that count.
+        """
         if unit.noun == "fold":
             return _text(job, FOLD), _rows(job)
-        return (job.seed, *self._of_draws(job)) if unit.noun == "draw" else job.seed
+        if unit.noun == "draw":
+            return self._blocks.place((str(job.seed), *map(str, self._of_draws(job))))
+        return job.seed
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether runs share seeds or draws with others, so that fewer are independent than there are."""
+        return self._blocks.is_crossed
 
     def run(self, job: JobRecord) -> Hashable:
         """Equal for jobs that are the same run again."""
@@ -98,6 +112,46 @@ class Varying:
         k = given if isinstance(given, int) else len(self._folds.get(_rows(job), ()))
         kept = 1 - val_size if isinstance(val_size, float) and 0 <= val_size < 1 else 1.0
         return 1 / ((k - 1) * kept) if k > 1 else 0.0
+
+
+class _Blocks:
+    """Which of crossed runs share nothing with each other.
+
+    Of a levels of one factor and b of another, k = min(a, b) blocks along the diagonal share no level: each is the mean
+    of its runs. Their mean is nearly as sure as that of all runs, as it averages over all levels of both.
+
+    Args:
+        cells: Levels of each run, seed first.
+    """
+
+    def __init__(self, cells: Sequence[tuple[str, ...]]) -> None:
+        distinct = list(dict.fromkeys(cells))
+        columns = [list(dict.fromkeys(column)) for column in zip(*distinct, strict=True)]
+        # draws that are not crossed with each other are one
+        draws = {cell[1:] for cell in distinct}
+        self._is_joint = math.prod(len(column) for column in columns[1:]) != len(draws)
+        split = [self._factors(cell) for cell in distinct]
+        self._levels = [sorted(set(factor), key=_natural) for factor in zip(*split, strict=True)]
+        self.is_crossed = any(len(levels) < len(distinct) for levels in self._levels if len(levels) > 1)
+
+    def place(self, cell: tuple[str, ...]) -> Hashable:
+        """The block of a run, which it is itself where nothing is crossed; None if it is off the diagonal."""
+        if not self.is_crossed:
+            return cell
+        levels = [
+            (factor, known) for factor, known in zip(self._factors(cell), self._levels, strict=True) if len(known) > 1
+        ]
+        k = min(len(known) for _, known in levels)
+        blocks = {known.index(factor) * k // len(known) for factor, known in levels}
+        return ("block", *blocks) if len(blocks) == 1 else None
+
+    def _factors(self, cell: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        return (cell[:1], cell[1:]) if self._is_joint else tuple((level,) for level in cell)
+
+
+def _natural(levels: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Sort key of levels: 2 before 10."""
+    return [(int(level), "") if level.isdecimal() else (-1, level) for level in levels]
 
 
 def followed(leaves: Mapping[str, Any], key: str, *, only_for: Literal["group"] | None = None) -> Any:
@@ -135,21 +189,9 @@ def _text(job: JobRecord, key: str) -> str | None:
 
 def _drawn(job: JobRecord, key: str) -> str | None:
     """Value of a seed of the data; None where it is that of the run."""
-    if key not in job.leaves or _leads_to_seed(job.leaves, key):
+    if key not in job.leaves or follows_seed(job.leaves, key):
         return None
     return _text(job, key)
-
-
-def _leads_to_seed(leaves: Mapping[str, Any], key: str) -> bool:
-    for _ in range(_MOST_HOPS):
-        value = leaves.get(key)
-        found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-        if found is None:
-            return False
-        key = found[1]
-        if key == "seed":
-            return True
-    return False
 
 
 def _rows(job: JobRecord) -> tuple[tuple[str, str], ...]:
@@ -157,4 +199,4 @@ def _rows(job: JobRecord) -> tuple[tuple[str, str], ...]:
     # rows that lack a value are left out, so that it matters which columns are looked at
     also = _OF_LACKING if job.leaves.get("data.missing") == "drop" else ()
     decide = sorted(k for k in job.leaves if k.startswith("data.") and (counts(k, "fold") or k.startswith(also)))
-    return tuple((key, as_text(followed(job.leaves, key))) for key in decide)
+    return tuple((key, as_text(drawn_by(job.leaves, key, job.seed, followed(job.leaves, key)))) for key in decide)

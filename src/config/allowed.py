@@ -102,6 +102,26 @@ class OneOf:
         return say(Literal[self.words])
 
 
+class Several:
+    """Words of which a list holds at least one, and none twice.
+
+    Args:
+        *words: All of them.
+    """
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def admits(self, value: Any) -> bool:
+        """Whether a list is of them."""
+        return bool(value) and len({*map(str, value)}) == len(value) and all(each in self.words for each in value)
+
+    def say(self, _: str) -> str:
+        """Name all of them."""
+        *first, last = self.words
+        return f"a list of one or more of {', '.join(first)} and {last}, each once"
+
+
 Count = Annotated[int, Range(low=1)]
 Seed = Annotated[int, Range(low=0, high=4294967295)]
 Positive = Annotated[float, Range(low=0, open_low=True)]

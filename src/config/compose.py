@@ -12,7 +12,7 @@ from src.config import folders
 from src.config.allowed import fits
 from src.config.command.explain import Source, parse
 from src.config.errors import ConfigError
-from src.config.keys import NOT_STORED
+from src.config.keys import NOT_STORED, OF_COMMAND
 from src.config.schema import Directory, check, unknown, wrong_below
 
 CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
@@ -122,8 +122,8 @@ def given_overrides(hydra_cfg: DictConfig) -> list[str]:
 
 
 def lasting(overrides: Sequence[str]) -> list[str]:
-    """Overrides without those that only say how a command takes up what there is."""
-    return [line for line in overrides if line.lstrip("+").split("=")[0] not in NOT_STORED]
+    """Overrides without those that only say how a command takes up what there is, or how long a sweep goes on."""
+    return [line for line in overrides if line.lstrip("+").split("=")[0] not in (*NOT_STORED, *OF_COMMAND)]
 
 
 def hydra_overrides(hydra_cfg: DictConfig) -> list[str]:

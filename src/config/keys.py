@@ -40,6 +40,7 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     "data.seed": frozenset({"group"}),
     "data.split_seed": frozenset({"group"}),
     "data.val_seed": frozenset({"group", "fold"}),
+    "base_seed": frozenset({"group", "stack"}),
     "data.fold": frozenset({"group", "fold"}),
     # what is trained on, and what of a row goes in
     "data.test_size": frozenset({"fold"}),
@@ -70,10 +71,18 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
 # Keys of the root that say how a command takes up what there is: no run stores them.
 NOT_STORED = ("resume", "reproduce")
 
+# Keys of a sweep's command that none of its jobs has to be told again.
+OF_COMMAND = ("sweep.until", "sweep.max_seeds", "sweep.margin")
+
 # Keys that an earlier version did not store, and the value that says what it did.
 ADDED = {
     "init_from": None,
     "threads": None,
+    "vary": ["init", "order"],
+    "base_seed": 42,
+    "sweep.until": None,
+    "sweep.max_seeds": 64,
+    "sweep.margin": None,
     "data.class_shares": None,
     "data.drop_last": False,
     "task.loop": "auto",

@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal, NewType, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from src.config import folders
-from src.config.allowed import NotEmpty, Range, Seed, Text, refusal
+from src.config.allowed import NotEmpty, NotNegative, Range, Seed, Text, refusal
 from src.config.errors import ConfigError, suggest
 from src.config.keys import INSTEAD, RENAMED
 from src.config.origins import Origins
+from src.config.seeds import BASE_SEED, USUAL, Vary
 from src.config.signature import full_name, parameters, typed_parameters
 from src.config.values import OF_HYDRA, Epochs, Rate, as_it_stands, leaves_of, required, wrong
 
@@ -55,6 +56,9 @@ class Sweep:
     """Keys of `sweep`."""
 
     dry_run: bool
+    until: Literal["clear"] | None = None
+    max_seeds: Annotated[int, Range(low=2, high=100_000)] = 64
+    margin: NotNegative | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,8 @@ class _AnyRoot:
     resume: Literal["auto", "extend"] = "auto"
     threads: Annotated[int, Range(low=1, high=1024)] | None = None
     init_from: Directory | None = None
+    vary: Vary = USUAL
+    base_seed: Seed = BASE_SEED
     reproduce: Directory | None = None
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from src.config.allowed import Seed, fits, say
 from src.config.errors import ConfigError
+from src.config.seeds import Vary
 
 PACKAGES = ("src", "torch", "lightning", "torchmetrics")
 """Packages whose classes any stored configuration may name."""
@@ -189,6 +191,10 @@ def missing(tree: Mapping[str, Any]) -> Iterator[str]:
     seed = tree.get("seed")
     if type(seed) is not int or not 0 <= seed < 2**32:
         yield f"seed: got {str(seed)[:100]!r}; allowed: a whole number from 0 to 4294967295"
+    if (vary := tree.get("vary")) is not None and not fits(vary, Vary):
+        yield f"vary: got {str(vary)[:100]!r}; allowed: {say(Vary)}"
+    if not fits(tree.get("base_seed", 0), Seed):
+        yield f"base_seed: got {str(tree['base_seed'])[:100]!r}; allowed: {say(Seed)}"
     kinds: tuple[tuple[str, type, str], ...] = (
         ("compile", bool, "true or false"),
         ("evaluate", str, "best or last"),

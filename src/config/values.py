@@ -143,6 +143,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "hydra_plugins.grid_sweeper.grid_sweeper.GridSweeper": {"max_batch_size": Count | None, "params": dict | None},
     "hydra_plugins.optuna_sweeper.optuna_sweeper.OptunaSweeper": {
         "n_jobs": Count | None,
+        "n_seeds": Count,
         "n_trials": Count,
         "objectives": NotEmpty | list[NotEmpty] | dict | None,
         "params": dict | None,

@@ -15,6 +15,7 @@ from src.config.metrics import number
 from src.run.files import write_atomically
 from src.search.pictures import write_page
 from src.search.study import SearchStudy
+from src.search.winner import Winner, winner
 
 
 def report(study: SearchStudy) -> None:
@@ -30,12 +31,15 @@ def report(study: SearchStudy) -> None:
         console.print(Text("no trial has completed; result.json in each directory tells why"))
         return
     best = sorted(study.optuna.best_trials, key=lambda trial: trial.number)
+    found = winner(study)
     console.print(_table(study, best))
+    if found is not None:
+        console.print(Text(found.text), soft_wrap=True)
     for trial in best[:5]:
         console.print(Text(f"trial {trial.number} again: {command(study, trial)}"), soft_wrap=True)
     if study.is_read_only:
         return
-    _write(study, best)
+    _write(study, best, found)
     console.print(Text(f"pictures: {write_page(study)}"), soft_wrap=True)
 
 
@@ -55,7 +59,9 @@ def _counts(trials: list[FrozenTrial], n_waiting: int) -> str:
 
 def _table(study: SearchStudy, best: list[FrozenTrial]) -> Table:
     objectives = study.options.objectives
-    title = "best trial" if len(objectives) == 1 else "Pareto front: no trial is better in all"
+    n_seeds = study.options.n_seeds
+    best_of_all = "best trial" if n_seeds == 1 else f"trial of the best mean over {n_seeds} seeds"
+    title = best_of_all if len(objectives) == 1 else "Pareto front: no trial is better in all"
     table = Table("trial", *objectives, *study.space.searched, title=title)
     for trial in best:
         values = [number(value) for value in trial.values]
@@ -69,12 +75,19 @@ def _short(value: Any) -> str:
 
 
 def command(study: SearchStudy, trial: FrozenTrial) -> str:
-    """The command that trains a trial's network on its own; a file may ask for a sweep, so the mode is said."""
+    """The command that trains a trial's network on its own, or with each of its seeds.
+
+    A file may ask for a sweep, so the mode is said.
+    """
     overrides = study.space.overrides(trial.params)
+    if study.options.n_seeds > 1:
+        seeds = ",".join(map(str, study.options.seeds))
+        overrides = [*(line for line in overrides if not line.startswith("seed=")), f"seed={seeds}"]
+        return shlex.join(["python", "-m", "src.train", "-m", *with_search_path(overrides), "hydra/sweeper=grid"])
     return shlex.join(["python", "-m", "src.train", *with_search_path(overrides), "hydra.mode=RUN"])
 
 
-def _write(study: SearchStudy, best: list[FrozenTrial]) -> None:
+def _write(study: SearchStudy, best: list[FrozenTrial], found: Winner | None) -> None:
     """In the layout of Hydra's older sweeper for Optuna, and with the numbers of the trials."""
     rows = [
         {"trial": trial.number, "params": study.space.values(trial.params), "values": trial.values} for trial in best
@@ -83,6 +96,7 @@ def _write(study: SearchStudy, best: list[FrozenTrial]) -> None:
     if len(study.options.objectives) == 1:
         first = rows[0]
         results |= {"best_params": first["params"], "best_value": first["values"][0], "best_trial": first["trial"]}
+        results |= {"has_clear_winner": found.is_clear} if found is not None and study.options.n_seeds > 1 else {}
     else:
         results |= {"objectives": list(study.options.objectives), "solutions": rows}
     text = OmegaConf.to_yaml(OmegaConf.create(results))

@@ -28,6 +28,8 @@ class SearchOptions:
         sampler: `_target_` and arguments of a sampler of Optuna.
         pruner: The same of a pruner.
         params: Override text by key.
+        n_seeds: Seeds that each trial is repeated with.
+        seed: The first of them.
     """
 
     n_trials: int
@@ -38,6 +40,18 @@ class SearchOptions:
     sampler: dict[str, Any]
     pruner: dict[str, Any]
     params: dict[str, Any]
+    n_seeds: int = 1
+    seed: int = 0
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the runs of a trial."""
+        return [self.seed + i for i in range(self.n_seeds)]
+
+    @property
+    def n_at_once(self) -> int:
+        """Trials that are launched side by side."""
+        return max(1, self.n_jobs // self.n_seeds)
 
     @property
     def prunes(self) -> bool:
@@ -46,7 +60,7 @@ class SearchOptions:
 
     @classmethod
     def of(
-        cls, given: Mapping[str, Any], *, optimized_metric: str, sweep_dir: Path, n_parallel: int
+        cls, given: Mapping[str, Any], *, optimized_metric: str, sweep_dir: Path, n_parallel: int, seed: int = 0
     ) -> "SearchOptions":
         """Check the values of `hydra.sweeper`.
 
@@ -55,11 +69,12 @@ class SearchOptions:
             optimized_metric: The objective where none is given.
             sweep_dir: Where the study lies if no storage is given.
             n_parallel: How many jobs the launcher runs at once.
+            seed: Of the configuration.
 
         Raises:
             ConfigError: If a key is unknown, or a value out of range.
         """
-        names = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls) if field.name != "seed"]
         for key in given:
             if key not in names and key not in _IGNORED:
                 raise ConfigError(f"hydra.sweeper.{key}: unknown key; {suggest(key, names, prefix='hydra.sweeper.')}")
@@ -73,7 +88,10 @@ class SearchOptions:
             sampler=_node("sampler", given["sampler"]),
             pruner=_node("pruner", given["pruner"]),
             params=_params(given["params"]),
+            n_seeds=_count("n_seeds", given.get("n_seeds", 1)),
+            seed=seed,
         )
+        _check_seeds(options)
         _check_one_objective(options)
         return options
 
@@ -126,6 +144,16 @@ def _params(given: Any) -> dict[str, Any]:
     if given is not None and not isinstance(given, Mapping):
         raise ConfigError(f"hydra.sweeper.params: got {given!r}; allowed: key: override, e.g. seed: range(0,5)")
     return dict(given or {})
+
+
+def _check_seeds(options: SearchOptions) -> None:
+    if options.n_seeds > 1 and options.prunes:
+        raise ConfigError(
+            f"hydra.sweeper.n_seeds: got {options.n_seeds}; allowed: 1 with a pruner, which compares one curve of each "
+            "trial with those of the others; choose hydra/sweeper/pruner=none to repeat each trial"
+        )
+    if options.seeds[-1] >= 2**32:
+        raise ConfigError(f"hydra.sweeper.n_seeds: seeds from seed={options.seed} on; the largest is {2**32 - 1}")
 
 
 def _check_one_objective(options: SearchOptions) -> None:

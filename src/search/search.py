@@ -26,6 +26,7 @@ from src.search.options import SearchOptions
 from src.search.sampler import is_grid, make_sampler
 from src.search.space import Space
 from src.search.study import SearchStudy, locked, open_study
+from src.search.trial_job import TrialJob
 
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
@@ -70,6 +71,7 @@ def search(
         HydraException: If a choice cannot be composed.
     """
     options = _limited(options, space)
+    _refuse_searched_seed(options, space)
     sampler = make_sampler(options.sampler, space)
     first, *_ = [compose(overrides) for overrides in space.probes()]
     check(first)
@@ -95,8 +97,18 @@ def _limited(options: SearchOptions, space: Space) -> SearchOptions:
     return replace(options, n_trials=min(options.n_trials, math.prod(len(points) for points in space.grid().values())))
 
 
+def _refuse_searched_seed(options: SearchOptions, space: Space) -> None:
+    if options.n_seeds > 1 and "seed" in space.searched:
+        raise ConfigError(
+            f"seed={space.texts['seed']}: hydra.sweeper.n_seeds={options.n_seeds} repeats each trial with so many "
+            "seeds, which are not searched; give the first of them, such as seed=0, or leave n_seeds out"
+        )
+
+
 def _settings(options: SearchOptions, space: Space) -> dict[str, Any]:
-    chosen = {"objectives": options.objectives, "sampler": options.sampler, "pruner": options.pruner}
+    chosen: dict[str, Any] = {"objectives": options.objectives, "sampler": options.sampler, "pruner": options.pruner}
+    if options.n_seeds > 1:
+        chosen["n_seeds"] = options.n_seeds
     return {**space.fixed, **space.texts, **{f"hydra.sweeper.{key}": value for key, value in flatten(chosen).items()}}
 
 
@@ -104,7 +116,7 @@ def _refuse_foreign_runs(study: SearchStudy) -> None:
     """A directory in which another sweep has left its runs would be read as if they were ours."""
     if study.owned():
         return
-    if any(study.sweep_dir.glob("*/.hydra/config.yaml")):
+    if any(run for depth in ("*", "*/*") for run in study.sweep_dir.glob(f"{depth}/.hydra/config.yaml")):
         raise ConfigError(
             f"hydra.sweep.dir={study.sweep_dir} holds runs, but none of study {study.options.study_name} in "
             f"{study.options.storage}; give another directory, or the storage and study_name of these runs"
@@ -115,9 +127,9 @@ def _next_batch(study: SearchStudy) -> list[Trial]:
     """The trials of the next batch; the study is first told of those whose jobs have finished since."""
     unfinished = [trial for trial in study.unfinished() if not study.tell(trial)]
     if unfinished:
-        return unfinished[: study.options.n_jobs]
+        return unfinished[: study.options.n_at_once]
     batch: list[Trial] = []
-    while len(batch) < study.options.n_jobs and (trial := study.ask()):
+    while len(batch) < study.options.n_at_once and (trial := study.ask()):
         batch.append(trial)
     return batch
 
@@ -125,7 +137,7 @@ def _next_batch(study: SearchStudy) -> list[Trial]:
 def _composes(study: SearchStudy, trial: Trial, compose: Callable[[Sequence[str]], DictConfig]) -> bool:
     """Whether the values of a trial go together; where they do not, it has failed."""
     try:
-        compose(_overrides(study, trial))
+        compose(_overrides(study, trial, study.jobs(trial.number)[0]))
     except HydraException as error:
         study.fail(trial, " ".join([str(error), str(error.__cause__ or "")]).strip())
         _log(study, trial.number)
@@ -148,21 +160,27 @@ def _run(study: SearchStudy, batch: list[Trial], launch: Launch) -> list[Sequenc
     cause: Exception | None = None
     for _ in range(2 if batch else 0):
         done: Sequence[JobReturn] = ()
+        jobs = [(trial, job) for trial in unfinished for job in study.jobs_to_run(trial.number)]
         try:
-            done = launch([_overrides(study, trial) for trial in unfinished], unfinished[0].number)
+            first = unfinished[0].number * study.options.n_seeds
+            done = launch([_overrides(study, trial, job) for trial, job in jobs], first)
         # whatever a launcher meets: a worker that was killed, a cluster that does not answer
         except Exception as error:
             cause = error
             log.warning("launcher: %s: %s", type(error).__name__, error)
         returns.append(done)
-        errors = {trial.number: error_of(job) for trial, job in zip(unfinished, done, strict=False)}
+        errors: dict[int, Exception] = {}
+        for (trial, _), returned in zip(jobs, done, strict=False):
+            if raised := error_of(returned):
+                errors.setdefault(trial.number, raised)
         cause = next((error for error in errors.values() if isinstance(error, JobDiedError)), cause)
         unfinished = [trial for trial in unfinished if not _ended(study, trial, errors.get(trial.number))]
         if not unfinished:
             return returns
         if full := _full_disk(study, unfinished, [cause, *errors.values()]):
             raise full
-    if cause is not None and not any(study.run_dir(trial.number).config_file.is_file() for trial in batch):
+    jobs_of_batch = [job for trial in batch for job in study.jobs(trial.number)]
+    if cause is not None and not any(job.run.config_file.is_file() for job in jobs_of_batch):
         raise cause
     for trial in unfinished:
         study.fail(trial, f"left no result.json, twice: {cause or 'its process was killed'}")
@@ -194,13 +212,17 @@ def _full_disk(study: SearchStudy, unfinished: Sequence[Trial], errors: Sequence
             return error
     for trial in unfinished:
         if study.lacked_room(trial.number):
-            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(study.run_dir(trial.number).path))
+            (full, *_) = [job for job in study.jobs(trial.number) if job.lacked_room]
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(full.run.path))
     return None
 
 
-def _overrides(study: SearchStudy, trial: Trial) -> list[str]:
+def _overrides(study: SearchStudy, trial: Trial, job: TrialJob) -> list[str]:
     """Those of the trial, and the directory: numbers of a batch may have gaps where several machines search."""
-    return [*study.space.overrides(trial.params), f"hydra.sweep.subdir={trial.number}"]
+    given = study.space.overrides(trial.params)
+    if job.seed is not None:
+        given = [*(line for line in given if not line.startswith("seed=")), f"seed={job.seed}"]
+    return [*given, f"hydra.sweep.subdir={job.subdir}"]
 
 
 def _linked(study: SearchStudy, trial: Trial) -> bool:
@@ -217,7 +239,8 @@ def _linked(study: SearchStudy, trial: Trial) -> bool:
         pruner=options.pruner,
     )
     try:
-        link.write(study.run_dir(trial.number).path)
+        # a trial that is pruned is one run
+        link.write(study.jobs(trial.number)[0].run.path)
     except OSError as error:
         if is_full_disk(error):
             raise

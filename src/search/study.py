@@ -11,10 +11,11 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TextIO
 
 import optuna
@@ -27,12 +28,12 @@ from src.compat.optuna import check_pickles, fail_trial, open_trial
 from src.config.errors import ConfigError
 from src.config.keys import differences
 from src.config.metrics import RECORDED
-from src.run.directory import RunDir
 from src.run.reading import UnreadableError, short
 from src.run.result import Failure, Result
 from src.run.trial import make, open_storage
 from src.search.options import SearchOptions
 from src.search.space import Space
+from src.search.trial_job import TrialJob, jobs_of
 
 log = logging.getLogger(__name__)
 
@@ -115,9 +116,13 @@ class SearchStudy:
         """Whether one may only read in the sweep's directory."""
         return not all(os.access(path, os.W_OK) for path in (self.sweep_dir, self.sweep_dir / _NAME) if path.exists())
 
-    def run_dir(self, number: int) -> RunDir:
-        """Where the job of a trial of this directory leaves its files."""
-        return RunDir(self.sweep_dir / str(number))
+    def jobs(self, number: int) -> list[TrialJob]:
+        """The jobs of a trial of this directory: one, or one for each of its seeds."""
+        return jobs_of(number, self.options, self.sweep_dir)
+
+    def jobs_to_run(self, number: int) -> list[TrialJob]:
+        """Those of them that have left no result, or have failed for want of room."""
+        return [job for job in self.jobs(number) if not job.has_ended]
 
     def trials(self) -> list[FrozenTrial]:
         """All trials that count."""
@@ -168,25 +173,28 @@ class SearchStudy:
     def tell(self, trial: Trial) -> bool:
         """Tell the study how a trial has ended, if anybody can; False if its job is to be launched.
 
-        That is so where it has left no result, or has failed for want of room.
+        That is so where one of its seeds has left no result, or has failed for want of room.
         """
-        run = self.run_dir(trial.number)
+        jobs = self.jobs(trial.number)
         try:
-            result = run.result()
+            results = [result for job in jobs if (result := job.run.result()) is not None]
         except ConfigError as unreadable:
             self.wait(trial.number, unreadable)
             return True
-        if result is None or self.lacked_room(trial.number):
+        if len(results) < len(jobs) or self.lacked_room(trial.number):
             return False
-        # a kill may have come between the result and the end of its job, which is not launched again
-        run.tidy(is_over=True)
-        if result.status == "pruned":
+        for job in jobs:
+            # a kill may have come between the result and the end of its job, which is not launched again
+            job.run.tidy(is_over=True)
+        if any(result.status == "pruned" for result in results):
             self.optuna.tell(trial, state=TrialState.PRUNED)
-        elif result.status == "completed":
-            self._complete(trial, result)
-        else:
-            error = result.error or Failure("Error", "none is recorded", "")
-            self.fail(trial, f"{error.type}: {error.message}")
+            return True
+        for job, result in zip(jobs, results, strict=True):
+            if result.status != "completed":
+                error = result.error or Failure("Error", "none is recorded", "")
+                self.fail(trial, f"{job.of}{error.type}: {error.message}")
+                return True
+        self._complete(trial, results)
         return True
 
     def wait(self, number: int, why: Exception) -> None:
@@ -195,21 +203,18 @@ class SearchStudy:
         log.warning("trial %d waits: %s", number, why)
 
     def lacked_room(self, number: int) -> bool:
-        """Whether a disk was full when the job of a trial failed: with room it may come to another end."""
-        try:
-            result = self.run_dir(number).result()
-        except ConfigError:
-            return False
-        return result is not None and result.error is not None and result.error.is_of_disk
+        """Whether a disk was full when a job of a trial failed: with room it may come to another end."""
+        return any(job.lacked_room for job in self.jobs(number))
 
-    def _complete(self, trial: Trial, result: Result) -> None:
-        measured = {**result.metrics, **{name: getattr(result, name) for name in RECORDED}}
-        values = [measured.get(name) for name in self.options.objectives]
-        bad = [name for name, value in zip(self.options.objectives, values, strict=True) if value is None]
+    def _complete(self, trial: Trial, results: Sequence[Result]) -> None:
+        """Tell the mean over its seeds of each objective."""
+        measured = [{**each.metrics, **{name: getattr(each, name) for name in RECORDED}} for each in results]
+        values = {name: [each.get(name) for each in measured] for name in self.options.objectives}
+        bad = [name for name, each in values.items() if any(value is None for value in each)]
         if bad:
             self.fail(trial, f"{', '.join(bad)}: no finite value")
         else:
-            self.optuna.tell(trial, [float(value) for value in values if value is not None])
+            self.optuna.tell(trial, [fmean(value for value in each if value is not None) for each in values.values()])
 
     def fail(self, trial: Trial, error: str) -> None:
         """Store a trial as failed."""

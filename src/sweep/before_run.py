@@ -16,6 +16,7 @@ from src.config.schema import check_hydra
 from src.launch.ranks import be_alone, check_processes
 from src.run.directory import RunDir, beside
 from src.sweep.jobs import Job
+from src.sweep.seeds_until import refuse_until
 
 # Those that run their jobs inside `src.sweep.guard.guarded`.
 GUARDED_SWEEPERS = (
@@ -43,6 +44,7 @@ class BeforeRun(Callback):
             job = _job(config)
             source, hydra_cfg = Source(config.hydra.job.config_name, CONF_DIR), config.hydra
             _check_hydra(config, is_sweep=False)
+            refuse_until(job.cfg, "add -m, and give a key several values; or leave it out")
             source.check(job.cfg, choices=hydra_cfg.runtime.choices, overrides=job.overrides)
             be_alone(job.cfg)
             check_processes(job.cfg, hydra_cfg)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.finish import finish_sweep
 from src.analysis.objectives import by_test, given_objectives
+from src.analysis.options import Options
 from src.analysis.remarks import End
 from src.analysis.summary import Summary
 from src.analysis.units import DRAWS, FOLD
@@ -33,6 +34,8 @@ from src.run.patch import keep_patch
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs
 from src.sweep.mistakes import refuse_hopeless
+from src.sweep.seeds_until import until_of
+from src.sweep.until import is_over, n_asked
 from src.sweep.values import expand, sampled_values, swept_keys
 
 log = logging.getLogger(__name__)
@@ -96,6 +99,8 @@ def has_all(config: DictConfig) -> bool:
     if os.access(record if record.exists() else sweep_dir, os.W_OK):
         return False
     jobs = expand(config)
+    if until_of(config) is not None:
+        return is_over(config)
     try:
         return bool(jobs) and all(
             RunDir(job.run_dir).look(job.asked) == "completed" for job in compose_jobs(config, jobs or [])
@@ -134,8 +139,8 @@ def _warn_of_luck(config: DictConfig) -> None:
     drawn = [key for key in swept_keys(config) if key in ("seed", FOLD, *DRAWS)]
     if drawn and expand(config) is None:
         log.warning(
-            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Search on one, and "
-            "compare what it has found over all of them in a sweep of its own",
+            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one, and let "
+            "hydra.sweeper.n_seeds=3 repeat each trial, or compare what it has found over all of them in its own sweep",
             ", ".join(drawn),
         )
 
@@ -159,7 +164,9 @@ def _show(
     # one that is interrupted is to end at once
     draws = is_over and OmegaConf.select(config, "hydra.launcher.pictures") == "report"
     end = End(_n_asked(config, is_over=is_over), is_interrupted, has_room)
-    is_complete = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end).is_complete and is_over
+    options = Options(margin=OmegaConf.select(config, "sweep.margin"))
+    found = finish_sweep(sweep_dir, draw=_draw if draws else None, end=end, options=options)
+    is_complete = found.is_complete and is_over
     if is_complete:
         # a stack may have been killed between the last of its records and its end
         shutil.rmtree(sweep_dir / UNFINISHED, ignore_errors=True)
@@ -176,11 +183,11 @@ def _n_asked(config: DictConfig, *, is_over: bool) -> int | None:
     """
     jobs = expand(config)
     if jobs is not None:
-        return len(jobs)
+        return n_asked(config, len(jobs))
     if is_over or OmegaConf.select(config, "hydra.sweeper.storage") is not None:
         return None
-    n_trials: int | None = OmegaConf.select(config, "hydra.sweeper.n_trials")
-    return n_trials
+    n_trials, n_seeds = (OmegaConf.select(config, f"hydra.sweeper.{key}") for key in ("n_trials", "n_seeds"))
+    return None if n_trials is None else int(n_trials * (n_seeds or 1))
 
 
 def _draw(summary: Summary) -> None:

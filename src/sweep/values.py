@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.compat.hydra import BASIC_SWEEPER, casts, grid, line_of
 from src.config.errors import ConfigError
+from src.sweep.seeds_until import refuse_until, until_of, with_seeds
 
 # Sweepers whose jobs are all combinations of the values given.
 _GRIDS = (
@@ -26,13 +27,16 @@ _GRIDS = (
 def expand(config: DictConfig) -> list[list[str]] | None:
     """Overrides of each job of a multirun, in the order of Hydra's own sweeper; None if a search decides as it goes.
 
+    Of one that adds seeds until its answer is clear, all that there may be.
+
     Args:
         config: What the command line of the sweep composes to, with the `hydra` node.
 
     Raises:
-        ConfigError: If an override is an interval, which only a search can draw from.
+        ConfigError: If an override is an interval, which only a search can draw from, or ``sweep.until`` does not fit.
     """
     if config.hydra.sweeper._target_ not in _GRIDS:
+        refuse_until(config, "a search repeats its trials with hydra.sweeper.n_seeds=8; or leave hydra/sweeper out")
         return None
     parsed = _parsed(config)
     for each in parsed:
@@ -42,7 +46,8 @@ def expand(config: DictConfig) -> list[list[str]] | None:
             )
         if each.is_sweep_override() and next(each.sweep_string_iterator(), None) is None:
             raise ConfigError(f"{each.input_line}: no value at all, so no job; give at least one")
-    return grid(shuffled_once(parsed, config))
+    jobs, until = grid(shuffled_once(parsed, config)), until_of(config)
+    return jobs if until is None else with_seeds(until, jobs, parsed)
 
 
 def shuffled_once(parsed: Sequence[Override], config: DictConfig) -> list[Override]:

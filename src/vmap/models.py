@@ -18,6 +18,7 @@ from src import data
 from src.build import build_data, build_loss, build_net, build_optimizer, build_task
 from src.config.errors import ConfigError
 from src.config.keys import counts
+from src.config.seeds import seed_of_weights, seeds_of_data
 from src.config.signature import typed_parameters
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
@@ -84,13 +85,20 @@ class ModelFactory:
         weights, held, rng_state = self._once(
             "weights",
             [
-                *(cfg["seed"], cfg["model"]["net"], cfg["loss"], spec.n_features, spec.n_outputs, counts_of_loss),
+                *(
+                    seed_of_weights(cfg),
+                    cfg["model"]["net"],
+                    cfg["loss"],
+                    spec.n_features,
+                    spec.n_outputs,
+                    counts_of_loss,
+                ),
                 cfg.get("init_from"),
             ],
             job,
             lambda: self._start(job, spec),
         )
-        batch_seed = cfg["data"].get("batch_seed", datamodule.batch_seed)
+        batch_seed = _data_node(job).get("batch_seed", datamodule.batch_seed)
         stopping = list(stopping_nodes(cfg["callbacks"]).values())
         task, recipe = self.task(job), self.recipe(job)
         return Model(job, task, weights, held, rng_state, datamodule.parts, batch_seed, recipe, stopping)
@@ -115,7 +123,7 @@ class ModelFactory:
 
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
-        node = job.resolved["data"]
+        node = _data_node(job)
         # a class of one's own may well make its parts from any of its values
         if node["_target_"].startswith(f"{data.__name__}."):
             node = {key: value for key, value in node.items() if counts(f"data.{key}", "samples")}
@@ -129,7 +137,11 @@ class ModelFactory:
         """
         before = _drawn()
         with said_once(self._said):
-            datamodule = build_data(self._nodes(job, "data", "loss"))
+            nodes = self._nodes(job, "data", "loss")
+            if drawn := seeds_of_data(job.resolved, job.asked):
+                # a copy: the nodes serve other jobs too
+                nodes = OmegaConf.merge(nodes, {"data": drawn})  # type: ignore[assignment] # of mappings
+            datamodule = build_data(nodes)
             _ = datamodule.parts
         if _drawn() != before:
             raise ConfigError("its data draw from a global generator, which every run seeds for itself")
@@ -182,7 +194,7 @@ class ModelFactory:
         cfg, task = job.resolved, self.task(job)
         # the same nodes for all seeds
         nodes = self._once("nodes", [cfg["model"], cfg["loss"]], job, lambda: _created(job, "model", "loss"))
-        net = build_net(nodes, spec, seed=cfg["seed"])
+        net = build_net(nodes, spec, seed=seed_of_weights(cfg))
         loss = build_loss(nodes, spec)
         if (source := cfg.get("init_from")) is not None:
             begin_network_with(net, Path(source).expanduser())
@@ -221,6 +233,11 @@ class ModelFactory:
                 self._made[name] = make()
         made: T = self._made[name]
         return made
+
+
+def _data_node(job: Job) -> dict[str, Any]:
+    """A job's data with the seeds that `vary` gives them."""
+    return {**job.resolved["data"], **seeds_of_data(job.resolved, job.asked)}
 
 
 def _created(job: Job, *names: str) -> DictConfig:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis.covered import covered
+from src.analysis.covered import covered, how_to_draw_more
 from src.analysis.groups import group_jobs
 from src.analysis.records import read_jobs
 from tests.analysis.jobs import make_job
@@ -46,3 +46,32 @@ def test_what_only_some_groups_draw_is_not_covered_and_single_runs_cover_nothing
     jobs = read_jobs([tmp_path])
     assert covered(group_jobs(jobs)) == "initial weights; the data are one draw"
     assert covered(group_jobs(jobs[:1])) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words", "more"),
+    [
+        ([], "initial weights; the data are one draw", "vary=[data,init] draws them anew"),
+        (["vary=[data,init]"], "initial weights and data", ""),
+        (["vary=[data]", "+data.batch_size=16"], "data", ""),
+        (
+            ["vary=[order,split]", "+data.batch_size=16", "+data.split_seed=1"],
+            "order of batches and split into parts; the rows are one draw",
+            "vary=[data,split,order] draws them anew",
+        ),
+        (["vary=[data]", "+data.split_seed=1"], "data", "vary=[data,split] draws it anew"),
+    ],
+)
+def test_what_is_listed_is_covered(tmp_path: Path, given: list[str], words: str, more: str) -> None:
+    for seed in range(3):
+        make_job(tmp_path / str(seed), f"seed={seed}", *given, metrics={"val/loss": 0.5})
+    groups = group_jobs(read_jobs([tmp_path]))
+    assert (covered(groups), how_to_draw_more(groups)) == (words, more)
+
+
+def test_a_base_seed_draws_what_the_seed_does_not(tmp_path: Path) -> None:
+    for seed in range(2):
+        for base in range(2):
+            given = ["vary=[data]", "+data.batch_size=8", f"seed={seed}", f"base_seed={base}"]
+            make_job(tmp_path / f"{seed}_{base}", *given, metrics={"val/loss": 0.5})
+    assert covered(group_jobs(read_jobs([tmp_path]))) == "initial weights, order of batches and data"

@@ -1,9 +1,13 @@
 """Which jobs belong together, and what they are called."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy import stats
 
 from src.analysis.groups import group_jobs
 from src.analysis.records import read_jobs
@@ -50,7 +54,52 @@ def test_another_draw_of_the_data_is_no_difference_and_has_a_value_per_seed(tmp_
     }
     (group,) = group_jobs(read_jobs([tmp_path]))
     assert group.unit == Unit("draw")
-    assert len(group.by_unit("val/loss")) == 6
+    # two draws of the data, whose seeds are the same
+    assert len(group.by_unit("val/loss")) == 2
+
+
+def test_a_draw_with_each_seed_counts_as_often_as_there_are_seeds(tmp_path: Path) -> None:
+    sizes(tmp_path, *(["data.seed=5", "seed=1"], ["data.seed=7", "seed=2"], ["data.seed=8", "seed=3"]))
+    (group,) = group_jobs(read_jobs([tmp_path]))
+    assert len(group.by_unit("val/loss")) == 3
+
+
+def test_crossed_draws_count_by_blocks_that_share_no_seed_and_no_draw(tmp_path: Path) -> None:
+    values: dict[tuple[int, int], float] = {}
+    for data in (0, 1, 2, 10):
+        for seed in (3, 4):
+            values[data, seed] = float(len(values))
+            metrics = {"val/loss": values[data, seed]}
+            make_job(tmp_path / f"{data}_{seed}", f"data.seed={data}", f"seed={seed}", metrics=metrics)
+    (group,) = group_jobs(read_jobs([tmp_path]))
+    assert group.varying.is_crossed
+    assert sorted(group.by_unit("val/loss").values()) == [
+        (values[0, 3] + values[1, 3]) / 2,
+        (values[2, 4] + values[10, 4]) / 2,
+    ]
+
+
+def test_an_interval_over_crossed_draws_holds_the_truth_as_often_as_it_says(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", metrics={"val/loss": 0.5})
+    (job,) = read_jobs([tmp_path])
+    cells = [(data, seed) for data in range(8) for seed in range(8)]
+    jobs = [replace(job, seed=seed, leaves={**job.leaves, "data.seed": data}) for data, seed in cells]
+    (group,) = group_jobs(jobs)
+    blocks = list(dict.fromkeys(place for place, _ in group.places if place is not None))
+    members = [[i for i, (place, _) in enumerate(group.places) if place == block] for block in blocks]
+    assert len(blocks) == 8
+    rng, n = np.random.default_rng(0), 4000
+    of_data, of_seed = rng.normal(size=(n, 8)), rng.normal(size=(n, 8))
+    runs = np.stack([of_data[:, data] + of_seed[:, seed] for data, seed in cells], 1) + 0.5 * rng.normal(size=(n, 64))
+
+    def coverage(values: NDArray[np.float64]) -> float:
+        k = values.shape[1]
+        half = stats.t.ppf(0.975, k - 1) * values.std(1, ddof=1) / np.sqrt(k)
+        return float((np.abs(values.mean(1)) <= half).mean())
+
+    assert coverage(np.stack([runs[:, each].mean(1) for each in members], 1)) == pytest.approx(0.95, abs=0.012)
+    # of all runs, as if they were independent
+    assert coverage(runs) < 0.6
 
 
 def test_data_that_follow_the_seed_are_of_the_seed(tmp_path: Path) -> None:

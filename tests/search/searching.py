@@ -38,11 +38,17 @@ def given(*, sampler: str | dict[str, Any] = "tpe", pruner: str = "none", **chan
     return {**own, "sampler": chosen, "pruner": conf(f"pruner/{pruner}"), **changes}
 
 
-def options(sweep_dir: Path, *, metric: str = "val/loss", n_parallel: int = 1, **changes: Any) -> SearchOptions:
+def options(
+    sweep_dir: Path, *, metric: str = "val/loss", n_parallel: int = 1, seed: int = 0, **changes: Any
+) -> SearchOptions:
     """Options of a search; a journal is quicker than a database."""
     shared = {"storage": str(sweep_dir / "study.log"), "study_name": "test"}
     return SearchOptions.of(
-        given(**{**shared, **changes}), optimized_metric=metric, sweep_dir=sweep_dir, n_parallel=n_parallel
+        given(**{**shared, **changes}),
+        optimized_metric=metric,
+        sweep_dir=sweep_dir,
+        n_parallel=n_parallel,
+        seed=seed,
     )
 
 
@@ -73,7 +79,7 @@ class Jobs:
         """Run one job as `src.train` does."""
         cfg = compose(overrides)
         run = RunDir(self.sweep_dir / str(cfg.hydra.sweep.subdir))
-        self.ran.append(int(run.path.name))
+        self.ran.append(int(str(cfg.hydra.sweep.subdir).partition("/")[0]))
         values: Any = OmegaConf.to_container(cfg)
         del values["hydra"]
         run.claim(OmegaConf.create(values), overrides=overrides)

@@ -1,5 +1,7 @@
 """What was done, in sentences for a paper: estimates, intervals, test, correction, and what it was computed with."""
 
+from src.analysis import settling_file
+from src.analysis.across_data import across_data
 from src.analysis.headings import plurals
 from src.analysis.page.origin import made_with
 from src.analysis.paper.table import p_values
@@ -21,6 +23,7 @@ _INTERVALS: dict[Name, str] = {
 def methods(summary: Summary) -> str:
     """Sentences, one a line."""
     lines = [_estimates(summary), *_tests(summary), *p_values(summary), *_failed(summary), *_choice(summary)]
+    lines += [*_data_sets(summary), *_until(summary)]
     lines += [_made_with(summary), f"{counts(summary)}{_left_out(summary)}."]
     return "\n".join(plain(line) for line in lines if line) + "\n"
 
@@ -84,6 +87,26 @@ def _choice(summary: Summary) -> list[str]:
     if not summary.by_test:
         return []
     return [f"The test part was used to choose (by {', '.join(summary.by_test)}), which flatters the best group."]
+
+
+def _data_sets(summary: Summary) -> list[str]:
+    found = across_data(summary, summary.metrics[0]) if summary.metrics else None
+    if found is None:
+        return []
+    return [
+        f"Over {len(found.data_sets)} data sets groups are compared by their average ranks, with Friedman's test "
+        "(exact) and Nemenyi's critical difference at 5 % (Demšar, 2006)."
+    ]
+
+
+def _until(summary: Summary) -> list[str]:
+    if not any(settling_file.read(path) for path in summary.sweep_dirs):
+        return []
+    return [
+        "Seeds were added in batches until the comparison of the best group with each other one was clear, by an "
+        "e-process on which of two runs with one seed is the better one (a mixture of likelihood ratios; Robbins, "
+        "1970), with an error of at most 5 % over all looks and groups."
+    ]
 
 
 def _made_with(summary: Summary) -> str:
