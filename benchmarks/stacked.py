@@ -69,7 +69,7 @@ def make_jobs(given: Sequence[str], each: Sequence[Sequence[str]], **targets: st
             cfg.model = {"name": "own", "task": None, "net": {"_target_": targets["net"]}}
         if "optimizer" in targets:
             cfg.optimizer = {"_target_": targets["optimizer"], "_partial_": True, "lr": cfg.optimizer.lr}
-        made.append(Job(number, (*given, *own), cfg, OmegaConf.create({"hydra": {"job": {"num": number}}})))
+        made.append(Job.of(number, (*given, *own), cfg, OmegaConf.create({"hydra": {"job": {"num": number}}})))
     return made
 
 

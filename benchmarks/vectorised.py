@@ -43,7 +43,9 @@ def jobs(n: int, epochs: int, *overrides: str) -> list[Job]:
     for number in range(n):
         own = copy.deepcopy(cfg)
         own.seed, own.run_dir = number, str(folder / str(number))
-        made.append(Job(number, (*given, f"seed={number}"), own, OmegaConf.create({"hydra": {"job": {"num": number}}})))
+        made.append(
+            Job.of(number, (*given, f"seed={number}"), own, OmegaConf.create({"hydra": {"job": {"num": number}}}))
+        )
     return made
 
 
