@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from src.config.errors import ConfigError
 from src.data.table.columns import Kind, as_numbers, as_words
-from src.data.table.reading import Rows, Table
+from src.data.table.reading import SMALL, Rows, Table
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +100,32 @@ class Encoder:
         """
         n = table.frame.height if rows is None else len(rows)
         out = np.empty((n, len(self.feature_names)), np.float32)
-        place, picked = 0, _picked(table, rows)
+        place, picked, done = 0, _picked(table, rows), self._encode_numbers(table, rows, out)
         for column in self.columns:
             width = len(column.features)
-            _encode(column, picked(column.name), table, rows, out[:, place : place + width], tells_new=tells_new)
+            if not done or column.kind != "number":
+                _encode(column, picked(column.name), table, rows, out[:, place : place + width], tells_new=tells_new)
             place += width
         return out
+
+    def _encode_numbers(self, table: Table, rows: Rows | None, out: NDArray[np.float32]) -> bool:
+        """Write all numbers at once, if there is nothing to say of any: a small table is encoded for each fold."""
+        numbers, frame = [column for column in self.columns if column.kind == "number"], table.frame
+        is_simple = all(column.fill is None and not column.indicates for column in numbers)
+        if not numbers or not is_simple or frame.estimated_size() > SMALL:
+            return False
+        values = _numbers_of(frame, [column.name for column in numbers])
+        if values is None:
+            return False
+        values = values if rows is None else values[rows]
+        with np.errstate(over="ignore"):
+            encoded = (values - [column.mean for column in numbers]) / [column.scale for column in numbers]
+            found = encoded.astype(np.float32)
+        if not (np.isfinite(values).all() and np.isfinite(found).all()):
+            return False
+        places = np.cumsum([0, *(len(column.features) for column in self.columns)])
+        out[:, [place for place, column in zip(places, self.columns, strict=False) if column.kind == "number"]] = found
+        return True
 
     def as_record(self) -> list[dict[str, Any]]:
         """As plain containers."""
@@ -182,6 +202,24 @@ def _nothing(name: str, table: Table, rows: Rows) -> ConfigError:
         f"{table.source}: column {name!r} holds no value in any of the {len(rows):,} rows to train on; leave it out "
         f"with data.drop=[{name}]"
     )
+
+
+# Of the small table that was encoded last.
+_last: list[tuple[polars.DataFrame, list[str], NDArray[np.float64] | None]] = []
+
+
+def _numbers_of(frame: polars.DataFrame, names: list[str]) -> NDArray[np.float64] | None:
+    """Columns of numbers (n, c) of a small table; None if one of them holds something else."""
+    for known, of, values in _last:
+        if known is frame and of == names:
+            return values
+    schema = frame.schema
+    kinds = [schema.get(name) for name in names]
+    values = None
+    if all(kind is not None and kind.is_numeric() for kind in kinds):
+        values = frame.select(polars.col(name).cast(polars.Float64) for name in names).to_numpy()
+    _last[:] = [(frame, names, values)]
+    return values
 
 
 def _encode(
