@@ -73,8 +73,8 @@ class ModelFactory:
         self._made: dict[str, Any] = {}
         self._hydra: dict[Kind, Job] = {}
         self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}
-        # what data have said
-        self._said: set[str] = set()
+        # what data have said, also to the single runs of a proof
+        self.said: set[str] = set()
 
     def model(self, job: Job) -> Model:
         """All that a job's model starts with."""
@@ -136,7 +136,7 @@ class ModelFactory:
             ConfigError: If they depend on more than these values.
         """
         before = _drawn()
-        with said_once(self._said):
+        with said_once(self.said):
             nodes = self._nodes(job, "data", "loss")
             if drawn := seeds_of_data(job.resolved, job.asked):
                 # a copy: the nodes serve other jobs too

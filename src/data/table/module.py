@@ -17,7 +17,7 @@ from src.data.table.columns import Kind, Target, as_words, choose_columns, need_
 from src.data.table.encoding import Encoder, Missing
 from src.data.table.missing import without_missing
 from src.data.table.reading import SMALL, Rows, Table, first_words, read_table
-from src.data.table.remarks import doubts, said
+from src.data.table.remarks import doubts, rare_words, said
 from src.data.table.splitting import Folds, Share, Split, by_column, by_fold_column, lone_class, order_by
 
 log = logging.getLogger(__name__)
@@ -220,12 +220,12 @@ class TableDataModule(InMemoryDataModule):
         return self._found
 
     def _look(self) -> "_Found":
-        table, kinds, target, folds = self._seen()
+        table, kinds, target, folds, doubtful = self._seen()
         rows = self._rows(table, target, folds)
         if self._given is not None:
             return self._as_given(table, target, rows)
         encoder = Encoder.fit(table, kinds, rows[0], self.missing)
-        for line in doubts(table, target, encoder, len(rows[0])):
+        for line in (*doubtful, *rare_words(encoder, len(rows[0]))):
             log.warning("%s: %s", table.source, line)
         return _Found(table, target, encoder, rows)
 
@@ -260,7 +260,8 @@ class TableDataModule(InMemoryDataModule):
         table = without_missing(table, list(kinds), [self.target, *apart], self.missing)
         known = self._given
         task = self.task if known is None else known.task
-        return _Seen(table, kinds, read_target(table, self.target, task, is_known=known is not None), {})
+        target = read_target(table, self.target, task, is_known=known is not None)
+        return _Seen(table, kinds, target, {}, doubts(table, target, list(kinds)) if known is None else [])
 
     def _deciding(self) -> dict[str, str]:
         """Columns that decide which rows test, by their keys."""
@@ -311,12 +312,13 @@ class TableDataModule(InMemoryDataModule):
 
 
 class _Seen(NamedTuple):
-    """Rows that may stay, kinds of the columns that go in, what is predicted, and how it was cut into folds."""
+    """Rows that may stay, kinds of the columns that go in, what is predicted, how it was cut into folds, and doubts."""
 
     table: Table
     kinds: Mapping[str, Kind]
     target: Target
     folds: Folds
+    doubts: list[str]
 
 
 # The last small tables: their frames, what was asked of them, and what was seen.

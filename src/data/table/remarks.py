@@ -44,26 +44,36 @@ def said(path: str, target: Target, encoder: Encoder, rows: Sequence[Rows]) -> s
     return f"{name}: {sum(n):,} rows, {cut}; {what}; {'; '.join(parts)}"
 
 
-def doubts(table: Table, target: Target, encoder: Encoder, n_train: int) -> list[str]:
-    """What is allowed, and seldom meant: a column that says nothing, or everything."""
+def doubts(table: Table, target: Target, names: Sequence[str]) -> list[str]:
+    """What is allowed, and seldom meant: a column that says nothing, or everything.
+
+    Args:
+        table: All rows.
+        target: What is predicted.
+        names: The columns that go in.
+    """
     found = []
-    constant = [each.name for each in encoder.columns if _is_constant(table.frame[each.name])]
+    constant = [name for name in names if _is_constant(table.frame[name])]
     if constant:
-        names, many = first_words(constant, 10), len(constant) > 1
-        drop = f"data.drop=[{names.replace(', ', ',')}] leaves {'them' if many else 'it'} out"
-        found.append(f"{'columns' if many else 'column'} {names}: the same in all rows; {drop}")
-    rare = [e for e in encoder.columns if len(e.levels) > max(_FEW_LEVELS, n_train / 2)]
-    found += [
-        f"column {each.name!r} holds {len(each.levels)} different words in {n_train} rows to train on, such as "
-        f"{each.levels[0]!r}: names, dates, or numbers with other signs? Each becomes a feature; "
-        f"data.drop=[{each.name}] leaves them out"
-        for each in rare
-    ]
-    telling = [e.name for e in encoder.columns if e.name not in constant and _tells(table.frame[e.name], target)]
+        shown, many = first_words(constant, 10), len(constant) > 1
+        drop = f"data.drop=[{shown.replace(', ', ',')}] leaves {'them' if many else 'it'} out"
+        found.append(f"{'columns' if many else 'column'} {shown}: the same in all rows; {drop}")
+    telling = [name for name in names if name not in constant and _tells(table.frame[name], target)]
     return found + [
         f"column {name!r} tells data.target={target.name} by itself in every row: is it known before? "
         f"data.drop=[{name}] leaves it out"
         for name in telling
+    ]
+
+
+def rare_words(encoder: Encoder, n_train: int) -> list[str]:
+    """Columns with nearly as many categories as rows to train on, which is seldom meant either."""
+    return [
+        f"column {each.name!r} holds {len(each.levels)} different words in {n_train} rows to train on, such as "
+        f"{each.levels[0]!r}: names, dates, or numbers with other signs? Each becomes a feature; "
+        f"data.drop=[{each.name}] leaves them out"
+        for each in encoder.columns
+        if len(each.levels) > max(_FEW_LEVELS, n_train / 2)
     ]
 
 

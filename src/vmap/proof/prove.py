@@ -19,6 +19,7 @@ from src.build import build_task
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.data.base import Batches
+from src.run.log import said_once
 from src.sweep.jobs import Job, hydra_config
 from src.tasks.base import Task
 from src.tasks.training.loop import names_of
@@ -49,6 +50,7 @@ def obstacle_of(jobs: Sequence[Job], factory: ModelFactory) -> str | None:
     with (
         hydra_config(members[0].hydra_cfg),
         _generators_as_they_are(),
+        said_once(factory.said),
         packages_as_they_are(_targets(members[0].resolved)),
         # what a run warns of and prints, it says itself
         warnings.catch_warnings(),
