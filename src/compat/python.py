@@ -1,4 +1,4 @@
-"""Private parts of Python: what it does at the end of a process, done before that end is cut short."""
+"""What Python does by itself: at the end of a process, done before that is cut short, and while it collects garbage."""
 
 import atexit
 import gc
@@ -9,8 +9,22 @@ import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
+# Most objects of any version's own threshold.
+_USUAL = 2_000
+
 # What stands around a module that `python -m` runs, and around a script.
 _AROUND: tuple[list[str], ...] = ([], ["_run_code", "_run_module_as_main"])
+
+
+def collect_seldom() -> None:
+    """Look for circles of garbage after twenty thousand new objects, and not after seven hundred.
+
+    Libraries make a million objects while they are imported, which all stay: looking at them again and again takes half
+    a second. Whoever has chosen other numbers keeps them.
+    """
+    first, *_ = gc.get_threshold()
+    if 0 < first <= _USUAL:
+        gc.set_threshold(20_000, 20, 50)
 
 
 def nothing_waits() -> bool:

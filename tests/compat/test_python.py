@@ -1,11 +1,13 @@
 """The end of a process that is cut short leaves what a whole one leaves."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from src.compat.python import collect_seldom
 from tests.waiting import ROOT
 
 SCRIPT = """
@@ -65,3 +67,19 @@ def test_a_profiler_that_runs_a_module_has_its_say(arguments: tuple[str, ...], t
     assert "nothing waits False" in output
     assert "taken apart" in output
     assert (tmp_path / "profile").stat().st_size > 0
+
+
+def test_garbage_is_collected_seldom_unless_somebody_has_chosen() -> None:
+    before = gc.get_threshold()
+    try:
+        for given, expected in (
+            ((700, 10, 10), 20_000),
+            ((2_000, 10, 0), 20_000),
+            ((5_000, 1, 1), 5_000),
+            ((0, 1, 1), 0),
+        ):
+            gc.set_threshold(*given)
+            collect_seldom()
+            assert gc.get_threshold()[0] == expected
+    finally:
+        gc.set_threshold(*before)

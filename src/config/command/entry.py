@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.compat.python import leave, nothing_waits
+from src.compat.python import collect_seldom, leave, nothing_waits
 from src.config import folders
 from src.config.command import interrupts
 from src.config.command.explain import FULL_ERROR, Source
@@ -65,6 +65,7 @@ def entry(
         def main(cfg: DictConfig | None = None) -> Any:
             if cfg is not None:
                 return function(cfg)
+            collect_seldom()
             try:
                 refuse_flags(sys.argv[1:], name=config_name, conf_dir=conf_dir)
                 argv = with_paths(sys.argv[1:], is_sweep=_is_sweep(sys.argv[1:]))
