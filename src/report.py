@@ -52,6 +52,7 @@ def report(cfg: DictConfig) -> Summary:
     for sweep_dir in sweep_dirs:
         if sweep_dir.resolve() not in above:
             raise ConfigError(_no_jobs(sweep_dir))
+    options = options.with_margin_of(jobs)
     if form == _JSON:
         return write_json(sweep_dirs, jobs, metric=cfg.metric, output=output, options=options)
     if form is not None:

@@ -6,13 +6,10 @@ from statistics import fmean, median
 
 import numpy as np
 
-from src.analysis.groups import Group
+from src.analysis.groups import Group, data_set_key
 from src.analysis.ranks import Ranking, rank, sentences
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
-
-# What names a data set, the first that a sweep has several of.
-_KEYS = ("data", "data.path", "data._target_")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def across_data(summary: Summary, metric: str) -> AcrossData | None:
         metric: By which they are ranked, with the median over the seeds of each data set, of folds the mean.
     """
     groups = [ranked.group for ranked in summary.groups]
-    key = next((each for each in _KEYS if len({group.values.get(each) for group in groups}) > 1), None)
+    key = data_set_key(groups)
     if key is None:
         return None
     tied = _tied(groups, key)

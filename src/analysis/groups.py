@@ -82,6 +82,15 @@ def group_jobs(jobs: Sequence[JobRecord]) -> list[Group]:
     return groups
 
 
+# What names a data set, the first that a sweep has several of.
+_DATA_SETS = ("data", "data.path", "data._target_")
+
+
+def data_set_key(groups: Sequence[Group]) -> str | None:
+    """The key whose values name several data sets; None where all groups are of one."""
+    return next((each for each in _DATA_SETS if len({group.values.get(each) for group in groups}) > 1), None)
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 

@@ -1,10 +1,11 @@
 """What a report is asked for beside its metric: which estimate it shows, what has failed, what does not matter."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from src.analysis.failed import Criterion
+from src.analysis.records import JobRecord
 from src.analysis.stats.estimates import NAMES, Name
 from src.config.errors import ConfigError, suggest
 
@@ -47,6 +48,12 @@ class Options:
         if failed is not None and not isinstance(failed, str):
             raise ConfigError(f"report.failed={failed}: allowed: a condition such as test/accuracy<0.9, or null")
         return cls(estimate, None if failed is None else Criterion.parse(failed), _margin(margin))
+
+    def with_margin_of(self, jobs: Sequence[JobRecord]) -> "Options":
+        """With the margin that the sweep of these jobs was given, where none is asked for here."""
+        found = {job.leaves.get("sweep.margin") for job in jobs}
+        known = found.pop() if len(found) == 1 else None
+        return self if self.margin is not None or not isinstance(known, int | float) else replace(self, margin=known)
 
     def margin_of(self, metric: str, *, ranks: bool, is_share: bool) -> float | None:
         """Differences of a metric that do not matter; None if there are none.

@@ -38,7 +38,7 @@ def lead(summary: Summary) -> str:
 def verdicts(summary: Summary) -> tuple[list[str], list[str]]:
     """Compare the best group with the next ones, metric by metric: what is said at once, and what on demand."""
     first, rest = list[str](), list[str]()
-    for _, found in groupby(summary.comparisons, key=lambda each: each.metric):
+    for _, found in groupby(summary.comparisons, key=lambda each: (each.metric, each.first)):
         comparisons = list(found)
         first += [sentence(each, with_outlook=True) for each in comparisons[:_N_AT_ONCE]]
         # without a p value they say no more than that seeds or folds are missing

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from src.analysis.covered import covered
 from src.analysis.failed import Criterion, Failed, count_failed, criterion_of
-from src.analysis.groups import Group, group_jobs
+from src.analysis.groups import Group, data_set_key, group_jobs
 from src.analysis.objectives import by_test, read_objectives
 from src.analysis.options import DEFAULTS, Options
 from src.analysis.records import STATUSES, JobRecord, Status
@@ -64,7 +64,8 @@ class Summary:
         jobs: All jobs, in natural order.
         metrics: What is compared; the first one ranks the groups. Empty while no job has completed.
         groups: Best first; those without a number last.
-        comparisons: The best group with each other one, by metric, in the groups' order.
+        comparisons: The best group with each other one, by metric, in the groups' order; of several data sets the best
+            one of each with the others there.
         scales: How to read each of the metrics.
         by_test: Metrics of the test part by which the jobs were to choose.
         criterion: By which runs have failed, beside those without a number; None where nothing tells.
@@ -133,7 +134,7 @@ def summarise(
         each
         for name in metrics
         if name not in RECORDED
-        for each in _compare(
+        for each in _compare_all(
             ranked,
             scales[name],
             margin=options.margin_of(name, ranks=name == metrics[0], is_share=scales[name].is_share),
@@ -199,6 +200,16 @@ def _order(ranked: RankedGroup, scale: Scale) -> tuple[bool, float, float, int]:
     return False, sign * found.value, sign * sum(values) / len(values), -found.n
 
 
+def _compare_all(ranked: Sequence[RankedGroup], scale: Scale, *, margin: float | None) -> list[Comparison]:
+    """The best group with each other one; of several data sets on each by itself, where one has several groups."""
+    key = data_set_key([each.group for each in ranked])
+    by_data: dict[str | None, list[RankedGroup]] = {}
+    for each in ranked:
+        by_data.setdefault(None if key is None else each.group.values.get(key), []).append(each)
+    families = [family for family in by_data.values() if len(family) > 1] or [list(ranked)]
+    return holm([each for family in families for each in _compare(family, scale, margin=margin)])
+
+
 def _compare(ranked: Sequence[RankedGroup], scale: Scale, *, margin: float | None) -> list[Comparison]:
     metric = scale.metric
     with_number = [each.group for each in ranked if metric in each.distributions]
@@ -207,17 +218,15 @@ def _compare(ranked: Sequence[RankedGroup], scale: Scale, *, margin: float | Non
         return []
     best = with_number[0]
     values = best.by_unit(metric)
-    return holm(
-        [
-            compare(
-                metric,
-                (best.label, values),
-                (other.label, other.by_unit(metric)),
-                lower_is_better=scale.lower_is_better,
-                # with the larger overlap, so that no difference is taken for surer than it is
-                unit=max((best.unit, other.unit), key=lambda unit: unit.overlap),
-                margin=margin,
-            )
-            for other in with_number[1:]
-        ]
-    )
+    return [
+        compare(
+            metric,
+            (best.label, values),
+            (other.label, other.by_unit(metric)),
+            lower_is_better=scale.lower_is_better,
+            # with the larger overlap, so that no difference is taken for surer than it is
+            unit=max((best.unit, other.unit), key=lambda unit: unit.overlap),
+            margin=margin,
+        )
+        for other in with_number[1:]
+    ]

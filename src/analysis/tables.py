@@ -41,7 +41,7 @@ def print_summary(summary: Summary, console: Console, *, end: End | None = None)
             console, f"{estimate_of(summary)}, {best} {first.metric} first", _groups_table(summary, width=console.width)
         )
         _and_more(console, len(summary.groups), N_ROWS, "groups")
-    for _, found in groupby(summary.comparisons, key=lambda each: each.metric):
+    for _, found in groupby(summary.comparisons, key=lambda each: (each.metric, each.first)):
         _print_comparisons(list(found), console)
     # a job that has no result though nobody has interrupted it has lost its process
     bad = ("failed",) if end is None or end.is_interrupted else ("failed", "unfinished")

@@ -1,11 +1,14 @@
 """What a report may be asked for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from src.analysis.options import DEFAULTS, Options
+from src.analysis.records import read_jobs
 from src.config.errors import ConfigError
+from tests.analysis.jobs import make_job
 
 
 def test_what_is_not_given_is_the_default() -> None:
@@ -47,3 +50,14 @@ def test_a_margin_is_a_point_of_shares_or_what_is_asked_for() -> None:
     assert margins(Options(margin=0.1)) == [0.1, 0.01]
     assert margins(Options(margin={"test/accuracy": 0.05})) == [None, 0.05]
     assert margins(Options(margin={"val/loss": 0.0, "test/accuracy": 0.0})) == [0.0, 0.0]
+
+
+def test_a_report_takes_the_margin_of_its_sweep_unless_it_is_given_one(tmp_path: Path) -> None:
+    for i in range(2):
+        make_job(tmp_path / "one" / str(i), f"seed={i}", "sweep.margin=0.25", metrics={"val/loss": 0.5})
+        make_job(tmp_path / "two" / str(i), f"seed={i}", f"sweep.margin={i}", metrics={"val/loss": 0.5})
+    one, two = (read_jobs([tmp_path / name]) for name in ("one", "two"))
+    assert DEFAULTS.with_margin_of(one).margin == 0.25
+    assert DEFAULTS.with_margin_of([*one, *two]).margin is None
+    assert DEFAULTS.with_margin_of(two).margin is None
+    assert Options(margin=0.1).with_margin_of(one).margin == 0.1

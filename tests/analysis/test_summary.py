@@ -141,3 +141,23 @@ def test_a_sweep_is_complete_when_every_job_has_ended_well(
 def test_of_equal_means_the_one_with_more_seeds_comes_first(tmp_path: Path) -> None:
     fill(tmp_path, {"a": [{"val/loss": 0.5}], "b": [{"val/loss": 0.5}, {"val/loss": 0.5}]})
     assert order(summary(tmp_path)) == ["b", "a"]
+
+
+def test_groups_of_several_data_sets_are_compared_on_each_by_itself(tmp_path: Path) -> None:
+    losses = {("a", "circles"): 0.1, ("b", "circles"): 0.2, ("a", "moons"): 0.6, ("b", "moons"): 0.5, ("c", "xor"): 0.9}
+    for (model, data), loss in losses.items():
+        for seed in range(6):
+            path = tmp_path / f"{model}_{data}_{seed}"
+            metrics = {"val/loss": loss + 0.001 * seed}
+            make_job(path, f"model={model}", f"data={data}", f"seed={seed}", metrics=metrics, optimized="val/loss")
+    found = summary(tmp_path).comparisons
+    assert [(each.first, each.second) for each in found] == [("a circles", "b circles"), ("b moons", "a moons")]
+    # by Holm's correction of the two
+    assert [each.p_value for each in found] == [pytest.approx(2 * 2 / 2**6)] * 2
+
+
+def test_data_sets_are_compared_with_each_other_where_each_has_one_group(tmp_path: Path) -> None:
+    for data, loss in (("circles", 0.1), ("moons", 0.2)):
+        for seed in range(2):
+            make_job(tmp_path / f"{data}_{seed}", f"data={data}", f"seed={seed}", metrics={"val/loss": loss})
+    assert [(each.first, each.second) for each in summary(tmp_path).comparisons] == [("circles", "moons")]
