@@ -10,7 +10,7 @@ CHECKPOINT = re.compile(r"checkpoints/(best|last)\.ckpt")
 PICTURE = re.compile(r"plots/[\w.-]+\.(png|gif|svg|pdf)")
 
 _OF_RUN = re.compile(
-    rf"\.hydra/(config|overrides|hydra)\.yaml|(result|data|calibration)\.json|(metrics|logged)\.csv|train\.log|"
+    rf"\.hydra/((config|overrides|hydra)\.yaml|begun\.txt)|(result|data|calibration)\.json|(metrics|logged)\.csv|train\.log|"
     rf"{CHECKPOINT.pattern}|{PICTURE.pattern}"
 )
 _OF_SWEEP = re.compile(

@@ -103,6 +103,7 @@ def test_what_a_stacked_job_leaves_out_is_what_readme_says(tmp_path: Path) -> No
         assert run(*whole, *launcher, f"hydra.sweep.dir={tmp_path / name}", output=tmp_path / f"{name}.log") == 0
     plots = {f"plots/{name}.png" for name in ("boundary", "confusion", "curves", "probabilities")}
     kept = {
+        ".hydra/begun.txt",
         ".hydra/config.yaml",
         ".hydra/hydra.yaml",
         ".hydra/overrides.yaml",
