@@ -14,7 +14,7 @@ from rich.console import Console
 
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
-from src.predict import predict
+from src.predict import load, predict
 from src.run.directory import RunDir
 from src.train import train
 from src.use.model import rebuilt
@@ -430,3 +430,57 @@ def test_a_directory_that_is_no_run_is_told_with_the_one_that_is_meant(tmp_path:
         RunDir(tmp_path / "sweeep").config()
     with pytest.raises(ConfigError, match=r"reproduce=.*sweep is no run but holds some; give one .*sweep/0"):
         RunDir(tmp_path / "sweep").config(key="reproduce")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "result.json cannot be read"),
+        (b"[]", "result.json cannot be read: it holds no mapping"),
+        (b'{"status": "best"}', "result.json cannot be read: status is 'best'"),
+        (b'{"status": "completed", "configuration": "0"}', "it is the result of another configuration"),
+        (b'{"format": 99}', "is of format 99"),
+    ],
+)
+def test_a_run_whose_result_cannot_be_read_is_not_put_to_use(
+    runs: dict[str, Path], tmp_path: Path, content: bytes, said: str
+) -> None:
+    run = Path(shutil.copytree(runs["circles"], tmp_path / "run"))
+    (run / "result.json").write_bytes(content)
+    given = write(points("circles"), tmp_path / "points.csv")
+    with pytest.raises(ConfigError, match=said):
+        predict(asked(run, given, tmp_path / "out.csv"))
+    with pytest.raises(ConfigError, match=said):
+        load(run)
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [(None, "has not ended"), ('{"status": "failed"}', "has failed"), ('{"status": "pruned"}', "was ended early")],
+)
+def test_a_run_that_has_not_completed_says_so(
+    runs: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, result: str | None, said: str
+) -> None:
+    run, rows = Path(shutil.copytree(runs["circles"], tmp_path / "run")), points("circles")
+    (run / "result.json").unlink()
+    if result is not None:
+        (run / "result.json").write_text(result)
+    found = predicted(run, rows, tmp_path)
+    assert found["p_inner"].to_numpy() == pytest.approx(by_hand(run, rows)[:, 1], abs=1e-6)
+    assert f"run={run} {said}: its weights are those that it had until then" in caplog.text
+
+
+@pytest.mark.parametrize(("gone", "there"), [("last", "best"), ("best", "last")])
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_a_checkpoint_that_is_not_there_is_answered_with_the_one_that_is(
+    runs: dict[str, Path], tmp_path: Path, gone: str, there: str, how: str
+) -> None:
+    run = Path(shutil.copytree(runs["circles"], tmp_path / "run"))
+    path = RunDir(run).checkpoint(gone)
+    path.unlink() if how == "gone" else path.write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match=rf"The run has {there}\.ckpt: checkpoint={there} takes it"):
+        load(run, checkpoint=gone)
+    RunDir(run).checkpoint(there).unlink()
+    with pytest.raises(ConfigError, match=r"The run has no other: .*(train again|or the run was shared without it)"):
+        load(run, checkpoint=gone)
