@@ -42,6 +42,8 @@ def rows_in(path: Path) -> polars.DataFrame:
         return polars.read_csv(path)
     if path.suffix == ".parquet":
         return polars.read_parquet(path)
+    if path.suffix == ".arrow":
+        return polars.read_ipc(path.read_bytes())
     with np.load(path) as arrays:
         return polars.DataFrame({name: arrays[name] for name in arrays.files})
 
@@ -51,6 +53,8 @@ def write(rows: polars.DataFrame, path: Path) -> Path:
         rows.write_csv(path)
     elif path.suffix == ".parquet":
         rows.write_parquet(path, row_group_size=7)
+    elif path.suffix == ".arrow":
+        rows.write_ipc(path)
     elif path.suffix == ".npz":
         arrays: dict[str, Any] = {c.name: c.to_numpy() for c in rows}
         np.savez(path, **{name: a.astype(str) if a.dtype == object else a for name, a in arrays.items()})
@@ -96,7 +100,7 @@ def test_order_does_not_matter_and_further_columns_are_carried_along(runs: dict[
     assert found["p_yes"].to_numpy() == pytest.approx(by_hand(runs["table"], rows)[:, 1], abs=1e-6)
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz", "npy"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "npz", "npy"])
 @pytest.mark.parametrize("kind", ["circles", "table"])
 def test_every_format_says_the_same(kind: str, ending: str, runs: dict[str, Path], tmp_path: Path) -> None:
     rows = points(kind)
@@ -105,7 +109,7 @@ def test_every_format_says_the_same(kind: str, ending: str, runs: dict[str, Path
             predict(asked(runs[kind], write(rows[["a", "b"]], tmp_path / "p.npy"), tmp_path / "o.csv"))
         return
     given, expected = write(rows, tmp_path / f"p.{ending}"), by_hand(runs[kind], rows)
-    for output in ("o.csv", "o.parquet", "o.npz"):
+    for output in ("o.csv", "o.parquet", "o.arrow", "o.npz"):
         predict(asked(runs[kind], given, tmp_path / output))
         found = rows_in(tmp_path / output)
         assert found.columns[: rows.width + 1] == [*rows.columns, "label"]
@@ -115,7 +119,7 @@ def test_every_format_says_the_same(kind: str, ending: str, runs: dict[str, Path
     assert np.load(tmp_path / "o.npy") == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz", "npy"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "npz", "npy"])
 def test_files_that_are_read_in_pieces_come_out_whole(
     ending: str, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +127,7 @@ def test_files_that_are_read_in_pieces_come_out_whole(
     given = write(rows, tmp_path / f"p.{ending}")
     monkeypatch.setattr("src.use.tables._VALUES", 50)
     monkeypatch.setattr("src.use.tables.PIECE", 300)
-    for output in ("o.csv", "o.parquet", "o.npz"):
+    for output in ("o.csv", "o.parquet", "o.arrow", "o.npz"):
         assert predict(asked(runs["circles"], given, tmp_path / output)).n_rows == 100
         found = rows_in(tmp_path / output)
         assert found.select("X1", "X2").equals(rows)

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
@@ -298,7 +298,7 @@ class RunDir:
             self.clear()
         # the record of a run that failed before it had a configuration
         self.result_file.unlink(missing_ok=True)
-        write_atomically(self.begun_file, f"{datetime.now(UTC).isoformat()}\n".encode())
+        write_atomically(self.begun_file, f"{datetime.now(timezone.utc).isoformat()}\n".encode())
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         config_text, hydra_text = texts() if texts is not None else (_config_text(cfg), None)
         if hydra_cfg is not None:

@@ -50,11 +50,18 @@ def refuse_changed(folder: Path, names: Sequence[str], sums: Mapping[str, str]) 
     for name in names:
         if name not in sums:
             raise ConfigError(f"{name} was not shared with the others, as {own}")
-        with (folder / name).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sums[name]:
-                raise ConfigError(f"{name} is not what was shared, as {own}")
+        if _sum_of(folder / name) != sums[name]:
+            raise ConfigError(f"{name} is not what was shared, as {own}")
     if missing := sums.keys() - set(names):
         raise ConfigError(f"{min(missing)} is missing, which was shared, as {own}")
+
+
+def _sum_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def refuse_broken(folder: Path, runs: Sequence[Path], *, load: Callable[[Path], object] | None) -> None:

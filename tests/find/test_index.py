@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import zipfile
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,9 @@ def test_a_run_began_when_it_says_so_wherever_it_was_copied_or_unpacked(
     for n_read in (4, 0):
         found = find_all(tmp_path / "outputs")
         assert ([run.begun for run in found.runs], found.n_read) == ([1577934245.0] * 4, n_read)
-        since = read_words(["since=2020-01-02", "until=2020-01-02"], now=datetime.now(UTC))
+        since = read_words(["since=2020-01-02", "until=2020-01-02"], now=datetime.now(timezone.utc))
         assert len(select(found.runs, since)) == 4
-        assert select(found.runs, read_words(["since=2020-01-03"], now=datetime.now(UTC))) == []
+        assert select(found.runs, read_words(["since=2020-01-03"], now=datetime.now(timezone.utc))) == []
         assert [row.begun for row in rows_of(found, found.runs, since)] == [1577934245.0] * 4
 
 
