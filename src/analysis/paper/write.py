@@ -37,9 +37,9 @@ def write_paper(
 ) -> Summary:
     """Write what a paper needs, and say where.
 
-    ``table.tex``, ``methods.txt`` (for LaTeX ``methods.tex``, too) and the pictures go into the first sweep's directory;
-    or the table into ``output``, and the others beside it, with its name before theirs. ``-`` prints the table and
-    writes nothing.
+    ``table.tex``, ``methods.txt`` (for LaTeX also ``methods.tex``) and the pictures go into the first sweep's
+    directory; or the table into ``output``, and the others beside it, with its name before theirs. ``-`` prints the
+    table and writes nothing.
 
     Args:
         sweep_dirs: What was read.
