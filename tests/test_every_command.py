@@ -53,7 +53,7 @@ def made(kind: str, way: str, folder: Path) -> Path:
     for number, seed in enumerate((1, 2)):
         overrides = (*COMMON, *given, f"trainer.max_epochs={EPOCHS}", f"seed={seed}")
         cfg = compose_train(overrides, run_dir=folder / "runs" / str(number))
-        jobs.append(Job(number, overrides, cfg, OmegaConf.create({"hydra": {"job": {"num": number}}})))
+        jobs.append(Job.of(number, overrides, cfg, OmegaConf.create({"hydra": {"job": {"num": number}}})))
     if way == "stacked":
         train_stack(jobs, StackOptions())
     else:
