@@ -71,7 +71,8 @@ def _fit(cfg: DictConfig, run: RunDir, built: Built, *, resume: bool, shorter: R
     if trainer.is_global_zero:
         log.info(describe_device(cfg.trainer.accelerator, trainer))
     if shorter is not None and not resume:
-        begin_extension(run, shorter, cfg, task)
+        n_rows = len(built.datamodule.parts.train.x) if isinstance(task, Task) else None
+        begin_extension(run, shorter, cfg, task, n_rows=n_rows)
         resume = True
     last = go_on_from(run, is_first=trainer.is_global_zero, module=task) if resume else None
     if shorter is not None and last is None:

@@ -19,7 +19,7 @@ from src.config.stored import trusted_modules
 from src.console.terminal import open_terminal
 from src.launch.ranks import wants_many
 from src.run.directory import RunDir
-from src.run.patch import patch_of
+from src.run.patch import is_whole, patch_of
 from src.run.result import Result
 from src.tasks.checkpoint import load_checkpoint, weights_in
 
@@ -121,6 +121,7 @@ def compare(stored: Path, now: Path) -> Comparison:
     before, after = _result(one), _result(other)
     rows = [*_metrics(before, after), *_weights(one, other), *_versions(before, after)]
     rows.append(_plain("device", before.device, after.device))
+    rows.extend(_data(one, other))
     rows.append(_code(one, other, before, after))
     return Comparison(tuple(rows))
 
@@ -162,7 +163,8 @@ def _weights(one: RunDir, other: RunDir) -> Iterator[Row]:
             continue
         if not all(there):
             was, now = ("kept" if each else "not kept" for each in there)
-            yield Row(what, was, now, "nothing to compare", decides=True)
+            # a run that was shared keeps the best weights alone, which says nothing of the others
+            yield Row(what, was, now, "nothing to compare", decides=there[0])
             continue
         before, after = (load_checkpoint(path) for path in paths)
         was, now = weights_in(paths[0], before), weights_in(paths[1], after)
@@ -198,10 +200,27 @@ def _versions(before: Result, after: Result) -> Iterator[Row]:
         yield _plain(name, before.versions[name], after.versions.get(name))
 
 
+def _data(one: RunDir, other: RunDir) -> Iterator[Row]:
+    """Of a table whether what was learnt of its columns is the same, wherever it lies."""
+    before, after = (
+        {name: value for name, value in (run.data_record() or {}).items() if name != "path"} for run in (one, other)
+    )
+    if before or after:
+        same = before == after
+        verdict = "equal" if same else "differs: the table is not the one of then"
+        yield Row("columns", "data.json", "data.json", verdict)
+
+
 def _code(one: RunDir, other: RunDir, before: Result, after: Result) -> Row:
     was, now = _commit(before), _commit(after)
-    if was is not None and was == now and patch_of(one.path) != patch_of(other.path):
-        return Row("commit", was, now, "other changes (code.patch)")
+    if was is not None and was == now:
+        then, here = patch_of(one.path), patch_of(other.path)
+        if (then is None) != (here is None):
+            return Row("commit", was, now, "not known: one has no code.patch")
+        if then != here:
+            return Row("commit", was, now, "other changes (code.patch)")
+        if then is not None and not is_whole(then):
+            return Row("commit", was, now, "not known: code.patch lacks files")
     return _plain("commit", was, now)
 
 

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from src.analysis.records import is_run
 from src.analysis.tables import plain
+from src.compat.torchmetrics import without_scipy_signal
 from src.config.command.entry import entry
 from src.config.errors import ConfigError, suggest
 from src.console.terminal import open_terminal
@@ -81,7 +82,10 @@ def _open(path: Path, cfg: DictConfig, console: Console) -> Path:
         what = "a directory" if path.exists() else "no such file"
         raise ConfigError(f"open={path}: {what}; give a zip that src.share has written")
     into = Path(path.stem if cfg.into is None else str(cfg.into)).expanduser()
-    runs, skipped = unpack(path, into)
+    with without_scipy_signal():
+        from src.tasks.checkpoint import load_checkpoint  # and with it torch
+
+    runs, skipped = unpack(path, into, load=load_checkpoint)
     for line in folded([f"{name}: no run writes a file of this name, so it stays in the zip" for name in skipped]):
         _say(console, f"left out: {line}")
     if not is_run(into):

@@ -5,7 +5,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
+from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig
 
 from src.analysis.records import read_jobs
@@ -190,6 +192,54 @@ def test_more_steps_or_more_time_are_a_longer_training_too(tmp_path: Path) -> No
     assert max(rows_of(tmp_path)) == 20
 
 
+# 40 rows: an epoch has three batches of 16, or one of all
+@pytest.mark.parametrize("loop", ["blocks", "steps"])
+@pytest.mark.parametrize("given", [(), ("data.batch_size=16",), ("data.batch_size=16", "data.drop_last=true")], ids=str)
+@pytest.mark.parametrize("last_step", [9, 10])
+@pytest.mark.parametrize("limit", ["max_steps", "max_time"])
+def test_a_run_that_steps_or_time_have_ended_is_one_go_or_says_that_it_is_not(
+    loop: str,
+    given: tuple[str, ...],
+    last_step: int,
+    limit: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if (loop, limit) == ("blocks", "max_time"):
+        # refused before any training
+        loop = "auto"
+
+    def check(self: Timer, trainer: pl.Trainer) -> None:
+        # one hour is over after so many steps, and a day is not
+        trainer.should_stop = trainer.should_stop or (self._duration == 3600 and trainer.global_step >= last_step)
+
+    def cfg(name: str, length: Any) -> DictConfig:
+        made = small(*SMALL[:-1], "task.log_every_n_epochs=1", f"task.loop={loop}", *given, run_dir=tmp_path / name)
+        made.trainer = {**made.trainer, "max_epochs": 24, limit: length}
+        return made
+
+    monkeypatch.setattr(Timer, "_check_time_remaining", check)
+    # a number of whole epochs of each size
+    short, long = {"max_steps": (last_step, 24), "max_time": ({"hours": 1}, {"days": 1})}[limit]
+    train(cfg("whole", long))
+    train(cfg("twice", short))
+    assert states(tmp_path / "twice")[0]["global_step"] == last_step
+    longer = cfg("twice", long)
+    longer.resume = "extend"
+    with caplog.at_level(logging.INFO):
+        train(longer)
+    n_batches = 3 if given == ("data.batch_size=16",) else 2 if given else 1
+    if last_step % n_batches == 0:
+        assert "a run in one go differs" not in lines(caplog)
+        assert_same(tmp_path / "twice", tmp_path / "whole")
+    else:
+        # the row of an epoch that was cut has no value of validation, as in any run that is
+        assert f"has ended this run within epoch {last_step // n_batches}: the longer one begins with the" in lines(
+            caplog
+        )
+
+
 @pytest.mark.parametrize("epoch", [8, 13])
 def test_a_run_of_so_many_steps_goes_on_after_a_kill(
     epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -349,3 +399,24 @@ def test_all_jobs_of_a_sweep_go_on(launcher: str, tmp_path: Path) -> None:
     before = result_of(tmp_path / "twice" / "2")
     assert sweep.run(tmp_path / "twice", *given, *LONG, "resume=extend")[0] == 0
     assert result_of(tmp_path / "twice" / "2") == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "vmap"])
+def test_what_differs_from_one_go_is_said_of_each_job_of_a_sweep(launcher: str, tmp_path: Path) -> None:
+    sweep = Launcher(launcher)
+    given = ["seed=1,2", "trainer=cpu", *SMALL, *ROWS, "trainer.max_epochs=50", "scheduler=cosine"]
+    # an epoch has three batches
+    lengths = ("+trainer.max_steps=10", "+trainer.max_steps=30")
+    assert sweep.run(tmp_path / "s", *given, lengths[0])[0] == 0
+    assert sweep.run(tmp_path / "s", *given, lengths[1], "resume=extend")[0] == 0
+    for number in range(2):
+        assert states(tmp_path / "s" / str(number))[0]["global_step"] == 30
+        said = (tmp_path / "s" / str(number) / "train.log").read_text()
+        assert "has ended this run within epoch 3: the longer one begins with the next" in said
+        assert "schedule" not in said
+    longer = [each for each in given if not each.startswith("trainer.max_epochs")]
+    status, said = sweep.run(tmp_path / "s", *longer, lengths[1], "trainer.max_epochs=60", "resume=extend")
+    assert status == 0
+    for number in range(2):
+        assert "the schedule follows from the length" in (tmp_path / "s" / str(number) / "train.log").read_text()

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from src.config.compose import compose_train
 from src.config.errors import ConfigError
-from src.predict import predict
+from src.predict import load, predict
 from src.run.directory import RunDir
 from src.train import train
 from src.use.model import rebuilt
@@ -42,6 +42,8 @@ def rows_in(path: Path) -> polars.DataFrame:
         return polars.read_csv(path)
     if path.suffix == ".parquet":
         return polars.read_parquet(path)
+    if path.suffix == ".arrow":
+        return polars.read_ipc(path.read_bytes())
     with np.load(path) as arrays:
         return polars.DataFrame({name: arrays[name] for name in arrays.files})
 
@@ -51,6 +53,8 @@ def write(rows: polars.DataFrame, path: Path) -> Path:
         rows.write_csv(path)
     elif path.suffix == ".parquet":
         rows.write_parquet(path, row_group_size=7)
+    elif path.suffix == ".arrow":
+        rows.write_ipc(path)
     elif path.suffix == ".npz":
         arrays: dict[str, Any] = {c.name: c.to_numpy() for c in rows}
         np.savez(path, **{name: a.astype(str) if a.dtype == object else a for name, a in arrays.items()})
@@ -96,7 +100,7 @@ def test_order_does_not_matter_and_further_columns_are_carried_along(runs: dict[
     assert found["p_yes"].to_numpy() == pytest.approx(by_hand(runs["table"], rows)[:, 1], abs=1e-6)
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz", "npy"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "npz", "npy"])
 @pytest.mark.parametrize("kind", ["circles", "table"])
 def test_every_format_says_the_same(kind: str, ending: str, runs: dict[str, Path], tmp_path: Path) -> None:
     rows = points(kind)
@@ -105,7 +109,7 @@ def test_every_format_says_the_same(kind: str, ending: str, runs: dict[str, Path
             predict(asked(runs[kind], write(rows[["a", "b"]], tmp_path / "p.npy"), tmp_path / "o.csv"))
         return
     given, expected = write(rows, tmp_path / f"p.{ending}"), by_hand(runs[kind], rows)
-    for output in ("o.csv", "o.parquet", "o.npz"):
+    for output in ("o.csv", "o.parquet", "o.arrow", "o.npz"):
         predict(asked(runs[kind], given, tmp_path / output))
         found = rows_in(tmp_path / output)
         assert found.columns[: rows.width + 1] == [*rows.columns, "label"]
@@ -115,7 +119,7 @@ def test_every_format_says_the_same(kind: str, ending: str, runs: dict[str, Path
     assert np.load(tmp_path / "o.npy") == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz", "npy"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "npz", "npy"])
 def test_files_that_are_read_in_pieces_come_out_whole(
     ending: str, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +127,7 @@ def test_files_that_are_read_in_pieces_come_out_whole(
     given = write(rows, tmp_path / f"p.{ending}")
     monkeypatch.setattr("src.use.tables._VALUES", 50)
     monkeypatch.setattr("src.use.tables.PIECE", 300)
-    for output in ("o.csv", "o.parquet", "o.npz"):
+    for output in ("o.csv", "o.parquet", "o.arrow", "o.npz"):
         assert predict(asked(runs["circles"], given, tmp_path / output)).n_rows == 100
         found = rows_in(tmp_path / output)
         assert found.select("X1", "X2").equals(rows)
@@ -430,3 +434,57 @@ def test_a_directory_that_is_no_run_is_told_with_the_one_that_is_meant(tmp_path:
         RunDir(tmp_path / "sweeep").config()
     with pytest.raises(ConfigError, match=r"reproduce=.*sweep is no run but holds some; give one .*sweep/0"):
         RunDir(tmp_path / "sweep").config(key="reproduce")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "result.json cannot be read"),
+        (b"[]", "result.json cannot be read: it holds no mapping"),
+        (b'{"status": "best"}', "result.json cannot be read: status is 'best'"),
+        (b'{"status": "completed", "configuration": "0"}', "it is the result of another configuration"),
+        (b'{"format": 99}', "is of format 99"),
+    ],
+)
+def test_a_run_whose_result_cannot_be_read_is_not_put_to_use(
+    runs: dict[str, Path], tmp_path: Path, content: bytes, said: str
+) -> None:
+    run = Path(shutil.copytree(runs["circles"], tmp_path / "run"))
+    (run / "result.json").write_bytes(content)
+    given = write(points("circles"), tmp_path / "points.csv")
+    with pytest.raises(ConfigError, match=said):
+        predict(asked(run, given, tmp_path / "out.csv"))
+    with pytest.raises(ConfigError, match=said):
+        load(run)
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [(None, "has not ended"), ('{"status": "failed"}', "has failed"), ('{"status": "pruned"}', "was ended early")],
+)
+def test_a_run_that_has_not_completed_says_so(
+    runs: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, result: str | None, said: str
+) -> None:
+    run, rows = Path(shutil.copytree(runs["circles"], tmp_path / "run")), points("circles")
+    (run / "result.json").unlink()
+    if result is not None:
+        (run / "result.json").write_text(result)
+    found = predicted(run, rows, tmp_path)
+    assert found["p_inner"].to_numpy() == pytest.approx(by_hand(run, rows)[:, 1], abs=1e-6)
+    assert f"run={run} {said}: its weights are those that it had until then" in caplog.text
+
+
+@pytest.mark.parametrize(("gone", "there"), [("last", "best"), ("best", "last")])
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_a_checkpoint_that_is_not_there_is_answered_with_the_one_that_is(
+    runs: dict[str, Path], tmp_path: Path, gone: str, there: str, how: str
+) -> None:
+    run = Path(shutil.copytree(runs["circles"], tmp_path / "run"))
+    path = RunDir(run).checkpoint(gone)
+    path.unlink() if how == "gone" else path.write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match=rf"The run has {there}\.ckpt: checkpoint={there} takes it"):
+        load(run, checkpoint=gone)
+    RunDir(run).checkpoint(there).unlink()
+    with pytest.raises(ConfigError, match=r"The run has no other: .*(train again|or the run was shared without it)"):
+        load(run, checkpoint=gone)

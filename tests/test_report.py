@@ -98,9 +98,11 @@ def test_a_table_for_a_paper_comes_with_methods_and_pictures(
     report(asked(sweep, form=form))
     report(asked(sweep, form=form, output=str(tmp_path / "paper" / "one.txt")))
     report(asked(sweep, form=form, metric="val/loss"))
-    names = [f"table.{ending}", "methods.txt", f"groups.{picture}", f"curves.{picture}"]
+    more = ["methods.tex"] if form == "latex" else []
+    names = [f"table.{ending}", "methods.txt", *more, f"groups.{picture}", f"curves.{picture}"]
     assert sorted(path.name for path in (tmp_path / "s").iterdir() if path.is_file()) == sorted(names)
     others = ["one.txt", "one.methods.txt", f"one.groups.{picture}", f"one.curves.{picture}"]
+    others += [f"one.{each}" for each in more]
     assert sorted(path.name for path in (tmp_path / "paper").iterdir()) == sorted(others)
     table = (tmp_path / "s" / f"table.{ending}").read_text()
     assert table == (tmp_path / "paper" / "one.txt").read_text()
@@ -113,7 +115,7 @@ def test_a_table_for_a_paper_comes_with_methods_and_pictures(
 def test_files_for_a_paper_carry_another_metric(tmp_path: Path) -> None:
     make_job(tmp_path / "0", metrics={"val/loss": 0.5, "test/f1": 0.25})
     report(asked(str(tmp_path), form="latex", metric="test/f1"))
-    names = ["groups.test_f1.pdf", "methods.test_f1.txt", "table.test_f1.tex"]
+    names = ["groups.test_f1.pdf", "methods.test_f1.tex", "methods.test_f1.txt", "table.test_f1.tex"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == names
 
 

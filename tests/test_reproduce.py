@@ -67,7 +67,7 @@ def test_what_differs_is_told_with_by_how_much(run: Path) -> None:
     name = next(iter(checkpoint["state_dict"]))
     checkpoint["state_dict"][name][0] += 0.5
     torch.save(checkpoint, run / "checkpoints" / "best.ckpt")
-    (run / "checkpoints" / "last.ckpt").unlink()
+    (again / "checkpoints" / "last.ckpt").unlink()
     found = compare(run, again)
     assert not found.is_equal
     assert {row.what: row.verdict for row in found.rows} == {
@@ -90,6 +90,56 @@ def test_other_versions_and_devices_do_not_decide(run: Path) -> None:
     again = run.with_name("again")
     shutil.copytree(run, again)
     change(run / "result.json", versions={"torch": "1.0"}, device="cuda:0")
+    assert compare(run, again).is_equal
+
+
+@pytest.mark.parametrize(
+    ("then", "here", "verdict"),
+    [
+        (None, None, "equal"),
+        (b"diff", b"diff", "equal"),
+        (b"diff", b"other", "other changes (code.patch)"),
+        # as of a run that was shared
+        (None, b"diff", "not known: one has no code.patch"),
+        (b"diff", None, "not known: one has no code.patch"),
+        (b"# untracked: src/new.py\n", b"# untracked: src/new.py\n", "not known: code.patch lacks files"),
+        (
+            b"# left out: a/src/x.py b/src/x.py\n",
+            b"# left out: a/src/x.py b/src/x.py\n",
+            "not known: code.patch lacks files",
+        ),
+    ],
+)
+def test_code_is_equal_only_where_all_of_its_changes_are_known(
+    run: Path, then: bytes | None, here: bytes | None, verdict: str
+) -> None:
+    again = Path(shutil.copytree(run, run.with_name("again")))
+    for path, content in ((run, then), (again, here)):
+        change(path / "result.json", git={"commit": "f" * 40, "dirty": True})
+        if content is not None:
+            (path / NAME).write_bytes(content)
+    assert verdicts(run, again)["commit"] == verdict
+    change(again / "result.json", git={"commit": "e" * 40, "dirty": True})
+    assert verdicts(run, again)["commit"] == "differs"
+    assert compare(run, again).is_equal
+
+
+def test_weights_that_a_shared_run_does_not_keep_do_not_decide(run: Path) -> None:
+    again = Path(shutil.copytree(run, run.with_name("again")))
+    (run / "checkpoints" / "last.ckpt").unlink()
+    assert verdicts(run, again)["last weights"] == "nothing to compare"
+    assert compare(run, again).is_equal
+    # what it has kept and the other has not
+    assert not compare(again, run).is_equal
+
+
+def test_a_table_that_has_changed_is_told(run: Path) -> None:
+    again = Path(shutil.copytree(run, run.with_name("again")))
+    for path, where in ((run, "a.csv"), (again, "elsewhere/a.csv")):
+        (path / "data.json").write_text(json.dumps({"path": where, "columns": [{"name": "x", "mean": 1.0}]}))
+    assert verdicts(run, again)["columns"] == "equal"
+    (again / "data.json").write_text(json.dumps({"path": "a.csv", "columns": [{"name": "x", "mean": 2.0}]}))
+    assert verdicts(run, again)["columns"] == "differs: the table is not the one of then"
     assert compare(run, again).is_equal
 
 

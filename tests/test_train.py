@@ -47,6 +47,7 @@ def test_a_run_leaves_everything_that_the_run_directory_promises(
 ) -> None:
     value = train(compose_train([SHORT], run_dir=tmp_path))
     for name in (
+        ".hydra/begun.txt",
         ".hydra/config.yaml",
         ".hydra/overrides.yaml",
         "metrics.csv",
@@ -54,6 +55,7 @@ def test_a_run_leaves_everything_that_the_run_directory_promises(
         "checkpoints/last.ckpt",
         "plots/boundary.png",
         "plots/confusion.png",
+        "plots/calibration.png",
         "result.json",
     ):
         assert (tmp_path / name).stat().st_size > 0, name

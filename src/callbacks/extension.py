@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _KEPT = ("metrics.csv", "logged.csv", "data.json")
 
 
-def begin_extension(run: RunDir, shorter: RunDir, cfg: DictConfig, module: Any) -> None:
+def begin_extension(run: RunDir, shorter: RunDir, cfg: DictConfig, module: Any, *, n_rows: int | None = None) -> None:
     """Make of a run's last checkpoint the one that a longer run goes on from, and say what differs from one go.
 
     Args:
@@ -32,6 +32,7 @@ def begin_extension(run: RunDir, shorter: RunDir, cfg: DictConfig, module: Any) 
         shorter: The run that has ended.
         cfg: Configuration of the longer one.
         module: What it trains.
+        n_rows: Rows to train on; None where nobody tells.
 
     Raises:
         ConfigError: If there is no whole checkpoint, or callbacks have changed the weights at the end of training.
@@ -46,6 +47,12 @@ def begin_extension(run: RunDir, shorter: RunDir, cfg: DictConfig, module: Any) 
     n_epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
     if (ended := _stopped(checkpoint["callbacks"])) is not None:
         log.info("early stopping has ended this run at epoch %d: a longer one ends there, too", ended)
+    if _is_cut(checkpoint, cfg, n_rows):
+        log.info(
+            "trainer.max_steps or max_time has ended this run within epoch %d: the longer one begins with the next, "
+            "without the rest of its batches; a run in one go differs",
+            n_epochs - 1,
+        )
     if isinstance(module, Task):
         _say_rows(module, before, now, n_epochs)
     for key in follows(before, now):
@@ -83,6 +90,20 @@ def _stopped(callbacks: Mapping[str, Any]) -> int | None:
         state["stopped_epoch"] for state in callbacks.values() if isinstance(state, dict) and "stopped_epoch" in state
     ]
     return max(found, default=0) or None
+
+
+def _is_cut(checkpoint: Mapping[str, Any], cfg: DictConfig, n_rows: int | None) -> bool:
+    """Whether a run has ended before the last batch of an epoch."""
+    batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    n_steps = int(checkpoint["global_step"])
+    if not batches.get("is_last_batch", True):
+        return True
+    is_limited = any(cfg.trainer.get(name) for name in ("limit_train_batches", "overfit_batches"))
+    if n_rows is None or is_limited or batches["total"]["processed"] > n_steps:
+        # of more batches than steps gradients are summed, which no block of epochs does
+        return False
+    n_whole, rest = divmod(n_rows, cfg.data.get("batch_size") or n_rows)
+    return n_steps % max(1, n_whole + (rest > 0 and not cfg.data.get("drop_last"))) != 0
 
 
 def _say_rows(task: Task, before: Mapping[str, Any], now: Mapping[str, Any], n_epochs: int) -> None:

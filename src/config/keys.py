@@ -60,6 +60,8 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     "logger": frozenset({"stack", "show"}),
     # may end a run early; most of them watch it
     "callbacks": frozenset({"show"}),
+    # what is drawn at its end, which `src.draw` does at any time; a later version draws more by default
+    "callbacks.pictures.draw": frozenset({"run", "group"}),
     # what a title says
     "model.name": frozenset({"stack"}),
     # order the batches, and leave the samples as they are

@@ -14,11 +14,11 @@ from src.run.lock import LockedError, locked
 # What runs and their loggers write into a run's directory, and sweeps into theirs beside their jobs.
 _OF_RUN = re.compile(
     r"\.hydra|checkpoints|plots|tensorboard|csv|wandb|mlruns|(metrics|logged)\.csv|(trial|result|data|calibration)\.json|"
-    r"code\.patch|\w+\.log|\..*\.part|hparams\.yaml|README\.txt|.*\.set_aside"
+    r"code\.patch|\w+\.log|\..*\.part|hparams\.yaml|README\.txt|SHA256SUMS|.*\.set_aside"
 )
 _OF_SWEEP = re.compile(
     r"multirun\.yaml|optimization_results\.yaml|study\.(db|log|html)(-\w+)?|code\.patch|"
-    r"(summary|report|table|methods|curves|groups)\.[\w.-]+|\.sweeper|README\.txt|\.submitit|\.unfinished|\.hydra|\..*\.part|\w+\.log|\w+\.set_aside"
+    r"(summary|report|table|methods|curves|groups)\.[\w.-]+|\.sweeper|README\.txt|SHA256SUMS|\.submitit|\.unfinished|\.hydra|\..*\.part|\w+\.log|\w+\.set_aside"
 )
 _BESIDE_IT = "move it away, or give foreign=true to delete it as well"
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from src.analysis.records import STATUSES, Status, natural, read_job
+from src.run.directory import RunDir
 from src.run.files import write_atomically
 from src.run.reading import PARSE_ERRORS, UnreadableError, parse_yaml, read_bytes
 
 FILE = ".index.json"
 SWEEP_FILE = "multirun.yaml"
-_FORMAT = 1
+_FORMAT = 2
 _MOST_BYTES = 500_000_000  # of an index; that of 10,000 runs has some 10 MB
 
 FoundStatus = Status | Literal["unreadable"]
@@ -39,7 +40,7 @@ class Found:
         name: Its path, relative to the folder that was searched.
         path: Its directory.
         sweep: Name of the sweep that it is a job of; None for a single run.
-        begun: When its configuration was written, in seconds since 1970.
+        begun: When it began, in seconds since 1970: as it has recorded, else when its first file was written.
         status: How it has ended; ``unreadable`` where a file of it is broken.
         overrides: Values by key, as they were given.
         choices: Chosen option by group.
@@ -156,20 +157,24 @@ def _seconds(stamp: _Stamp) -> float:
     return stamp[0] / 1e9
 
 
+def _written(place: _Place) -> float:
+    """When a run's first file was written, which a copy does not keep."""
+    return _seconds(place.config if place.config != _NO_FILE else place.result)
+
+
 def _read(place: _Place, under: Path) -> Found:
-    began = _seconds(place.config if place.config != _NO_FILE else place.result)
     if place.why is not None:
         nothing: dict[str, Any] = {}
         return Found(
-            place.name, place.path, place.sweep, began, "unreadable", nothing, nothing, nothing, None, nothing, None,
-            None, None, (place.why,),
+            place.name, place.path, place.sweep, _written(place), "unreadable", nothing, nothing, nothing, None,
+            nothing, None, None, None, (place.why,),
         )  # fmt: skip
     job = read_job(place.path, under)
     return Found(
         name=place.name,
         path=place.path,
         sweep=place.sweep,
-        begun=began,
+        begun=_written(place) if (begun := RunDir(place.path).begun) is None else begun,
         status="unreadable" if job.problems else job.status,
         overrides=job.overrides,
         choices=_choices(place.path / ".hydra" / "hydra.yaml"),
@@ -233,6 +238,7 @@ class _Index:
         self._has_changed = True
         entry = {
             "status": run.status,
+            "begun": run.begun,
             "overrides": self._ids(run.overrides),
             "choices": self._ids(run.choices),
             "leaves": self._ids(run.leaves),
@@ -281,7 +287,7 @@ class _Index:
             name=place.name,
             path=place.path,
             sweep=place.sweep,
-            begun=_seconds(place.config if place.config != _NO_FILE else place.result),
+            begun=float(entry["begun"]),
             status=entry["status"],
             overrides={key: str(value) for key, value in overrides.items()},
             choices=self._mapping(entry["choices"]),

@@ -3,7 +3,7 @@
 ::
 
     <run>/
-      .hydra/        config.yaml, overrides.yaml, hydra.yaml: what was asked (`directory`)
+      .hydra/        config.yaml, overrides.yaml, hydra.yaml: what was asked, and begun.txt: when (`directory`)
       train.log      what was said (`log`)
       metrics.csv    a row per measured epoch (`metrics`)
       checkpoints/   best.ckpt, last.ckpt: weights and optimiser (`src.tasks.checkpoint`); while training goes on also

@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +39,11 @@ UNFINISHED = ".unfinished"
 """Folder of a sweep's directory: what its stacks of models go on from."""
 
 _INSTEAD = "remove the directory to train the run anew, or choose another one"
+
+# Bytes of a file that holds a time.
+_LONGEST_TIME = 100
+# Seconds since 1970 of the year 5138; later ones are no time of a run.
+_LATEST = 1e11
 
 # The line of a stored configuration that says where it lies, and those that it is folded into.
 _OWN_PLACE = re.compile(rb"^run_dir:.*\n(?: .*\n)*", re.MULTILINE)
@@ -80,6 +86,21 @@ class RunDir:
     def config_file(self) -> Path:
         """The composed configuration."""
         return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def begun_file(self) -> Path:
+        """When the run began, in a line that `datetime.isoformat` has written; a copy of the run keeps it."""
+        return self.path / ".hydra" / "begun.txt"
+
+    @property
+    def begun(self) -> float | None:
+        """When the run began, in seconds since 1970; None where it has not told, or tells no time."""
+        try:
+            text = read_bytes(self.begun_file, instead=_INSTEAD, largest=_LONGEST_TIME).decode()
+            begun = datetime.fromisoformat(text.strip()).timestamp()
+        except (OSError, UnreadableError, ValueError, OverflowError):
+            return None
+        return begun if 0 < begun < _LATEST else None
 
     @property
     def result_file(self) -> Path:
@@ -277,6 +298,7 @@ class RunDir:
             self.clear()
         # the record of a run that failed before it had a configuration
         self.result_file.unlink(missing_ok=True)
+        write_atomically(self.begun_file, f"{datetime.now(timezone.utc).isoformat()}\n".encode())
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         config_text, hydra_text = texts() if texts is not None else (_config_text(cfg), None)
         if hydra_cfg is not None:
@@ -285,7 +307,7 @@ class RunDir:
             hydra_text = to_yaml({"hydra": hydra})
         if hydra_text is not None:
             write_atomically(self.config_file.with_name("hydra.yaml"), hydra_text.encode())
-        # last of the three: it marks the directory as taken
+        # last of all: it marks the directory as taken
         write_atomically(self.config_file, config_text.encode())
         return "fresh"
 
@@ -298,7 +320,7 @@ class RunDir:
             cfg: The configuration of the longer run.
         """
         extension = self.extension
-        own = {extension.config_file, extension.result_file}
+        own = {extension.config_file, extension.result_file, extension.begun_file}
         for file in sorted(extension.path.rglob("*")):
             if file in own or (file.is_dir() and not file.is_symlink()):
                 continue

@@ -60,6 +60,11 @@ def patch_of(run_dir: Path) -> bytes | None:
     return None
 
 
+def is_whole(patch: bytes) -> bool:
+    """Whether a patch holds all that differed: no file is left out, and none is there that git does not know."""
+    return re.search(rb"^# (?:untracked|left out): ", patch, re.MULTILINE) is None
+
+
 def uncommitted() -> bytes | None:
     """Changes of this code since its commit; None if there are none, outside a checkout, and where `OFF` is set."""
     if OFF in os.environ:

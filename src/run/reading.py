@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class UnreadableError(ConfigError):
     """
 
     def __init__(self, path: Path, why: object, instead: str) -> None:
-        super().__init__(f"{path} cannot be read: {short(' '.join(str(why).split()))}; {instead}")
+        self.path, self.why = path, short(" ".join(str(why).split()))
+        super().__init__(f"{path} cannot be read: {self.why}; {instead}")
 
 
 def short(text: str, most: int = 300) -> str:
@@ -81,6 +83,20 @@ def read_bytes(path: Path, *, instead: str, largest: int = LARGEST) -> bytes:
     if len(data) > largest:
         raise UnreadableError(path, f"it is larger than {largest} bytes", instead)
     return data
+
+
+def refuse_damaged_zip(path: Path) -> None:
+    """Compare every record of a checkpoint's file with its checksum, which torch itself leaves out.
+
+    Raises:
+        ValueError: If one differs, or is compressed, as torch never leaves it.
+        Exception: Whatever zipfile meets in what is no zip.
+    """
+    with zipfile.ZipFile(path) as file:
+        if any(record.compress_type != zipfile.ZIP_STORED for record in file.infolist()):
+            raise ValueError("it holds compressed records")
+        if (name := file.testzip()) is not None:
+            raise ValueError(f"the checksum of {name} is wrong")
 
 
 def read_json(path: Path, *, instead: str) -> dict[str, Any]:

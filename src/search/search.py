@@ -74,6 +74,12 @@ def search(
     _refuse_searched_seed(options, space)
     sampler = make_sampler(options.sampler, space)
     first, *_ = [compose(overrides) for overrides in space.probes()]
+    if first.get("resume") == "extend":
+        raise ConfigError(
+            "resume=extend: a search is not extended, since what its runs have reached at this length has chosen the "
+            "others. Leave it out to go on with the search, or begin another one with another hydra.sweep.dir; one of "
+            "its runs goes on for longer in a copy of its directory, by its own overrides (docs/go_on.md)"
+        )
     check(first)
     with locked(sweep_dir) as owner:
         opened, storage = open_study(options, {**settings, **_settings(options, space)}, sampler)

@@ -10,12 +10,12 @@ CHECKPOINT = re.compile(r"checkpoints/(best|last)\.ckpt")
 PICTURE = re.compile(r"plots/[\w.-]+\.(png|gif|svg|pdf)")
 
 _OF_RUN = re.compile(
-    rf"\.hydra/(config|overrides|hydra)\.yaml|(result|data|calibration)\.json|(metrics|logged)\.csv|train\.log|"
+    rf"\.hydra/((config|overrides|hydra)\.yaml|begun\.txt)|(result|data|calibration)\.json|(metrics|logged)\.csv|train\.log|"
     rf"{CHECKPOINT.pattern}|{PICTURE.pattern}"
 )
 _OF_SWEEP = re.compile(
     r"(multirun|optimization_results)\.yaml|study\.html|summary(\.[\w-]+)?\.csv|report(\.[\w-]+)?\.html|"
-    r"table(\.[\w-]+)?\.(tex|md|csv)|methods(\.[\w-]+)?\.txt|(curves|groups)(\.[\w-]+)?\.(pdf|svg)"
+    r"table(\.[\w-]+)?\.(tex|md|csv)|methods(\.[\w-]+)?\.(txt|tex)|(curves|groups)(\.[\w-]+)?\.(pdf|svg)"
 )
 
 

@@ -1,11 +1,11 @@
 """Write a run or sweep into one zip: nothing from outside of its directory, and no path of this machine."""
 
 import csv
+import hashlib
 import io
 import json
 import os
 import re
-import shutil
 import stat
 import tempfile
 import time
@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import IO, Any, BinaryIO, Literal, get_args
 
 from src.analysis.records import JobRecord, find_runs, is_run, read_job
 from src.config.errors import ConfigError
@@ -21,15 +21,25 @@ from src.config.keys import flatten
 from src.run.directory import RunDir, digest_of
 from src.run.files import to_yaml
 from src.run.lock import LockedError, locked
-from src.run.reading import PARSE_ERRORS, UnreadableError, parse_json, parse_yaml, read_bytes
+from src.run.reading import (
+    PARSE_ERRORS,
+    UnreadableError,
+    parse_json,
+    parse_yaml,
+    read_bytes,
+    refuse_damaged_zip,
+    short,
+)
 from src.sharing.contents import CHECKPOINT, PICTURE, README, files_below, is_of_run, is_of_sweep
 from src.sharing.places import Places, outside_files
 from src.sharing.readme import Report, readme
+from src.sharing.whole import SUMS, sums_text
 
 Weights = Literal["best", "all", "none"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 _LARGEST_TEXT = 200_000_000
+_PIECE = 1 << 20
 _KNOWN_ELSEWHERE = re.compile(r"(tensorboard|wandb|mlruns|csv)/.*|(study\.(db|log).*|trial\.json|\.index\.json)")
 _INSTEAD = "it is left out"
 _ELSEWHERE = "it names this machine, and no command needs it"
@@ -101,6 +111,7 @@ class _Packer:
     def __init__(self, path: Path, report: Report, *, weights: Weights, pictures: bool) -> None:
         self.path, self.report, self.weights, self.pictures = path, report, weights, pictures
         self.places = Places(path, report.name)
+        self._sums: dict[str, str] = {}
 
     def pack(self, archive: zipfile.ZipFile) -> None:
         """Write all files, and last the README, which tells of them."""
@@ -115,13 +126,16 @@ class _Packer:
             home = next((each for each in owners if name.startswith(each)), None)
             inner = name if home is None else name.removeprefix(home)
             belongs = is_of_sweep(name) if home is None else is_of_run(inner)
-            why = self._why_not(inner, belongs=belongs, is_plain=is_plain, kept=() if home is None else kept[home])
+            why = self._why_not(
+                self.path / name, inner, belongs=belongs, is_plain=is_plain, kept=() if home is None else kept[home]
+            )
             if why is None:
                 self._add(archive, name, None if home is None else owners[home])
             else:
                 self._leave_out(name if why != _ELSEWHERE else inner, why)
         text = self.places.in_exact(readme(self.report))
         self._write(archive, README, text.encode(), time.time())
+        archive.writestr(self._info(SUMS, time.time()), sums_text(self._sums))
 
     def _learn(self) -> None:
         """Gather the places that configurations name, so that logs and pages lose them too."""
@@ -143,7 +157,7 @@ class _Packer:
             return ()
         if self.weights == "all":
             return ("best", "last")
-        has_best = (job.path / "checkpoints" / "best.ckpt").is_file()
+        has_best = _why_damaged(RunDir(job.path).checkpoint("best")) is None
         return ("best",) if has_best and job.leaves.get("evaluate", "best") == "best" else ("last",)
 
     def _missing(self, job: JobRecord, prefix: str) -> None:
@@ -159,7 +173,7 @@ class _Packer:
             lacks.append(f"{name} has not ended: it runs, or was interrupted, and has no result.json{more}")
         elif job.status == "pruned":
             lacks.append(f"{name} was ended early by its search")
-        has_weights = any((job.path / "checkpoints" / f"{each}.ckpt").is_file() for each in ("best", "last"))
+        has_weights = any(_why_damaged(RunDir(job.path).checkpoint(each)) is None for each in ("best", "last"))
         if self.weights != "none" and not has_weights:
             lacks.append(f"{name} has no weights, so that src.eval and src.draw cannot open it")
 
@@ -173,7 +187,7 @@ class _Packer:
             # one that may not be locked
             pass
 
-    def _why_not(self, inner: str, *, belongs: bool, is_plain: bool, kept: Sequence[str]) -> str | None:
+    def _why_not(self, path: Path, inner: str, *, belongs: bool, is_plain: bool, kept: Sequence[str]) -> str | None:
         """Why a file is not shared; empty if that need not be told, None if it is."""
         if not is_plain:
             return "it is no plain file but a link, a device, or a folder that may not be read"
@@ -182,10 +196,17 @@ class _Packer:
         if not belongs:
             # what waits to be written, or lets a run go on
             is_own = (
-                inner.endswith(".part") or inner.startswith((".", "checkpoints/", "plots/frames/")) or inner == README
+                inner.endswith(".part")
+                or inner.startswith((".", "checkpoints/", "plots/frames/"))
+                or inner in (README, SUMS)
             )
             return "" if is_own else "no run or sweep writes a file of this name, or it is not needed"
-        if (found := CHECKPOINT.fullmatch(inner)) and found[1] not in kept:
+        found = CHECKPOINT.fullmatch(inner)
+        if found and (self.weights == "all" or (self.weights == "best" and found[1] == "best")):
+            damage = _why_damaged(path)
+            if damage is not None:
+                return f"it is damaged: {self.places.in_text(damage)}"
+        if found and found[1] not in kept:
             return "" if self.weights == "best" else f"weights={self.weights}"
         return "pictures=false" if PICTURE.fullmatch(inner) and not self.pictures else None
 
@@ -209,13 +230,13 @@ class _Packer:
                     raise ValueError("it is no plain file")
                 if rewrite is None:
                     with archive.open(self._info(name, info.st_mtime), "w", force_zip64=True) as target:
-                        shutil.copyfileobj(file, target)
+                        self._copy(file, target, name)
                     return
                 data = file.read(_LARGEST_TEXT + 1)
                 if len(data) > _LARGEST_TEXT:
                     raise ValueError(f"it is larger than {_LARGEST_TEXT} bytes")
                 self._write(archive, name, rewrite(data), info.st_mtime)
-        except (OSError, *PARSE_ERRORS) as error:
+        except (OSError, ConfigError, *PARSE_ERRORS) as error:
             if isinstance(error, OSError) and error.filename is None and error.errno is not None:
                 # of the zip
                 raise
@@ -258,7 +279,8 @@ class _Packer:
         return _json({**tree, "path": self.places.in_value("path", tree["path"])} if "path" in tree else tree)
 
     def _result(self, data: bytes, job: JobRecord) -> bytes:
-        """The result, which goes with the configuration as it is shared."""
+        """The result, which goes with the configuration as it is shared; not that of another one."""
+        RunDir(job.path).result()
         tree = parse_json(data.decode())
         found = self.places.in_all({key: value for key, value in tree.items() if key != "overrides"})
         found["overrides"] = [self.places.in_override(str(line)) for line in tree.get("overrides") or []]
@@ -285,7 +307,15 @@ class _Packer:
             writer.writerow(({**cells, "directory": cells["job"]} if "directory" in cells else cells).values())
         return text.getvalue().encode()
 
+    def _copy(self, file: IO[bytes], target: IO[bytes], name: str) -> None:
+        digest = hashlib.sha256()
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            target.write(piece)
+        self._sums[name] = digest.hexdigest()
+
     def _write(self, archive: zipfile.ZipFile, name: str, data: bytes, when: float) -> None:
+        self._sums[name] = hashlib.sha256(data).hexdigest()
         archive.writestr(self._info(name, when), data)
 
     def _info(self, name: str, when: float) -> zipfile.ZipInfo:
@@ -295,6 +325,18 @@ class _Packer:
         packed = name.endswith((".png", ".gif"))
         info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
         return info
+
+
+def _why_damaged(path: Path) -> str | None:
+    """What is wrong with a checkpoint's file; None where nothing is."""
+    if not path.is_file():
+        return "there is none"
+    try:
+        refuse_damaged_zip(path)
+    # whatever zipfile meets
+    except Exception as error:
+        return short(" ".join(str(error).split()) or type(error).__name__)
+    return None
 
 
 def _yaml(path: Path) -> Any:

@@ -12,7 +12,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +20,7 @@ from src.analysis.records import find_runs, is_run
 from src.config.errors import ConfigError
 from src.run.reading import short
 from src.sharing.contents import README, is_of_run, is_of_sweep
+from src.sharing.whole import SUMS, read_sums, refuse_broken, refuse_changed
 
 _MOST_FILES = 200_000
 _MOST_BYTES = 20_000_000_000
@@ -31,32 +32,35 @@ _DRIVE = re.compile(r":" if os.name == "nt" else r"^[A-Za-z]:")  # elsewhere a n
 _PIECE = 1 << 20
 
 
-def unpack(path: Path, into: Path) -> tuple[list[Path], list[str]]:
+def unpack(path: Path, into: Path, *, load: Callable[[Path], object] | None = None) -> tuple[list[Path], list[str]]:
     """Unpack a shared run or sweep into a directory that is not there yet.
 
     Args:
         path: The zip.
         into: The run's or sweep's directory to be.
+        load: Reads a checkpoint, and raises a `ConfigError` where it is none; None looks into no checkpoint.
 
     Returns:
         The run directories, and names of files that no run writes and that were left in the zip.
 
     Raises:
-        ConfigError: If it is no zip, or holds what no shared run does; nothing is left then.
+        ConfigError: If it is no zip, holds what no shared run does, or a file that is damaged; nothing is left then.
     """
     if into.exists() or into.is_symlink():
         raise ConfigError(f"into={into}: it is there already; give a directory that is not")
     try:
         with zipfile.ZipFile(path) as archive:
-            members, skipped = _checked(archive, path)
+            members, sums, skipped = _checked(archive, path)
             into.parent.mkdir(parents=True, exist_ok=True)
             aside = Path(tempfile.mkdtemp(dir=into.parent, prefix=f".{into.name}.", suffix=".part"))
             try:
                 # that of others; mkdtemp's is its owner's alone
                 aside.chmod(0o755)
                 _extract(archive, members, aside, path)
-                if not (is_run(aside) or find_runs(aside)):
+                runs = [aside] if is_run(aside) else find_runs(aside)
+                if not runs:
                     raise ConfigError(f"open={path}: it holds no run: no .hydra/config.yaml or result.json")
+                _refuse_damaged(path, aside, list(members), sums, runs, load=load)
                 aside.rename(into)
             finally:
                 with suppress(FileNotFoundError):
@@ -67,8 +71,27 @@ def unpack(path: Path, into: Path) -> tuple[list[Path], list[str]]:
     return [into] if is_run(into) else find_runs(into), skipped
 
 
-def _checked(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
-    """Members by their path inside of the run or sweep, and names of those that belong to none."""
+def _refuse_damaged(
+    path: Path,
+    aside: Path,
+    names: Sequence[str],
+    sums: Mapping[str, str] | None,
+    runs: Sequence[Path],
+    *,
+    load: Callable[[Path], object] | None,
+) -> None:
+    try:
+        if sums is not None:
+            refuse_changed(aside, names, sums)
+        refuse_broken(aside, runs, load=load)
+    except ConfigError as error:
+        raise ConfigError(f"open={path}: {error}; nothing is unpacked") from error
+
+
+def _checked(
+    archive: zipfile.ZipFile, path: Path
+) -> tuple[dict[str, zipfile.ZipInfo], dict[str, str] | None, list[str]]:
+    """Members by their path inside of the run or sweep, their checksums, and names of those that belong to none."""
     members = archive.infolist()
     if len(members) > _MOST_FILES:
         raise ConfigError(f"open={path}: it holds {len(members)} files; allowed: {_MOST_FILES}")
@@ -90,8 +113,37 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, zipfile.Zi
     top = _top(list(files))
     inner = {name[len(top) :]: each for name, each in files.items()}
     homes = _homes(inner)
+    sums = None
+    if (member := inner.pop(SUMS, None)) is not None:
+        try:
+            sums = read_sums(archive.read(member))
+        except ValueError as error:
+            raise ConfigError(f"open={path}: {SUMS} cannot be read: {error}; nothing is unpacked") from error
+    elif not top:
+        _refuse_beside(path, homes, inner)
+    _refuse_inside(path, homes)
     kept = {name: each for name, each in inner.items() if name == README or _belongs(name, homes)}
-    return kept, [name for name in inner if name not in kept]
+    return kept, sums, [name for name in inner if name not in kept]
+
+
+def _refuse_beside(path: Path, homes: set[str], names: Iterable[str]) -> None:
+    """Refuse several runs at the top, which are no sweep."""
+    tops = sorted({home.partition("/")[0] for home in homes})
+    if "" not in homes and len(tops) > 1 and "multirun.yaml" not in names:
+        raise ConfigError(
+            f"open={path}: it holds several folders, {' and '.join(tops[:2])}, and was not made by src.share, which "
+            "puts a run or a sweep into one; nothing is unpacked"
+        )
+
+
+def _refuse_inside(path: Path, homes: set[str]) -> None:
+    """Refuse a run inside of another one."""
+    for home in sorted(homes):
+        above = [f"{parent.as_posix()}/" for parent in PurePosixPath(home).parents if parent.as_posix() != "."]
+        if home and (outer := next((each for each in ("", *above) if each in homes), None)) is not None:
+            raise ConfigError(
+                f"open={path}: {home} is a run inside of the run {outer or '.'}, which no run has; nothing is unpacked"
+            )
 
 
 def _refuse_name(member: zipfile.ZipInfo, path: Path) -> None:
@@ -129,9 +181,10 @@ def _top(names: Sequence[str]) -> str:
 
 
 def _homes(files: Mapping[str, zipfile.ZipInfo]) -> set[str]:
-    """Directories of runs, with ``/``, by the files that mark one."""
+    """Directories of runs, with ``/``, by the files that mark one; not those below a hidden folder."""
     marks = (".hydra/config.yaml", "result.json")
-    return {name.removesuffix(mark) for name in files for mark in marks if name == mark or name.endswith(f"/{mark}")}
+    found = {name.removesuffix(mark) for name in files for mark in marks if name == mark or name.endswith(f"/{mark}")}
+    return {home for home in found if not any(part.startswith(".") for part in home.split("/"))}
 
 
 def _belongs(name: str, homes: set[str]) -> bool:

@@ -4,7 +4,6 @@ import copy
 import io
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from src.config.errors import ConfigError
 from src.run.files import write_atomically
+from src.run.reading import refuse_damaged_zip
 
 # The weights that training has ended with, in the words of tables and titles.
 LAST_EPOCH = "last epoch"
@@ -171,10 +171,17 @@ class DamagedCheckpointError(ConfigError):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
             f"{path} cannot be read as a checkpoint ({path.stat().st_size} bytes; it may be cut off, or damaged): "
-            f"{why}. "
-            "Take the run's other checkpoint (checkpoint=best or checkpoint=last), or train again"
+            f"{why.rstrip('.')}. {_instead(path, without='train again')}"
         )
         self.path, self.why = path, why
+
+
+def _instead(path: Path, *, without: str) -> str:
+    """What to do without a checkpoint, by what lies beside it."""
+    others = [name for name in ("best", "last") if name != path.stem and path.with_name(f"{name}.ckpt").is_file()]
+    if others:
+        return f"The run has {others[0]}.ckpt: checkpoint={others[0]} takes it"
+    return f"The run has no other: {without}"
 
 
 def load_checkpoint(path: Path, *, needs: Sequence[str] = ()) -> dict[str, Any]:
@@ -191,9 +198,10 @@ def load_checkpoint(path: Path, *, needs: Sequence[str] = ()) -> dict[str, Any]:
     if not path.is_file():
         if path.parent.name != "checkpoints" or path.stem not in ("best", "last"):
             raise ConfigError(f"there is no checkpoint {path}; allowed: best, last, or the path of one")
-        raise ConfigError(f"there is no checkpoint {path}: training has not come far enough to write it")
+        why = "training has not come far enough to write one, or the run was shared without it"
+        raise ConfigError(f"there is no checkpoint {path}. {_instead(path, without=why)}")
     try:
-        _verify(path)
+        refuse_damaged_zip(path)
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         missing = [name for name in ("state_dict", *needs) if name not in checkpoint]
     except (FileNotFoundError, PermissionError) as error:
@@ -205,19 +213,6 @@ def load_checkpoint(path: Path, *, needs: Sequence[str] = ()) -> dict[str, Any]:
     if missing or not isinstance(checkpoint, dict):
         raise DamagedCheckpointError(path, f"it holds no {', '.join(missing) or 'mapping'}")
     return checkpoint
-
-
-def _verify(path: Path) -> None:
-    """Compare every record of the file with its checksum, which torch itself leaves out.
-
-    Raises:
-        ValueError: If one differs, or is compressed, as torch never leaves it.
-    """
-    with zipfile.ZipFile(path) as file:
-        if any(record.compress_type != zipfile.ZIP_STORED for record in file.infolist()):
-            raise ValueError("it holds compressed records")
-        if (name := file.testzip()) is not None:
-            raise ValueError(f"the checksum of {name} is wrong")
 
 
 def _why(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -179,7 +180,10 @@ def _words(
     levels = list(dict.fromkeys(level for each in encodings for level in each.levels))
     if column.dtype.is_float():
         column = column.fill_nan(None)
-    words = (column.cast(polars.String) if column.dtype.is_numeric() else _as_strings(column, source)).str.strip_chars()
+    is_plain = column.dtype.is_numeric() or column.dtype in (polars.Date, polars.Time)
+    if isinstance(column.dtype, polars.Datetime):
+        column, is_plain = _as_iso(column, column.dtype), True
+    words = (column.cast(polars.String) if is_plain else _as_strings(column, source)).str.strip_chars()
     unknown = words.filter(~words.is_in(levels)).unique().drop_nulls().to_list()
     if unknown:
         absent = [word for word in unknown if word == "" or (is_text and word in MISSING)]
@@ -190,11 +194,27 @@ def _words(
 
 
 def _same(word: str, levels: Sequence[str]) -> str | None:
-    """The level that is the same number or truth value, written in another way."""
+    """The level that is the same number, truth value or time, written in another way."""
     if word.lower() in ("true", "false"):
         return word.lower() if word.lower() in levels else None
-    value = number_of(word)
-    return None if value is None else next((level for level in levels if number_of(level) == value), None)
+    for meaning in (number_of, _time_of):
+        value = meaning(word)
+        if value is not None:
+            return next((level for level in levels if meaning(level) == value), None)
+    return None
+
+
+def _as_iso(column: polars.Series, dtype: polars.Datetime) -> polars.Series:
+    """Times as words."""
+    return column.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" if dtype.time_zone is None else "%Y-%m-%d %H:%M:%S%.6f%:z")
+
+
+def _time_of(word: str) -> datetime | None:
+    """A word of ISO 8601 as a time, of a day its beginning; None if it is none."""
+    try:
+        return datetime.fromisoformat(f"{word[:-1]}+00:00" if word.endswith("Z") else word)
+    except ValueError:
+        return None
 
 
 def number_of(word: str) -> float | None:

@@ -234,17 +234,27 @@ def _series(name: str, values: Any) -> polars.Series:
     array = _array(values)
     if array.ndim != 1:
         raise ValueError(f"X: column {name!r} has the shape {array.shape}; allowed: (n,)")
+    if array.dtype.kind == "M":
+        return polars.Series(name, array.astype("datetime64[us]"))
     if array.dtype.kind in "biuf" and array.dtype != np.float16:
-        return polars.Series(name, np.ascontiguousarray(array))
+        return polars.Series(name, np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
     if array.dtype == np.float16:
         return polars.Series(name, array.astype(np.float32))
-    # of objects, as pandas keeps words, None and NaN are values that are missing
-    words = [None if each is None or each != each else each for each in array.tolist()]
+    words = [None if _is_missing(each) else each for each in array.tolist()]
     if any(isinstance(each, bool) for each in words):
         words = [str(each).lower() if isinstance(each, bool) else each for each in words]
     numbers = all(each is None or isinstance(each, int | float) for each in words)
     return polars.Series(name, words, dtype=polars.Float64) if numbers else polars.Series(name, _as_words(words))
 
 
+def _is_missing(value: Any) -> bool:
+    """Whether a value of objects, as pandas keeps words, stands for none: None, NaN, NaT, and pandas' own NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        # NA is neither equal to itself nor not
+        return True
+
+
 def _as_words(values: Sequence[Any]) -> list[str | None]:
-    return [None if each is None else str(each) for each in values]
+    return [None if each is None else each.decode() if isinstance(each, bytes) else str(each) for each in values]

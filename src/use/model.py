@@ -197,12 +197,28 @@ def rebuilt(run: RunDir, *, checkpoint: str | None = None, trusted: Sequence[str
     """
     cfg = run.config(trusted=trusted)
     check_targets(cfg, trusted=trusted)
+    _refuse_no_result(run)
     cfg.compile = False
     with generators_kept():
         path = run.checkpoint(checkpoint or run.tested(cfg))
         if cfg.get("module") is not None:
             return _of_module(run, cfg, path)
         return _of_task(run, cfg, path)
+
+
+def _refuse_no_result(run: RunDir) -> None:
+    """Refuse a run of which nothing readable tells how it has ended, and say of one that has not completed.
+
+    Raises:
+        ConfigError: If its result cannot be read, or is that of another run.
+    """
+    try:
+        result = run.result()
+    except UnreadableError as error:
+        raise ConfigError(f"run={run.path} is no whole run: {error}") from error
+    if result is None or result.status != "completed":
+        how = "has not ended" if result is None else {"pruned": "was ended early"}.get(result.status, "has failed")
+        log.warning("run=%s %s: its weights are those that it had until then", run.path, how)
 
 
 def _of_task(run: RunDir, cfg: DictConfig, path: Path) -> Member:

@@ -1,11 +1,12 @@
-"""New rows from a file, some at a time: CSV, Parquet, and NumPy's .npz and .npy, none of it whole in memory."""
+"""New rows from a file, some at a time: CSV, Parquet, Arrow, and NumPy's .npz and .npy, none of it whole in memory."""
 
 import codecs
 import csv
+import glob
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,13 +20,15 @@ from src.data.table.csv_files import HEAD, PIECE, check_header, first_line, sepa
 from src.data.table.reading import SUFFIXES, Table, not_there
 
 FORMATS: Mapping[str, str] = {
-    **{ending: kind for ending, kind in SUFFIXES.items() if kind in ("csv", "parquet", "numpy")},
+    **SUFFIXES,
     ".npy": "array",
 }
 """Formats by a file's ending."""
 
 # Values that are in memory at a time of a file whose rows are numbered, and the most rows.
 _VALUES, _MOST_ROWS = 1 << 22, 1 << 18
+# Begins a file of Arrow's.
+_ARROW = b"ARROW1"
 # Bytes without an end of a row, after which a quote has not been closed.
 _LONGEST = 1 << 27
 
@@ -95,8 +98,8 @@ def opened_rows(path: Path, columns: Sequence[str], *, separator: str | None = N
         found = (
             _csv(path, source, separator)
             if kind == "csv"
-            else _parquet(path, source)
-            if kind == "parquet"
+            else _scanned(path, source, kind)
+            if kind in ("parquet", "arrow")
             else _npz(path, source)
             if kind == "numpy"
             else _npy(path, source, columns)
@@ -242,8 +245,12 @@ def _chunk(frame: polars.DataFrame, start: int, source: str) -> Chunk:
     return Chunk(Table(frame, 0, source, kept=places), [], start + frame.height)
 
 
-def _parquet(path: Path, source: str) -> Source:
-    scan = polars.scan_parquet(path, glob=False)
+def _scanned(path: Path, source: str, kind: str) -> Source:
+    if kind == "arrow":
+        with path.open("rb") as file:
+            if file.read(len(_ARROW)) != _ARROW:
+                raise ValueError("it is no Arrow file, as write_ipc and write_feather make them; a stream is none")
+    scan = scanned([path], kind)
     names = scan.collect_schema().names()
     total = int(scan.select(polars.len()).collect().item())
 
@@ -253,6 +260,18 @@ def _parquet(path: Path, source: str) -> Source:
             yield _chunk(scan.slice(start, at_once).collect(), start, source)
 
     return Source(tuple(names), total, is_text=False, source=source, chunks=chunks())
+
+
+def scanned(paths: Sequence[Path], kind: str) -> polars.LazyFrame:
+    """Files of one kind one after another, whose names mean themselves.
+
+    Args:
+        paths: The files.
+        kind: ``parquet`` or ``arrow``.
+    """
+    if kind == "parquet":
+        return polars.scan_parquet(list(paths), glob=False)
+    return polars.scan_ipc([Path(glob.escape(str(path))) for path in paths])
 
 
 def _npy(path: Path, source: str, columns: Sequence[str]) -> Source:
@@ -267,8 +286,9 @@ def _npy(path: Path, source: str, columns: Sequence[str]) -> Source:
     def chunks() -> Iterator[Chunk]:
         at_once = _rows_at_once(len(columns))
         for start in range(0, len(array), at_once):
-            rows = np.ascontiguousarray(array[start : start + at_once].T)
-            yield _chunk(polars.DataFrame(dict(zip(columns, rows, strict=True))), start, source)
+            rows = array[start : start + at_once].T
+            found = [_column(name, row) for name, row in zip(columns, rows, strict=True)]
+            yield _chunk(polars.DataFrame(found), start, source)
 
     return Source(tuple(columns), len(array), is_text=False, source=source, chunks=chunks())
 
@@ -330,12 +350,32 @@ def _npz_chunks(path: Path, source: str, arrays: Sequence[_Array], total: int, n
         archive = stack.enter_context(zipfile.ZipFile(path))
         readers = [_pieces(archive, array, at_once) for array in arrays]
         for start, pieces in zip(range(0, total, at_once), zip(*readers, strict=True), strict=True):
-            columns = {
-                name: np.ascontiguousarray(column)
+            columns = [
+                _column(name, column)
                 for array, piece in zip(arrays, pieces, strict=True)
                 for name, column in zip(array.columns, piece.T if piece.ndim == 2 else [piece], strict=True)
-            }
+            ]
             yield _chunk(polars.DataFrame(columns), start, source)
+
+
+def _column(name: str, values: NDArray[Any]) -> polars.Series:
+    """An array (n,) as a column.
+
+    Raises:
+        ValueError: If it holds what no table does.
+    """
+    kind = values.dtype.kind
+    if kind in "mM":
+        values = values.astype(f"{'datetime' if kind == 'M' else 'timedelta'}64[us]")
+    elif kind == "S":
+        with suppress(UnicodeDecodeError):
+            values = np.char.decode(values, "utf-8")
+    elif kind == "f" and values.dtype.itemsize > 8:
+        values = values.astype(np.float64)
+    elif kind not in "biufU":
+        raise ValueError(f"array {name!r} is of type {values.dtype}; allowed: numbers, words and times")
+    # in the order of bytes of this machine
+    return polars.Series(name, np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("=")))
 
 
 def _pieces(archive: zipfile.ZipFile, array: _Array, at_once: int) -> Iterator[NDArray[Any]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from src.config.errors import ConfigError
 from src.run.files import named
 from src.sharing.contents import is_of_run, is_of_sweep
-from src.use.tables import ending_of
+from src.use.tables import ending_of, scanned
 
 
 class Writer(Protocol):
@@ -84,6 +84,8 @@ class _Csv:
 
     def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of plain arrays
         is_first = not self._path.exists()
+        for column in frame:
+            _refuse_type(column, self._path, is_refused=column.dtype == polars.Duration)
         with self._path.open("ab") as file:
             frame.write_csv(file, include_header=is_first, separator=self._separator)
 
@@ -94,18 +96,43 @@ class _Csv:
 class _Parquet:
     """A file for each addition, and one of all at the end."""
 
+    ending = "parquet"
+
     def __init__(self, path: Path, separator: str) -> None:  # noqa: ARG002 - of text
         self._path, self._parts = path, list[Path]()
 
     def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of plain arrays
-        self._parts.append(self._path.with_name(f"{len(self._parts)}.parquet"))
-        frame.write_parquet(self._parts[-1])
+        self._parts.append(self._path.with_name(f"{len(self._parts)}.{self.ending}"))
+        self._write(frame, self._parts[-1])
 
     def close(self) -> None:
         if len(self._parts) == 1:
             self._parts[0].replace(self._path)
         else:
-            polars.scan_parquet(self._parts).sink_parquet(self._path)
+            self._join()
+
+    def _write(self, frame: polars.DataFrame, path: Path) -> None:
+        frame.write_parquet(path)
+
+    def _join(self) -> None:
+        scanned(self._parts, "parquet").sink_parquet(self._path)
+
+
+class _Arrow(_Parquet):
+    """The same of Arrow."""
+
+    ending = "arrow"
+
+    def _write(self, frame: polars.DataFrame, path: Path) -> None:
+        frame.write_ipc(path)
+
+    def _join(self) -> None:
+        found = scanned(self._parts, "arrow")
+        try:
+            found.sink_ipc(self._path)
+        except polars.exceptions.InvalidOperationError:
+            # an older Polars writes no such file but from memory
+            found.collect().write_ipc(self._path)
 
 
 class _Npz:
@@ -115,10 +142,11 @@ class _Npz:
         self._path, self._arrays = path, dict[str, list[Path]]()
 
     def add(self, frame: polars.DataFrame, values: NDArray[Any]) -> None:  # noqa: ARG002 - of plain arrays
-        for i, name in enumerate(frame.columns):
-            parts = self._arrays.setdefault(name, [])
+        for i, column in enumerate(frame):
+            _refuse_type(column, self._path)
+            parts = self._arrays.setdefault(column.name, [])
             parts.append(self._path.with_name(f"{i}_{len(parts)}.npy"))
-            np.save(parts[-1], _as_array(frame[name]), allow_pickle=False)
+            np.save(parts[-1], _as_array(column), allow_pickle=False)
 
     def close(self) -> None:
         with zipfile.ZipFile(self._path, "w", allowZip64=True) as archive:
@@ -142,11 +170,32 @@ class _Npy:
             _join(self._parts, file)
 
 
-_MAKERS: Mapping[str, Callable[[Path, str], Writer]] = {"csv": _Csv, "parquet": _Parquet, "numpy": _Npz, "array": _Npy}
+_MAKERS: Mapping[str, Callable[[Path, str], Writer]] = {
+    **{"csv": _Csv, "parquet": _Parquet, "arrow": _Arrow},
+    **{"numpy": _Npz, "array": _Npy},
+}
+
+
+def _refuse_type(column: polars.Series, path: Path, *, is_refused: bool = False) -> None:
+    """Refuse a column that a plain format has no room for.
+
+    Raises:
+        ConfigError: If it is of such a type.
+    """
+    if is_refused or column.dtype.is_nested() or column.dtype in (polars.Binary, polars.Object):
+        raise ConfigError(
+            f"output: column {column.name!r} is of type {column.dtype}, which a {path.suffix} file has no room for; "
+            "give output=... that ends in .parquet or .arrow, or leave the column out"
+        )
 
 
 def _as_array(column: polars.Series) -> NDArray[Any]:
-    """Numbers or words; what is missing among words is empty."""
+    """Numbers, durations or words; what is missing is NaN or NaT, and empty among words."""
+    if column.dtype == polars.Duration:
+        return column.to_numpy()
+    is_wide = str(column.dtype) in ("Int128", "UInt128")
+    if is_wide or column.dtype.is_decimal() or (column.dtype == polars.Boolean and column.null_count()):
+        column = column.cast(polars.Float64)
     if column.dtype.is_numeric() or column.dtype == polars.Boolean:
         return column.to_numpy()
     return np.array(column.cast(polars.String).fill_null("").to_list(), dtype=str)

@@ -215,7 +215,7 @@ def test_broken_checkpoint_is_refused_with_its_size_and_a_way_out(
     path = tmp_path / "last.ckpt"
     broken(kind, path)
     message = (
-        rf"last\.ckpt cannot be read as a checkpoint \({path.stat().st_size} bytes.*Take the run's other checkpoint"
+        rf"last\.ckpt cannot be read as a checkpoint \({path.stat().st_size} bytes.*The run has no other: train again"
     )
     with pytest.raises(ConfigError, match=f"(?s){message}"):
         load_checkpoint(path)

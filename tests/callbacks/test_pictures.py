@@ -26,7 +26,7 @@ from tests.tasks.runs import GivenData, generator_states, numbers_spec, random_p
 from tests.tasks.test_metrics import make
 
 # What conf/callbacks/pictures.yaml asks for.
-DEFAULT = ("boundary", "probabilities", "predictions", "residuals", "confusion", "curves")
+DEFAULT = ("boundary", "probabilities", "predictions", "residuals", "confusion", "calibration", "curves")
 
 
 def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) -> tuple[Task, pl.Trainer]:
@@ -54,10 +54,10 @@ def drawn(data: InMemoryDataModule, path: Path, *, tensorboard: bool = False) ->
 @pytest.mark.parametrize(
     ("data", "names"),
     [
-        (circles(n_samples=100), ["boundary", "confusion", "probabilities"]),
-        (blobs(n_samples=100), ["boundary", "confusion", "probabilities"]),
-        (blobs(n_samples=100, n_features=3), ["confusion"]),
-        (blobs(n_samples=100, n_features=1), ["confusion"]),
+        (circles(n_samples=100), ["boundary", "calibration", "confusion", "probabilities"]),
+        (blobs(n_samples=100), ["boundary", "calibration", "confusion", "probabilities"]),
+        (blobs(n_samples=100, n_features=3), ["calibration", "confusion"]),
+        (blobs(n_samples=100, n_features=1), ["calibration", "confusion"]),
         (line(), ["predictions", "residuals"]),
         (GivenData(random_parts(numbers_spec(1, 2)), numbers_spec(1, 2)), ["residuals"]),
     ],
@@ -80,8 +80,8 @@ def test_tensorboard_gets_the_same_pictures(tmp_path: Path) -> None:
         logger.finalize("success")
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    assert sorted(events.Tags()["images"]) == ["boundary", "confusion", "probabilities"]
-    for name in ("boundary", "confusion", "probabilities"):
+    assert sorted(events.Tags()["images"]) == ["boundary", "calibration", "confusion", "probabilities"]
+    for name in ("boundary", "calibration", "confusion", "probabilities"):
         (image,) = events.Images(name)
         assert image.encoded_image_string.startswith(b"\x89PNG")
         assert min(image.width, image.height) > 100
@@ -142,7 +142,11 @@ def test_a_picture_that_cannot_be_drawn_is_told_and_the_others_are_drawn(
     monkeypatch.setitem(PICTURES, "probabilities", PICTURES["probabilities"]._replace(draw=fails))
     drawn(data, tmp_path)
     assert "the picture probabilities cannot be drawn: of nothing" in caplog.text
-    assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == ["boundary.png", "confusion.png"]
+    assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == [
+        "boundary.png",
+        "calibration.png",
+        "confusion.png",
+    ]
 
 
 def fails(_: object) -> Figure:

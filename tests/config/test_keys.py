@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
         ("logger.csv.save_dir", {"run", "group", "samples", "fold"}),
         ("suggested.lr", {"run", "group", "samples", "fold"}),
         ("callbacks.checkpoint.monitor", {"run", "group", "stack", "samples", "fold"}),
+        ("callbacks.pictures.draw", {"stack", "samples", "fold"}),
         ("model.name", {"run", "group", "samples", "show", "fold"}),
         ("model.net.hidden", {"run", "group", "stack", "samples", "show", "fold"}),
         ("data.batch_size", {"run", "group", "stack", "show"}),

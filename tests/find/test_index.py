@@ -2,12 +2,21 @@
 
 import json
 import os
+import shutil
+import zipfile
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from src.find.index import FILE, find_all
+from src.find.query import select
+from src.find.rows import rows_of
+from src.find.words import read_words
+from src.run.directory import RunDir
+from src.sharing.pack import share
+from src.sharing.unpack import unpack
 from tests.find.trees import make_outputs, make_run
 
 NAMES = ["runs/a", "runs/b", "runs/c", "sweeps/s/0", "sweeps/s/1", "sweeps/s/2"]
@@ -53,6 +62,53 @@ def test_a_second_look_reads_no_file_of_a_run_and_finds_the_same(tmp_path: Path,
     assert of_runs(opened) == []
     assert (first.n_read, again.n_read) == (len(NAMES), 0)
     assert again.runs == first.runs
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [{"metrics": {"val/loss": 0.1}}, {"error": ValueError("no")}, {}],
+    ids=["completed", "failed", "unfinished"],
+)
+@pytest.mark.parametrize("job", ["", "0"])
+def test_a_run_began_when_it_says_so_wherever_it_was_copied_or_unpacked(
+    tmp_path: Path, ending: dict[str, Any], job: str
+) -> None:
+    source = tmp_path / "outputs" / "mine"
+    run = make_run(source / job, "seed=1", **ending)
+    if job:
+        (source / "multirun.yaml").write_text("hydra: {}\n")
+    RunDir(run).begun_file.write_text("2020-01-02T03:04:05+00:00\n")
+    shutil.copytree(source, tmp_path / "outputs" / "copied", copy_function=shutil.copyfile)
+    share(source, tmp_path / "x.zip", weights="best", pictures=True)
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        archive.extractall(tmp_path / "outputs" / "unzipped")
+    unpack(tmp_path / "x.zip", tmp_path / "outputs" / "opened")
+    for n_read in (4, 0):
+        found = find_all(tmp_path / "outputs")
+        assert ([run.begun for run in found.runs], found.n_read) == ([1577934245.0] * 4, n_read)
+        since = read_words(["since=2020-01-02", "until=2020-01-02"], now=datetime.now(timezone.utc))
+        assert len(select(found.runs, since)) == 4
+        assert select(found.runs, read_words(["since=2020-01-03"], now=datetime.now(timezone.utc))) == []
+        assert [row.begun for row in rows_of(found, found.runs, since)] == [1577934245.0] * 4
+
+
+def test_a_run_that_has_not_recorded_when_it_began_has_the_time_of_its_file(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "mine", "seed=1")
+    RunDir(run).begun_file.unlink()
+    os.utime(run / ".hydra" / "config.yaml", (1e9, 1e9))
+    for _ in range(2):
+        assert [run.begun for run in find_all(tmp_path).runs] == [1e9]
+
+
+def test_an_index_that_does_not_know_when_runs_began_is_made_anew(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "mine", "seed=1")
+    find_all(tmp_path)
+    RunDir(run).begun_file.write_text("2020-01-02T03:04:05+00:00\n")
+    index = json.loads((tmp_path / FILE).read_text())
+    del index["runs"]["mine"][2]["begun"]
+    (tmp_path / FILE).write_text(json.dumps({**index, "format": 1}))
+    found = find_all(tmp_path)
+    assert (found.n_read, [run.begun for run in found.runs]) == (1, [1577934245.0])
 
 
 def test_only_what_has_changed_is_read_again(tmp_path: Path, opened: list[str]) -> None:

@@ -101,8 +101,9 @@ def test_what_a_stacked_job_leaves_out_is_what_readme_says(tmp_path: Path) -> No
     }
     for name, launcher in launchers.items():
         assert run(*whole, *launcher, f"hydra.sweep.dir={tmp_path / name}", output=tmp_path / f"{name}.log") == 0
-    plots = {f"plots/{name}.png" for name in ("boundary", "confusion", "curves", "probabilities")}
+    plots = {f"plots/{name}.png" for name in ("boundary", "calibration", "confusion", "curves", "probabilities")}
     kept = {
+        ".hydra/begun.txt",
         ".hydra/config.yaml",
         ".hydra/hydra.yaml",
         ".hydra/overrides.yaml",
@@ -114,7 +115,7 @@ def test_what_a_stacked_job_leaves_out_is_what_readme_says(tmp_path: Path) -> No
         "tensorboard/hparams.yaml",
         "train.log",
     }
-    images = {"train/boundary", "boundary", "confusion", "curves", "probabilities"}
+    images = {"train/boundary", "boundary", "calibration", "confusion", "curves", "probabilities"}
     for number in ("0", "1", "2"):
         alone, together = tmp_path / "alone" / number, tmp_path / "together" / number
         assert files(alone) == kept | plots

@@ -42,15 +42,48 @@ def end(run: RunDir, status: Status) -> None:
 def test_a_new_directory_is_fresh_and_gets_what_was_asked(tmp_path: Path) -> None:
     run, hydra = RunDir(tmp_path / "new" / "run"), OmegaConf.create({"job": {"name": "train"}})
     assert run.claim(config(), overrides=["seed=42"], hydra_cfg=hydra) == "fresh"
-    assert listing(run.path) == [".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml"]
+    assert listing(run.path) == [".hydra/begun.txt", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml"]
     assert OmegaConf.load(run.config_file) == config()
     assert OmegaConf.load(run.config_file.with_name("overrides.yaml")) == ["seed=42"]
     assert OmegaConf.load(run.config_file.with_name("hydra.yaml")) == {"hydra": hydra}
 
 
+def test_when_a_run_began_stays_with_it_until_it_begins_anew(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    run.begun_file.write_text("2020-01-02T03:04:05+00:00\n")
+    run.checkpoints.mkdir()
+    run.checkpoint("last").touch()
+    assert (run.claim(config()), run.begun) == ("resume", 1577934245.0)
+    end(run, "failed")
+    assert run.claim(config()) == "fresh"
+    assert run.begun is not None
+    assert run.begun > 1577934245.0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"yesterday",
+        b"\xff",
+        b"0001-01-01T00:00:00+00:00",
+        b"9999-12-31T00:00:00+00:00",
+        b"2020-01-01" + b" " * 200,
+    ],
+)
+def test_what_is_no_time_tells_not_when_a_run_began(tmp_path: Path, content: bytes) -> None:
+    run = RunDir(tmp_path)
+    run.claim(config())
+    run.begun_file.write_bytes(content)
+    assert run.begun is None
+    run.begun_file.unlink()
+    assert run.begun is None
+
+
 def test_outside_a_hydra_application_there_is_no_hydra_yaml(tmp_path: Path) -> None:
     RunDir(tmp_path).claim(config())
-    assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml"]
+    assert listing(tmp_path) == [".hydra/begun.txt", ".hydra/config.yaml", ".hydra/overrides.yaml"]
 
 
 def test_the_stored_configuration_keeps_references_unresolved(tmp_path: Path) -> None:
@@ -105,7 +138,7 @@ def test_what_a_failed_run_has_left_is_removed_but_its_log(tmp_path: Path) -> No
         write_atomically(tmp_path / name, b"old")
     end(run, "failed")
     assert run.claim(config(), overrides=["new=1"]) == "fresh"
-    assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml", "train.log"]
+    assert listing(tmp_path) == [".hydra/begun.txt", ".hydra/config.yaml", ".hydra/overrides.yaml", "train.log"]
     assert run.result() is None
 
 
@@ -156,7 +189,7 @@ def test_a_run_that_has_lost_its_loss_makes_room_for_the_corrected_command(tmp_p
         write_atomically(tmp_path / name, b"old")
     Result(status="failed", error=Failure.of(NonFiniteLossError("nan"))).write(run.result_file)
     assert run.look(config(seed=1)) == run.claim(config(seed=1)) == "fresh"
-    assert listing(tmp_path) == [".hydra/config.yaml", ".hydra/overrides.yaml"]
+    assert listing(tmp_path) == [".hydra/begun.txt", ".hydra/config.yaml", ".hydra/overrides.yaml"]
     assert run.config().seed == 1
 
 
@@ -172,7 +205,7 @@ def test_whatever_is_in_the_place_of_a_folder_is_removed(what: str, tmp_path: Pa
     else:
         run.checkpoints.symlink_to(elsewhere.parent if what == "link to a folder" else tmp_path / "nowhere")
     assert run.claim(config()) == "fresh"
-    assert listing(run.path) == [".hydra/config.yaml", ".hydra/overrides.yaml"]
+    assert listing(run.path) == [".hydra/begun.txt", ".hydra/config.yaml", ".hydra/overrides.yaml"]
     assert elsewhere.exists()
 
 

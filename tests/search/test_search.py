@@ -119,6 +119,18 @@ def test_what_is_complete_is_not_launched_again(tmp_path: Path) -> None:
     assert jobs.ran == []
 
 
+def test_a_search_is_not_extended_and_says_what_to_do(tmp_path: Path) -> None:
+    before, jobs = run_search(tmp_path, n_trials=3), Jobs(tmp_path)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(
+            ConfigError, match=r"resume=extend: a search is not extended, .* in a copy of its directory"
+        ):
+            run_search(folder, space=[*SPACE, "resume=extend"], launch=jobs, n_trials=4)
+    assert jobs.ran == []
+    assert not (tmp_path / "new").exists()
+    assert drawn(run_search(tmp_path, n_trials=3)) == drawn(before)
+
+
 # How trials end
 
 

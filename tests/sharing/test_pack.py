@@ -32,7 +32,7 @@ def test_a_run_is_shared_with_what_opens_it(run: Path, tmp_path: Path) -> None:
     names = {name.removeprefix("mine/") for name in packed(run, tmp_path / "a.zip")}
     expected = {
         ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "result.json", "metrics.csv", "train.log",
-        "checkpoints/best.ckpt", "plots/boundary.png", "README.txt",
+        "checkpoints/best.ckpt", "plots/boundary.png", "README.txt", "SHA256SUMS",
     }  # fmt: skip
     assert names == expected
     without = packed(run, tmp_path / "b.zip", weights="none", pictures=False)
@@ -112,6 +112,7 @@ def test_nothing_from_outside_enters(run: Path, tmp_path: Path) -> None:
 
 def test_what_runs_has_failed_or_is_broken_is_said(run: Path, tmp_path: Path) -> None:
     (run / "result.json").write_text("{")
+    (run / "checkpoints" / "best.ckpt").write_bytes(b"damaged")
     descriptor = os.open(run, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,6 +122,8 @@ def test_what_runs_has_failed_or_is_broken_is_said(run: Path, tmp_path: Path) ->
     assert report.missing[0] == "a command was still writing to the run: this is how far it was"
     assert "result.json cannot be read" in report.missing[1]
     assert any(line.startswith("result.json: ") for line in report.left_out)
+    assert any(line == "checkpoints/best.ckpt: it is damaged: File is not a zip file" for line in report.left_out)
+    assert "the run has no weights, so that src.eval and src.draw cannot open it" not in report.missing
     interrupted = Path(shutil.copytree(STORED / "interrupted", tmp_path / "interrupted"))
     report = share(interrupted, tmp_path / "b.zip", weights="best", pictures=True)
     assert report.missing == [

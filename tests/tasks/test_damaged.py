@@ -221,7 +221,7 @@ def test_a_checkpoint_that_one_may_not_read_is_not_called_damaged(
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("src.tasks.checkpoint.zipfile.ZipFile", refuse)
+    monkeypatch.setattr("src.run.reading.zipfile.ZipFile", refuse)
     with pytest.raises(ConfigError, match=r"last\.ckpt cannot be opened: Permission denied") as refused:
         load_checkpoint(path)
     assert not isinstance(refused.value, DamagedCheckpointError)

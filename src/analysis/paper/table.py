@@ -6,28 +6,11 @@ import re
 from dataclasses import dataclass
 
 from src.analysis.headings import estimate_of, is_mixed, plurals
+from src.analysis.paper.letters import in_latex
 from src.analysis.sentences import failed, number, p_equation
 from src.analysis.stats.estimates import NAMES
 from src.analysis.summary import RankedGroup, Summary
 from src.analysis.tables import plain
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "{''}",
-    "±": r"$\pm$",
-}
 
 
 @dataclass(frozen=True)
@@ -102,13 +85,13 @@ def latex(table: PaperTable, *, methods: str, label: str) -> str:
         *(f"% {plain(sentence)}" for sentence in methods.splitlines()),
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{in_latex(table.caption)}}}",
+        rf"  \caption{{{in_latex(plain(table.caption))}}}",
         rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9-]+', '-', label)}}}",
         rf"  \begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
         r"    \toprule",
-        f"    {' & '.join(map(in_latex, table.header))} \\\\",
+        f"    {' & '.join(in_latex(plain(name)) for name in table.header)} \\\\",
         r"    \midrule",
-        *(f"    {' & '.join(_latex_cell(cell, i) for i, cell in enumerate(row))} \\\\" for row in table.rows),
+        *(f"    {_latex_row(row)} \\\\" for row in table.rows),
         r"    \bottomrule",
         r"  \end{tabular}",
         r"\end{table}",
@@ -116,15 +99,14 @@ def latex(table: PaperTable, *, methods: str, label: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def in_latex(text: str) -> str:
-    """A text whose characters stand for themselves."""
-    escaped = "".join(_LATEX.get(char, char) for char in plain(text))
-    # two would be a dash, and an open bracket behind a line's end its argument
-    return escaped.replace("--", "-{}-").replace("[", "{[}").replace("]", "{]}")
+def _latex_row(row: tuple[Cell, ...]) -> str:
+    text = " & ".join(_latex_cell(cell, i) for i, cell in enumerate(row))
+    # a star behind a line's end would belong to that
+    return f"{{*}}{text[1:]}" if text.startswith("*") else text
 
 
 def _latex_cell(cell: Cell, column: int) -> str:
-    text = in_latex(cell.text)
+    text = in_latex(plain(cell.text))
     if column:
         text = re.sub(r"(?<![\w.])-(?=\d)", "$-$", text) if text != "-" else "--"
     return rf"\textbf{{{text}}}" if cell.is_best else text

@@ -9,6 +9,7 @@ from rich.text import Text
 from src.analysis.as_json import as_json
 from src.analysis.file_names import with_metric
 from src.analysis.options import DEFAULTS, Options
+from src.analysis.paper.letters import in_latex
 from src.analysis.paper.methods import methods
 from src.analysis.paper.table import as_csv, latex, markdown, table_of
 from src.analysis.records import JobRecord
@@ -36,8 +37,9 @@ def write_paper(
 ) -> Summary:
     """Write what a paper needs, and say where.
 
-    ``table.tex``, ``methods.txt`` and the pictures go into the first sweep's directory; or the table into ``output``,
-    and the others beside it, with its name before theirs. ``-`` prints the table and writes nothing.
+    ``table.tex``, ``methods.txt`` (for LaTeX also ``methods.tex``) and the pictures go into the first sweep's
+    directory; or the table into ``output``, and the others beside it, with its name before theirs. ``-`` prints the
+    table and writes nothing.
 
     Args:
         sweep_dirs: What was read.
@@ -67,12 +69,15 @@ def write_paper(
 
     try:
         write_atomically(path.expanduser(), text.encode("utf-8", errors="replace"))
-        write_atomically(beside("methods.txt"), sentences.encode("utf-8", errors="replace"))
+        texts = {"methods.txt": sentences, **({"methods.tex": in_latex(sentences)} if form == "latex" else {})}
+        for name, content in texts.items():
+            write_atomically(beside(name), content.encode("utf-8", errors="replace"))
         pictures = draw(summary, lambda name: beside(f"{name}.{_PICTURES[form]}"))
     except OSError as error:
         raise ConfigError(f"{error.filename or path} cannot be written: {error.strerror or error}") from error
     console = open_terminal()
-    for what, file in (("table", path), ("methods", beside("methods.txt")), *(("picture", each) for each in pictures)):
+    written = [("table", path), *(("methods", beside(name)) for name in texts)]
+    for what, file in [*written, *(("picture", each) for each in pictures)]:
         console.print(Text(f"{what}: {file}"), soft_wrap=True)
     return summary
 

@@ -53,7 +53,7 @@ def read_csv(file: Path, source: str, *, separator: str | None, decimal: str, pi
     }
     try:
         frame = _in_pieces(file, piece, given) if file.stat().st_size > piece else None
-        frame = polars.read_csv(file, **given) if frame is None else frame
+        frame = polars.read_csv(file, glob=False, **given) if frame is None else frame
     except polars.exceptions.PolarsError as error:
         raise ConfigError(f"{source}: {_ragged(file, separator) or first_line(error)}") from error
     # Polars takes a line that ends too early for one that lacks values

@@ -1,5 +1,7 @@
 """The table of groups as LaTeX, Markdown and CSV."""
 
+# ruff: noqa: RUF001
+
 import csv
 import io
 import re
@@ -8,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from src.analysis.paper.letters import in_latex
 from src.analysis.paper.methods import methods
-from src.analysis.paper.table import Cell, PaperTable, as_csv, in_latex, in_markdown, latex, markdown, table_of
+from src.analysis.paper.table import Cell, PaperTable, as_csv, in_markdown, latex, markdown, table_of
 from src.analysis.records import read_jobs
 from src.analysis.summary import Summary, summarise
+from src.analysis.tables import plain
 from tests.analysis.jobs import make_job
 from tests.waiting import completed
 
@@ -68,9 +72,23 @@ def test_latex_is_a_table_of_booktabs_with_the_best_in_bold(tmp_path: Path) -> N
 def test_names_stand_for_themselves_in_latex() -> None:
     assert in_latex(NASTY) == (
         r"a\_b \& 50\% of \$x\textasciicircum{}2\$ \#1 \{y\} \textasciitilde{}z \textbackslash{}n-{}-w {[}k{]} "
-        r"\textless{}t\textgreater{} \textbar{} *m* `c` $\pm$ é {''}q{''}"
+        r"\textless{}t\textgreater{} \textbar{} *m* {`}c{`} $\pm$ é {''}q{''}"
     )
-    assert in_latex("two\nlines\x00 \\end{table}") == r"two lines \textbackslash{}end\{table\}"
+    assert in_latex("---- '' ,, ?` !`") == "-{}-{}-{}- '{}' ,{}, ?{`} !{`}"
+    assert in_latex("µ α Ω Λ ≥ − ⁵ ς a\u0301 «ą»") == (
+        r"µ $\alpha$ $\Omega$ $\Lambda$ $\geq$ $-$ $^5$ $\varsigma$ á {\fontencoding{T1}\selectfont «}"
+        r"{\fontencoding{T1}\selectfont ą}{\fontencoding{T1}\selectfont »}"
+    )
+    assert in_latex("中") == r"{\ifdefined\pdftexversion\texttt{U+4E2D}\else 中\fi}"
+    assert (
+        latex(
+            PaperTable(("a", "b"), ((Cell("two\nlines\x00 \\end{table}"), Cell("1")),), ""), methods="", label=""
+        ).count(r"two lines \textbackslash{}end\{table\} & 1 \\")
+        == 1
+    )
+    starred = PaperTable(("*", "n"), ((Cell("*a"), Cell("*")), (Cell("*"), Cell("1"))), "")
+    assert r"    {*}a & * \\" in latex(starred, methods="", label="")
+    assert r"    {*} & 1 \\" in latex(starred, methods="", label="")
     table = PaperTable((NASTY, NASTY), ((Cell(NASTY), Cell("-1.5 ± 0.1", is_best=True)),), NASTY)
     text = latex(table, methods=NASTY + "\r\\end{table}", label=NASTY)
     assert is_balanced(text)
@@ -80,20 +98,62 @@ def test_names_stand_for_themselves_in_latex() -> None:
     assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [1, 1]
 
 
+LETTERS = (
+    *(
+        f"a{letter}b {letter}{letter} {letter}"
+        for letter in r"""&%$#_{}~^\<>|"'`±[]()*-+=!?,.:;@/ é中≥µΩα∞−ąß«🙂Ж×°…“”"""
+    ),
+    *(
+        "*",
+        "**",
+        "[",
+        "[1]",
+        "-",
+        "--",
+        "---",
+        "?`!`",
+        "a_b^c",
+        r"\input{x}",
+        r"\\",
+        r"\\[1cm]",
+        "%",
+        "%\n",
+        "&&",
+        "fi ffi",
+    ),
+    *("lr=1e-05 act=relu", "", " ", "a\u0301", "\u200b", "\u00a0", "x\ty", "hidden=[16, 16]", "{", "}", "$x$", "#1"),
+)
+
+
 @pytest.mark.slow
-def test_the_table_compiles_where_there_is_a_latex(tmp_path: Path) -> None:
-    table = PaperTable((NASTY, NASTY), ((Cell(NASTY), Cell("-1.5 ± 0.1", is_best=True)),), NASTY)
-    text = latex(table, methods=NASTY, label=NASTY)
+def test_the_table_and_the_methods_compile_and_show_each_row(tmp_path: Path) -> None:
+    """Where there is no LaTeX, it is held that nothing opens, closes or ends that should not."""
+    rows = tuple(
+        (Cell(text, i % 2 == 0), Cell("-1.5 ± 0.1", i % 3 == 0), Cell(f"{i}")) for i, text in enumerate(LETTERS)
+    )
+    text = latex(PaperTable((NASTY, *LETTERS[:2]), rows, NASTY), methods=NASTY, label=NASTY)
     # each environment is closed in its place, and a row has its end
     assert re.findall(r"\\(begin|end)\{(\w+)\}", text) == [
         ("begin", "table"), ("begin", "tabular"), ("end", "tabular"), ("end", "table"),
     ]  # fmt: skip
-    assert len(re.findall(r" \\\\$", text, re.MULTILINE)) == 2
-    if shutil.which("pdflatex") is not None:
-        document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{chr(10)}{text}\end{{document}}"
-        (tmp_path / "paper.tex").write_text(document)
-        done = completed("pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex", cwd=tmp_path)
-        assert done.returncode == 0, done.stdout
+    assert len(re.findall(r" \\\\$", text, re.MULTILINE)) == len(LETTERS) + 1
+    assert is_balanced(text)
+    assert not re.search(r"\\\\\s*[*[]", text)
+    if shutil.which("pdflatex") is None:
+        return
+    # smaller, so that all of it is on a page
+    (tmp_path / "table.tex").write_text(text.replace(r"\centering", r"\centering\tiny"))
+    (tmp_path / "methods.tex").write_text(in_latex("\n".join(map(plain, LETTERS))))
+    document = r"\documentclass{article}\usepackage[margin=5mm]{geometry}\usepackage{booktabs}\begin{document}"
+    (tmp_path / "paper.tex").write_text(document + "\n\\input{table.tex}\n\n\\input{methods.tex}\n\\end{document}\n")
+    done = completed("pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Missing character" not in (tmp_path / "paper.log").read_text(errors="replace")
+    if shutil.which("pdftotext") is not None:
+        shown = completed("pdftotext", "-layout", "paper.pdf", "-", cwd=tmp_path).stdout
+        numbers = [int(line.split()[-1]) for line in shown.splitlines() if re.search(r"±\s*0\.1\s+\d+$", line)]
+        assert numbers == [*range(len(LETTERS))]
+        assert all(part in shown for part in ("U+4E2D", "lr=1e-05 act=relu", "**", "[1]", "hidden=[16, 16]"))
 
 
 def test_markdown_has_the_same_cells(tmp_path: Path) -> None:

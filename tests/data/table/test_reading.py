@@ -165,3 +165,12 @@ def test_a_small_file_is_read_again_once_it_has_changed(tmp_path: Path) -> None:
     assert read_table(str(path)).frame is before
     written(tmp_path, frame(4))
     assert read_table(str(path)).frame.height == 4
+
+
+@pytest.mark.parametrize("name", ["t[1]", "t*", "t?"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
+def test_letters_that_stand_for_many_files_mean_themselves(tmp_path: Path, name: str, ending: str) -> None:
+    for each, n in ((name, 7), ("t1", 5)):
+        rows, path = frame(n), tmp_path / f"{each}.{ending}"
+        {"csv": rows.write_csv, "parquet": rows.write_parquet, "arrow": rows.write_ipc}[ending](path)  # type: ignore[operator]
+    assert read_table(str(tmp_path / f"{name}.{ending}")).frame.equals(frame(7))
