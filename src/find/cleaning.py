@@ -18,7 +18,7 @@ _OF_RUN = re.compile(
 )
 _OF_SWEEP = re.compile(
     r"multirun\.yaml|optimization_results\.yaml|study\.(db|log|html)(-\w+)?|code\.patch|"
-    r"(summary|report|table|methods|curves|groups)\.[\w.-]+|\.sweeper|README\.txt|SHA256SUMS|\.submitit|\.unfinished|\.hydra|\..*\.part|\w+\.log|\w+\.set_aside"
+    r"(summary|report|table|methods|curves|groups|ranks)\.[\w.-]+|\.sweeper|README\.txt|SHA256SUMS|\.submitit|\.unfinished|\.hydra|\..*\.part|\w+\.log|\w+\.set_aside"
 )
 _BESIDE_IT = "move it away, or give foreign=true to delete it as well"
 

@@ -15,7 +15,7 @@ _OF_RUN = re.compile(
 )
 _OF_SWEEP = re.compile(
     r"(multirun|optimization_results)\.yaml|study\.html|summary(\.[\w-]+)?\.csv|report(\.[\w-]+)?\.html|"
-    r"table(\.[\w-]+)?\.(tex|md|csv)|methods(\.[\w-]+)?\.(txt|tex)|(curves|groups)(\.[\w-]+)?\.(pdf|svg)"
+    r"table(\.[\w-]+)?\.(tex|md|csv)|methods(\.[\w-]+)?\.(txt|tex)|(curves|groups|ranks)(\.[\w-]+)?\.(pdf|svg)"
 )
 
 
