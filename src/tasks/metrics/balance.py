@@ -10,6 +10,18 @@ from torch import Tensor
 from torchmetrics import Metric
 
 
+def counts_of(preds: Tensor, target: Tensor, n_classes: int) -> Tensor:
+    """Right answers and samples of each class (2, k) among labels (n,)."""
+    return torch.stack([torch.bincount(each, minlength=n_classes) for each in (target[preds == target], target)])
+
+
+def mean_recall(counts: Tensor) -> Tensor:
+    """The mean recall of the classes that occur, from what `counts_of` has counted."""
+    hits, support = counts
+    mean: Tensor = (hits / support)[support > 0].mean()
+    return mean
+
+
 class _OfClasses(Metric):
     """Counts right answers and samples of each class, in double precision.
 
@@ -33,8 +45,7 @@ class _OfClasses(Metric):
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Add a batch of labels (n,)."""
-        found = [torch.bincount(each, minlength=self._n_classes) for each in (target[preds == target], target)]
-        self.counts = self.counts + torch.stack(found)
+        self.counts = self.counts + counts_of(preds, target, self._n_classes)
 
 
 class BalancedAccuracy(_OfClasses):
@@ -42,9 +53,7 @@ class BalancedAccuracy(_OfClasses):
 
     def compute(self) -> Tensor:
         """The value so far, float64."""
-        hits, support = self.counts
-        mean: Tensor = (hits / support)[support > 0].mean()
-        return mean
+        return mean_recall(self.counts)
 
 
 class Chance(_OfClasses):
