@@ -86,7 +86,7 @@ class Failed:
 
     Attributes:
         n: How many have failed.
-        of: How many have ended.
+        of: How many have ended, but for those that lack a metric by which they are judged.
         interval: Exact interval of their share; None of folds, which are no independent draws, and of no run.
     """
 
@@ -122,20 +122,29 @@ def count_failed(group: Group, criterion: Criterion | None, metric: str | None) 
     for job, (_, run) in zip(group.jobs, group.places, strict=True):
         if job.status in ("completed", "failed"):
             runs.setdefault(run, []).append(job)
-    verdicts = [_has_failed(jobs, criterion, metric) for jobs in runs.values()]
+    found = [_has_failed(jobs, criterion, metric) for jobs in runs.values()]
+    verdicts = [verdict for verdict in found if verdict is not None]
     n, of = sum(verdicts), len(verdicts)
     return Failed(n, of, None if group.unit.noun == "fold" else share_interval(n, of))
 
 
-def _has_failed(jobs: Sequence[JobRecord], criterion: Criterion | None, metric: str | None) -> bool:
+def _has_failed(jobs: Sequence[JobRecord], criterion: Criterion | None, metric: str | None) -> bool | None:
+    """Whether a run has failed, made once or more often; None if nobody can tell."""
     completed = [job for job in jobs if job.status == "completed"]
-    return not completed or any(_is_bad(job, criterion, metric) for job in completed)
+    if not completed:
+        return True
+    verdicts = [_is_bad(job, criterion, metric) for job in completed]
+    return True if True in verdicts else None if None in verdicts else False
 
 
-def _is_bad(job: JobRecord, criterion: Criterion | None, metric: str | None) -> bool:
+def _is_bad(job: JobRecord, criterion: Criterion | None, metric: str | None) -> bool | None:
     if metric in job.lost_metrics or (criterion is not None and criterion.metric in job.lost_metrics):
         return True
-    return criterion is not None and criterion.can_judge(job.metrics) and criterion.holds(job.metrics)
+    if metric is not None and metric not in job.metrics:
+        return None
+    if criterion is None:
+        return False
+    return criterion.holds(job.metrics) if criterion.can_judge(job.metrics) else None
 
 
 def _number(text: str) -> float | None:

@@ -54,6 +54,18 @@ class Group:
             found.setdefault(place, {}).setdefault(run, []).append(value)
         return {place: _mean([_mean(values) for values in runs.values()]) for place, runs in found.items()}
 
+    def lost_by_unit(self, metric: str) -> frozenset[Hashable]:
+        """Seeds or draws whose run has ended without a finite number: it diverged, or broke; none of folds."""
+        if self.unit.noun == "fold":
+            return frozenset()
+        ended = (
+            place
+            for job, (place, _) in zip(self.jobs, self.places, strict=True)
+            if place is not None
+            and (job.status == "failed" or (job.status == "completed" and metric in job.lost_metrics))
+        )
+        return frozenset(ended) - self.by_unit(metric).keys()
+
     @property
     def n_repeated(self) -> int:
         """Number of runs that more than one job has completed."""

@@ -1,6 +1,6 @@
 """What a report is asked for beside its metric: which estimate it shows, what has failed, what does not matter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,19 @@ class Options:
         found = {job.leaves.get("sweep.margin") for job in jobs}
         known = found.pop() if len(found) == 1 else None
         return self if self.margin is not None or not isinstance(known, int | float) else replace(self, margin=known)
+
+    def check_margins(self, metrics: Collection[str]) -> None:
+        """Look for names that are no metric.
+
+        Args:
+            metrics: Those that there are; empty while nobody knows.
+
+        Raises:
+            ConfigError: If a margin is given for another one.
+        """
+        for name in self.margin if isinstance(self.margin, Mapping) and metrics else ():
+            if name not in metrics:
+                raise ConfigError(f"report.margin.{name}: no job has this metric; {suggest(name, list(metrics))}")
 
     def margin_of(self, metric: str, *, ranks: bool, is_share: bool) -> float | None:
         """Differences of a metric that do not matter; None if there are none.

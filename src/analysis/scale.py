@@ -83,7 +83,7 @@ class Scale:
             decimals = 2 if sides and max(sides) < 0.001 else 1
             middle, *ends = (_unsigned_zero(share(each, decimals=decimals)) for each in numbers)
             low, high = (
-                f"{100 * end:.0f}" if end in (0, 1) else text for end, text in zip(numbers[1:], ends, strict=True)
+                f"{abs(100 * end):.0f}" if end in (0, 1) else text for end, text in zip(numbers[1:], ends, strict=True)
             )
             return middle, low, high
         if not sides:

@@ -104,12 +104,46 @@ def sentence(comparison: Comparison, *, with_outlook: bool = False) -> str:
         with_outlook: Whether to say what more seeds would show, where it is not clear.
     """
     scale = Scale.of(comparison.metric, lower_is_better=comparison.lower_is_better)
+    if any(comparison.lost):
+        return f"{_sentence(comparison, scale, with_outlook=False)}; {_lost(comparison, scale)}"
+    return _sentence(comparison, scale, with_outlook=with_outlook)
+
+
+def _lost(comparison: Comparison, scale: Scale) -> str:
+    """Which runs have no number, and what they count for."""
+    by_first, by_second, by_both = comparison.lost
+    owners = ((by_first + by_both, comparison.first), (by_second + by_both, comparison.second))
+    counts = " and ".join(f"{n} of {name}" for n, name in owners if n)
+    n = sum(n for n, _ in owners)
+    runs, have = ("run", "has") if n == 1 else ("runs", "have")
+    return (
+        f"{runs} without a number ({counts}) {'counts' if n == 1 else 'count'} as worse than any with one, and {have} "
+        f"no part in the difference of {scale.words}"
+    )
+
+
+def _by_wins(comparison: Comparison, scale: Scale) -> str:
+    """What is left to say where no two runs, or one pair alone, have numbers of both."""
+    first, second, units = comparison.first, comparison.second, _units(comparison)
+    if comparison.verdict == "better":
+        is_first = comparison.winner == first
+        winner, loser = (first, second) if is_first else (second, first)
+        n_better = comparison.wins if is_first else comparison.losses
+        how = f"better with {n_better} of {units} ({p_equation(comparison.p_value)})"
+        return f"{winner} beats {loser} in {scale.words}: {how}"
+    wins = f"{first} better with {comparison.wins} of {units}"
+    return f"no clear difference between {first} and {second} in {scale.words}: {wins}"
+
+
+def _sentence(comparison: Comparison, scale: Scale, *, with_outlook: bool) -> str:
     found, first, second, noun = comparison.difference, comparison.first, comparison.second, comparison.unit.noun
+    if comparison.n > (found is not None) and (found is None or found.interval is None):
+        return _by_wins(comparison, scale)
     if found is None:
         what = f"{noun} of the same rows" if noun == "fold" else noun
         return f"{first} and {second} have no {what} in common: {scale.words} not compared"
-    if comparison.ties == found.n:
-        every = f"all {_units(comparison)}" if found.n > 1 else f"the one {noun} they share"
+    if comparison.ties == comparison.n:
+        every = f"all {_units(comparison)}" if comparison.n > 1 else f"the one {noun} they share"
         return f"{first} and {second} have the same {scale.words} with {every}"
     if found.interval is None:
         how = _how(scale, found.value, scale.text(abs(found.value)))

@@ -125,6 +125,7 @@ def summarise(
     asked = Counter(job.optimized for job in jobs if job.status == "completed" and job.optimized)
     metrics = _metrics(jobs, metric, list(objectives) or [name for name, _ in asked.most_common(1)])
     scales = {name: Scale.of(name, lower_is_better=objectives.get(name)) for name in metrics}
+    options.check_margins(dict.fromkeys(name for job in jobs for name in (*job.metrics, *job.lost_metrics)))
     criterion = criterion_of(jobs, options.failed)
     groups = group_jobs(jobs)
     ranked = [_rank(group, scales, criterion, options) for group in groups]
@@ -227,6 +228,7 @@ def _compare(ranked: Sequence[RankedGroup], scale: Scale, *, margin: float | Non
             # with the larger overlap, so that no difference is taken for surer than it is
             unit=max((best.unit, other.unit), key=lambda unit: unit.overlap),
             margin=margin,
+            lost=(best.lost_by_unit(metric), other.lost_by_unit(metric)),
         )
         for other in with_number[1:]
     ]

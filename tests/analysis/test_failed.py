@@ -114,3 +114,8 @@ def test_folds_are_no_independent_draws_so_their_share_has_no_interval(tmp_path:
         make_job(tmp_path / str(fold), *given, metrics=accuracy(0.5 + 0.1 * fold))
     (only,) = summarise(read_jobs([tmp_path]), [tmp_path], metric=None).groups
     assert (failed(only), failed_words(only)) == ("25", "1 of 4: 25 %")
+
+
+def test_a_run_that_lacks_what_others_are_judged_by_is_not_counted(tmp_path: Path) -> None:
+    found = summary(tmp_path, [accuracy(0.9), accuracy(0.4), {"val/loss": 0.5}, {"test/accuracy": 0.9}])
+    assert counted(found) == (1, 2)

@@ -1,12 +1,15 @@
 """What a sweep has found out, as data."""
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from scipy import stats
 
+from src.analysis.options import Options
 from src.analysis.records import read_jobs
+from src.analysis.sentences import sentence
 from src.analysis.summary import Summary, summarise
 from src.config.errors import ConfigError
 from tests.analysis.jobs import make_job
@@ -161,3 +164,59 @@ def test_data_sets_are_compared_with_each_other_where_each_has_one_group(tmp_pat
         for seed in range(2):
             make_job(tmp_path / f"{data}_{seed}", f"data={data}", f"seed={seed}", metrics={"val/loss": loss})
     assert [(each.first, each.second) for each in summary(tmp_path).comparisons] == [("circles", "moons")]
+
+
+def runs_with_lost(sweep_dir: Path, *, lost: int, failed: int) -> Summary:
+    """Group `a` is better on all seeds but those that it has lost; `b` never loses one."""
+    numbers: list[Metrics | None] = [{"val/loss": 0.1 + 0.001 * i} for i in range(13 - lost - failed)]
+    gone: list[Metrics | None] = [{"val/loss": float("nan")}] * lost
+    fill(
+        sweep_dir,
+        {"a": [*numbers, *gone, *[None] * failed], "b": [{"val/loss": 0.2 + 0.001 * i} for i in range(13)]},
+    )
+    return summary(sweep_dir)
+
+
+@pytest.mark.parametrize(("lost", "failed"), [(6, 0), (0, 6), (3, 3)])
+def test_lost_runs_count_against_their_group(tmp_path: Path, lost: int, failed: int) -> None:
+    (found,) = runs_with_lost(tmp_path, lost=lost, failed=failed).comparisons
+    assert (found.first, found.wins, found.losses, found.n, found.lost) == ("a", 7, 6, 13, (6, 0, 0))
+    # seven with the mean rank 4, and six with 10.5: how many of all choices of signs are as far out
+    ranks = [4.0] * 7 + [10.5] * 6
+    sums = [sum(itertools.compress(ranks, signs)) for signs in itertools.product((0, 1), repeat=13)]
+    assert found.p_value == pytest.approx(2 * sum(each <= 28 for each in sums) / 2**13)
+    assert found.verdict == "unclear"
+    assert found.difference is not None
+    assert found.difference.value == pytest.approx(-0.1)
+    text = sentence(found, with_outlook=True)
+    assert "no clear difference between a and b" in text
+    assert "a better with 7 of 13 seeds" in text
+    assert text.endswith(
+        "runs without a number (6 of a) count as worse than any with one, and have no part in the difference of "
+        "validation loss"
+    )
+
+
+def test_a_group_that_is_lost_nearly_always_is_beaten_however_good_its_last_run_is(tmp_path: Path) -> None:
+    (found,) = runs_with_lost(tmp_path, lost=12, failed=0).comparisons
+    assert (found.verdict, found.winner) == ("better", "b")
+    assert sentence(found).startswith("b beats a in validation loss: better with 12 of 13 seeds (p ")
+
+
+def test_groups_of_which_one_is_lost_at_times_are_not_practically_equal(tmp_path: Path) -> None:
+    values: list[Metrics | None] = [{"test/accuracy": 0.9 + 0.0001 * i} for i in range(40)]
+    fill(
+        tmp_path,
+        {"a": values, "b": [*values[:30], *[{"test/accuracy": float("nan")}] * 10]},
+        optimized="test/accuracy",
+    )
+    (found,) = summary(tmp_path).comparisons
+    assert found.lost in ((0, 10, 0), (10, 0, 0))
+    assert found.verdict == "better"
+    assert found.winner == "a"
+
+
+def test_a_margin_of_no_metric_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": [{"val/loss": 0.5}]})
+    with pytest.raises(ConfigError, match=r"report.margin.val/los: no job has this metric; did you mean val/loss\?"):
+        summarise(read_jobs([tmp_path]), [tmp_path], metric=None, options=Options(margin={"val/los": 0.01}))

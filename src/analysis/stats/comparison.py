@@ -9,10 +9,14 @@ it misses in up to 12 of 100 cases. So test and interval may part: the test may 
 interval of the median still holds zero; or be unsure because of a few heavy losses, where the interval does not hold
 zero. With several comparisons of one metric p values are Holm's (1979); an interval is that of its comparison alone.
 
+A run that was lost, since it diverged or broke, is worse than one with a number: the pair counts for the test, as the
+largest difference that there is, and among wins and losses. It has no size, so it is in no difference.
+
 Folds are compared by their mean difference and the corrected resampled t test (`folds`).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+import math
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar
@@ -51,6 +55,7 @@ class Comparison:
         margin: Differences up to here do not matter; None where every difference does.
         delta: Cliff's delta: how much more often a value of the first is the better one than not, over all pairs.
         n_compared: Number of comparisons that stand side by side.
+        lost: Of pairs with a lost run how many the first has lost alone, the second alone, and both.
     """
 
     metric: str
@@ -64,18 +69,22 @@ class Comparison:
     margin: float | None = None
     delta: float = 0.0
     n_compared: int = 1
+    lost: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def n(self) -> int:
         """Number of pairs."""
-        return len(self.differences)
+        return len(self._all)
 
     @cached_property
     def difference(self) -> Estimate | None:
         """The median difference, of folds the mean one, with its interval; None if they have none in common."""
-        if not self.differences:
+        return self._difference_of(self.differences)
+
+    def _difference_of(self, differences: tuple[float, ...]) -> Estimate | None:
+        if not differences:
             return None
-        found = Distribution(self.differences, self.unit)
+        found = Distribution(differences, self.unit)
         return found.of(found.default)
 
     @property
@@ -101,7 +110,7 @@ class Comparison:
     @property
     def superiority(self) -> float | None:
         """Share of seeds on which the first is better, ties halved; None if they have none in common."""
-        return (self.wins + self.ties / 2) / self.n if self.differences else None
+        return (self.wins + self.ties / 2) / self.n if self.n else None
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -120,26 +129,30 @@ class Comparison:
     @cached_property
     def outlook(self) -> planning.Outlook | None:
         """What more seeds would show; None where the answer is clear, and of folds, of which there are no more."""
-        if self.verdict != "unclear" or self.unit.noun == "fold" or self.n < 2:
+        if self.verdict != "unclear" or self.unit.noun == "fold" or self.n < 2 or any(self.lost):
             return None
         return planning.outlook(self.differences, alpha=(1 - LEVEL) / self.n_compared, margin=self.margin)
 
     @property
+    def _all(self) -> tuple[float, ...]:
+        return with_lost(self.differences, self.lost, lower_is_better=self.lower_is_better)
+
+    @property
     def _gains(self) -> NDArray[np.float64]:
-        return np.asarray(self.differences, float) * (-1 if self.lower_is_better else 1)
+        return np.asarray(self._all, float) * (-1 if self.lower_is_better else 1)
 
     @property
     def _leans(self) -> float:
         """Which way the test leans: above zero where the first has the higher values."""
         if self.unit.noun == "fold":
             return float(np.mean(self.differences))
-        return signed_rank.leaning(self.differences)
+        return signed_rank.leaning(self._all)
 
     @property
     def beyond_margin(self) -> tuple[int, int] | None:
         """On how many the first and the second win by more than the margin, where the interval is within it."""
         found, margin = self.difference, self.margin
-        if margin is None or found is None or found.interval is None or not found.interval.is_sure:
+        if margin is None or found is None or found.interval is None or not found.interval.is_sure or any(self.lost):
             return None
         if not -margin <= found.interval.low <= found.interval.high <= margin:
             return None
@@ -147,11 +160,11 @@ class Comparison:
 
     @property
     def _is_within_margin(self) -> bool:
-        found = self.difference
+        found = self._difference_of(self._all)
         if self.margin is None or found is None or found.interval is None or not found.interval.is_sure:
             return False
         low, high = (np.array([end]) for end in found.interval[:2])
-        return bool(are_within(low, high, np.array([self.differences], float), self.margin)[0])
+        return bool(are_within(low, high, np.array([self._all], float), self.margin)[0])
 
 
 def compare(
@@ -162,6 +175,7 @@ def compare(
     lower_is_better: bool,
     unit: Unit = SEED,
     margin: float | None = None,
+    lost: tuple[Collection[Place], Collection[Place]] = ((), ()),
 ) -> Comparison:
     """Compare two groups on what both have; the p value is not yet that of several comparisons.
 
@@ -172,26 +186,47 @@ def compare(
         lower_is_better: Whether small values are good ones.
         unit: What the values are by.
         margin: As in `Comparison`.
+        lost: Seeds or draws whose run has no number, of the first and of the second.
     """
     (first_label, a), (second_label, b) = first, second
     differences = tuple(a[place] - b[place] for place in a if place in b)
+    lost_a, lost_b = map(set, lost)
+    worst = math.inf if lower_is_better else -math.inf
+    counts = len(lost_a & b.keys()), len(lost_b & a.keys()), len(lost_a & lost_b)
     if unit.noun == "fold":
         tested = corrected_p_value(differences, unit.overlap)
     else:
         size = float(np.median(np.abs([*a.values(), *b.values()]))) if differences else 0.0
-        tested = signed_rank.p_value(differences, resolution=_SINGLE_PRECISION * size)
+        paired = with_lost(differences, counts, lower_is_better=lower_is_better)
+        tested = signed_rank.p_value(paired, resolution=_SINGLE_PRECISION * size)
     return Comparison(
         metric=metric,
         first=first_label,
         second=second_label,
         differences=differences,
         lower_is_better=lower_is_better,
-        n_left_out=len(a.keys() ^ b.keys()),
+        n_left_out=len((a.keys() | lost_a) ^ (b.keys() | lost_b)),
         p_value=tested,
         unit=unit,
         margin=margin,
-        delta=cliffs_delta(list(a.values()), list(b.values())) * (-1 if lower_is_better else 1),
+        delta=cliffs_delta([*a.values(), *[worst] * len(lost_a)], [*b.values(), *[worst] * len(lost_b)])
+        * (-1 if lower_is_better else 1),
+        lost=counts,
     )
+
+
+def with_lost(differences: Sequence[float], lost: tuple[int, int, int], *, lower_is_better: bool) -> tuple[float, ...]:
+    """Differences, and for pairs with a lost run the largest one there is, against the group that has lost it.
+
+    Args:
+        differences: First minus second, of the pairs with two numbers.
+        lost: As in `Comparison`.
+        lower_is_better: Whether small values are good ones.
+    """
+    largest = 2 * max(map(abs, differences), default=0.0) or 1.0
+    against_first = largest if lower_is_better else -largest
+    by_first, by_second, by_both = lost
+    return (*differences, *[against_first] * by_first, *[-against_first] * by_second, *[0.0] * by_both)
 
 
 def cliffs_delta(a: Sequence[float], b: Sequence[float]) -> float:

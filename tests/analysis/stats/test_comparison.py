@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from src.analysis.stats.comparison import Comparison, cliffs_delta, compare, holm
-from src.analysis.units import Unit
+from src.analysis.units import SEED, Unit
 from tests.analysis.stats.shapes import SHAPES
 
 FOLDS = Unit("fold", 1 / 7.2)
@@ -22,8 +22,7 @@ def compared(
     margin: float | None = None,
     unit: Unit | None = None,
 ) -> Comparison:
-    given = {"unit": unit} if unit else {}
-    return compare("test/accuracy", ("a", a), ("b", b), lower_is_better=lower, margin=margin, **given)
+    return compare("test/accuracy", ("a", a), ("b", b), lower_is_better=lower, margin=margin, unit=unit or SEED)
 
 
 def by_seed(values: object) -> dict[int, float]:
