@@ -47,7 +47,7 @@ class Comparison:
         differences: First minus second, one for each seed, draw or fold that both have.
         lower_is_better: Whether small values are good ones.
         n_left_out: How many only one of the two has.
-        p_value: Two-sided, corrected for the number of comparisons; None below two pairs.
+        p_value: Two-sided, corrected for the number of pairs of groups; None below two seeds.
         unit: What the differences are by.
         margin: Differences up to here do not matter; None where every difference does.
         delta: Cliff's delta: how much more often a value of the first is the better one than not, over all pairs.
