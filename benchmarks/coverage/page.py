@@ -148,7 +148,7 @@ def _middle(found: Sequence[float]) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}" if share < 1 else "100"
+    return f"{100 * share:.1f}" if share < 0.9995 else "100"
 
 
 def _points(width: float) -> str:

@@ -17,7 +17,7 @@ PICTURE = ROOT / "docs" / "coverage.png"
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Coverage, false alarms and power by the number of seeds."""
-    figure = Figure(figsize=(12.5, 5.6), dpi=110, layout="constrained")
+    figure = Figure(figsize=(12.5, 6.4), dpi=110, layout="constrained")
     held, alarms, power = figure.subplots(1, 3)
     printed = [name for name in names(rows, "coverage") if name not in (NAIVE, "share of runs beyond a number")]
     for i, name in enumerate(printed):
@@ -41,7 +41,7 @@ def draw(rows: Sequence[Row]) -> Figure:
         axes.minorticks_off()
         axes.set_xlabel("seeds")
         axes.grid(color="#E4E4E4")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=1, fontsize=8, frameon=False)
     return figure
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.coverage import comparisons, folds, intervals, looks, page, picture, study
 from benchmarks.coverage.results import NUMBERS_OF_SEEDS, Truth, draw, pairs, truths
+from src.analysis.stats.interval import LEVEL
 
 HELD, FALSE = 0.94, 0.055
 
@@ -16,9 +17,12 @@ def by_name(truth: Truth) -> str:
     return str(truth)
 
 
-def held(found: intervals.Held | None) -> bool:
-    """Whether an interval reaches what it says, to a point."""
-    return found is None or found.share >= found.level - 0.01
+def held(found: intervals.Held | None, n_draws: int) -> bool:
+    """Whether an interval reaches what it says, but for a point or what chance does in so many draws."""
+    if found is None:
+        return True
+    by_chance = 3 * np.sqrt(found.level * (1 - found.level) / n_draws) if found.level < LEVEL else 0.0
+    return found.share >= found.level - max(0.01, by_chance)
 
 
 def test_the_stored_results_are_those_of_many_different_shapes() -> None:
@@ -31,7 +35,7 @@ def test_the_stored_results_are_those_of_many_different_shapes() -> None:
     assert min(skewness) < -2
     assert max(skewness) > 2
     assert min(map(abs, skewness)) < 0.25
-    assert min(len(np.unique(each.values)) for each in found) <= 25
+    assert min(len(np.unique(each.values)) for each in found) < 10
     # configurations of a problem begin with the same seeds
     assert len(pairs()) == len(found) / 2
 
@@ -60,7 +64,7 @@ def test_what_is_documented_is_what_was_found_and_reaches_the_targets() -> None:
 
 def test_the_picture_shows_coverage_false_alarms_and_power() -> None:
     figure = picture.draw(study.read())
-    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == [
+    assert [axes.get_title().split(",")[0] for axes in figure.axes] == [
         "intervals that hold the truth",
         "false alarms",
         "differences of accuracy that are found",
@@ -74,10 +78,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say(truth: Truth) -> None:
         rng = np.random.default_rng(n)
         seeds = draw(rng, 5000, n)
         for method in (intervals.median, intervals.failed, intervals.a_few_failed):
-            assert held(method(truth, seeds))
-        assert held(intervals.interquartile_mean(truth, seeds[:600]))
+            assert held(method(truth, seeds), len(seeds))
+        assert held(intervals.interquartile_mean(truth, seeds[:600]), 600)
     for n in (3, 16):
-        assert held(intervals.mean(truth, draw(np.random.default_rng(n), 60, n)))
+        assert held(intervals.mean(truth, draw(np.random.default_rng(n), 60, n)), 60)
 
 
 @pytest.mark.slow
@@ -85,8 +89,8 @@ def test_intervals_of_differences_hold_the_truth_as_often_as_they_say() -> None:
     for a, b in pairs():
         for n in NUMBERS_OF_SEEDS:
             seeds = draw(np.random.default_rng(n), 5000, n)
-            assert held(comparisons.difference(a, b, seeds))
-            assert held(comparisons.wins(a, b, seeds))
+            assert held(comparisons.difference(a, b, seeds), len(seeds))
+            assert held(comparisons.wins(a, b, seeds), len(seeds))
 
 
 @pytest.mark.slow
