@@ -13,6 +13,7 @@ alone.
 Folds are compared by their mean difference and the corrected resampled t test (`folds`).
 """
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -205,14 +206,14 @@ def cliffs_delta(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Correct the p values of the best group's comparisons with each other one, in their order.
+    """Correct the p values of comparisons of best groups, each with all others of its own, in their order.
 
-    Which group is the best one is seen from the same values, so that each of k (k - 1) / 2 pairs might have stood here,
-    and all of them count: of eight equal groups the best one would else be called better in 10 of 100 cases.
+    Which of k groups is the best one is seen from the same values, so that each of k (k - 1) / 2 pairs might have stood
+    here, and all of them count: of eight equal groups the best one would else be called better in 10 of 100 cases.
     """
     tested = [i for i, each in enumerate(comparisons) if each.p_value is not None]
     ranked = sorted(tested, key=lambda i: comparisons[i].p_value or 0.0)
-    n_pairs = len(comparisons) * (len(comparisons) + 1) // 2
+    n_pairs = sum(n * (n + 1) // 2 for n in Counter(each.first for each in comparisons).values())
     corrected, largest = list(comparisons), 0.0
     for rank, i in enumerate(ranked):
         largest = max(largest, min(1.0, (comparisons[i].p_value or 0.0) * (n_pairs - rank)))

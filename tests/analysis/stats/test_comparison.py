@@ -145,6 +145,9 @@ def test_holm_for_all_pairs_by_hand() -> None:
     assert [each.n_compared for each in corrected] == [15, 15, 1, 15, 15]
     assert [each.p_value for each in holm(plain[:1])] == [0.031]
     assert holm([Comparison("m", "a", "b", (), False, 0, 0.9)] * 3)[0].p_value == 1.0  # noqa: FBT003
+    # groups on two data sets, each with a best one: three pairs and one
+    best = [Comparison("m", first, "b", (), False, 0, 0.01) for first in ("a", "a", "c")]  # noqa: FBT003
+    assert [each.p_value for each in holm(best)] == pytest.approx([0.04] * 3)
 
 
 def test_cliffs_delta_is_counted_over_all_pairs() -> None:
