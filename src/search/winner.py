@@ -1,10 +1,13 @@
 """Which trial of a search has won, if any: the best one has to beat all others on the seeds that they share."""
 
+import math
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
 from src.analysis.records import JobRecord, read_jobs
+from src.analysis.stats.interval import LEVEL
+from src.analysis.stats.planning import fewest
 from src.analysis.summary import summarise
 from src.config.metrics import RECORDED
 from src.search.study import SearchStudy
@@ -36,9 +39,11 @@ def winner(study: SearchStudy) -> Winner | None:
         return None
     best, *_ = study.optuna.best_trials
     if study.options.n_seeds == 1:
+        least = fewest((1 - LEVEL) / math.comb(len(done), 2))
         return Winner(
             f"trial {best.number} is the luckiest of {len(done)} with one seed each, and how much of it is luck cannot "
-            "be told; hydra.sweeper.n_seeds=3 repeats each trial, and from 6 seeds on there can be a clear winner",
+            f"be told; hydra.sweeper.n_seeds=3 repeats each trial, and from {least} seeds on there can be a clear "
+            "winner",
             is_clear=False,
         )
     rivals = _not_beaten(study, best)

@@ -61,7 +61,7 @@ def _tests(summary: Summary) -> list[str]:
     if _overlaps(summary):
         name = "the corrected resampled t test (Nadeau and Bengio, 2003)"
     several = max(sum(each.metric == name_ for each in tested) for name_ in summary.metrics) > 1
-    holm = ", and p values are corrected for the number of comparisons by Holm's method (1979)" if several else ""
+    holm = ", and p values are corrected for the number of pairs of groups by Holm's method (1979)" if several else ""
     first = f"The best group by {summary.metrics[0]} is compared with each other group {noun} by {noun} by {name}"
     equal = "; where all differences are equal, by the exact sign test" if _has_equal(summary, tested) else ""
     return [f"{first}, two-sided{equal}{holm}.", *_margins(tested)]

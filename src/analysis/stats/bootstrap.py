@@ -8,7 +8,7 @@ since a sample of two humps may hold one of them alone. These hold it in 94 % an
 skewed, bounded and two-humped values; with fewer runs there is no interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +29,29 @@ def interquartile_mean(values: Sequence[float]) -> float:
 
 def interquartile_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     """Its interval; None below `FEWEST` values. The same values give the same interval, bit for bit."""
-    from scipy.special import ndtr, stdtrit
-
     n = len(values)
     if n < FEWEST:
         return None
     given = np.sort(np.asarray(values, float))
+    draws = np.sort(np.concatenate([_middle_mean(given[places]) for places in _drawn(n)]))
+    k = _beyond(n, level)
+    return Interval(float(draws[k]), float(draws[-1 - k]), level)
+
+
+def _drawn(n: int) -> Iterator[NDArray[np.int64]]:
+    """Places that are drawn from n ordered values, (some, n), `_N_DRAWS` in all."""
     rng = np.random.default_rng(_SEED)
     rows = max(1, _AT_ONCE // n)
-    sizes = [min(rows, _N_DRAWS - begun) for begun in range(0, _N_DRAWS, rows)]
-    draws = np.sort(np.concatenate([_middle_mean(given[rng.integers(0, n, (size, n))]) for size in sizes]))
+    for begun in range(0, _N_DRAWS, rows):
+        yield rng.integers(0, n, (min(rows, _N_DRAWS - begun), n))
+
+
+def _beyond(n: int, level: float) -> int:
+    """How many of the draws are beyond each end."""
+    from scipy.special import ndtr, stdtrit
+
     tail = _FURTHER * float(ndtr(-np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + level) / 2)))
-    k = max(int(tail * (_N_DRAWS + 1)) - 1, 0)
-    return Interval(float(draws[k]), float(draws[-1 - k]), level)
+    return max(int(tail * (_N_DRAWS + 1)) - 1, 0)
 
 
 def _middle_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

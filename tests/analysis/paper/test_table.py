@@ -223,6 +223,6 @@ def test_methods_tell_test_correction_versions_and_what_is_left_out(tmp_path: Pa
     make_job(tmp_path / "x", "seed=9", error=ValueError("no"))
     lines = methods(summarise(read_jobs([tmp_path]), [tmp_path], metric="val/loss")).splitlines()
     assert lines[1].endswith(
-        "two-sided, and p values are corrected for the number of comparisons by Holm's method (1979)."
+        "two-sided, and p values are corrected for the number of pairs of groups by Holm's method (1979)."
     )
     assert lines[-1] == "10 jobs: 9 completed, 1 failed; numbers are of those that completed."

@@ -135,15 +135,18 @@ def test_groups_are_not_equal_where_only_one_of_them_loses_runs() -> None:
     assert compared(lost, b, margin=0.01).verdict == "equal"
 
 
-def test_holm_by_hand() -> None:
-    # 0.01 x 4, 0.02 x 3, then 0.03 x 2 and 0.04 x 1, which may not fall below what stands before
-    given = [0.04, 0.01, None, 0.03, 0.02]
+def test_holm_for_all_pairs_by_hand() -> None:
+    # of six groups with 15 pairs: 0.01 x 15, 0.02 x 14, 0.03 x 13 and 0.031 x 12, which may not fall below those before
+    given = [0.031, 0.01, None, 0.03, 0.02]
     plain = [Comparison("m", "a", "b", (), False, 0, p) for p in given]  # noqa: FBT003
     corrected = holm(plain)
-    assert [each.p_value for each in corrected] == pytest.approx([0.06, 0.04, None, 0.06, 0.06])
-    assert [each.n_compared for each in corrected] == [4, 4, 1, 4, 4]
-    assert [each.p_value for each in holm(plain[:1])] == [0.04]
+    assert [each.p_value for each in corrected] == pytest.approx([0.39, 0.15, None, 0.39, 0.28])
+    assert [each.n_compared for each in corrected] == [15, 15, 1, 15, 15]
+    assert [each.p_value for each in holm(plain[:1])] == [0.031]
     assert holm([Comparison("m", "a", "b", (), False, 0, 0.9)] * 3)[0].p_value == 1.0  # noqa: FBT003
+    # groups on two data sets, each with a best one: three pairs and one
+    best = [Comparison("m", first, "b", (), False, 0, 0.01) for first in ("a", "a", "c")]  # noqa: FBT003
+    assert [each.p_value for each in holm(best)] == pytest.approx([0.04] * 3)
 
 
 def test_cliffs_delta_is_counted_over_all_pairs() -> None:
