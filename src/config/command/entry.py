@@ -18,7 +18,7 @@ from src.compat.python import collect_seldom, leave, nothing_waits
 from src.config import folders
 from src.config.command import interrupts
 from src.config.command.explain import FULL_ERROR, Source
-from src.config.command.flags import refuse_flags, refuse_unknown_root
+from src.config.command.flags import refuse_flags, refuse_unknown_root, with_flags_first
 from src.config.command.paths import with_paths
 from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError
@@ -69,7 +69,7 @@ def entry(
             try:
                 refuse_flags(sys.argv[1:], name=config_name, conf_dir=conf_dir)
                 argv = with_paths(sys.argv[1:], is_sweep=_is_sweep(sys.argv[1:]))
-                argv = folders.as_override(argv, conf_dir=conf_dir)
+                argv = folders.as_override(with_flags_first(argv), conf_dir=conf_dir)
             except ConfigError as error:
                 _fail(str(error))
             folders.use(argv)

@@ -11,6 +11,11 @@ from src.config import folders
 from src.config.errors import ConfigError, suggest
 
 
+def with_flags_first(argv: Sequence[str]) -> list[str]:
+    """A command line with the flag of a sweep before its overrides, the one place where Hydra takes it before 1.4."""
+    return sorted(argv, key=lambda each: each not in ("-m", "--multirun"))
+
+
 def refuse_flags(argv: Sequence[str], *, name: str, conf_dir: Path) -> None:
     """Refuse a root file of another command, and the pickle of a run.
 

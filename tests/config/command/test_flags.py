@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config.command.flags import refuse_flags, refuse_unknown_root
+from src.config.command.flags import refuse_flags, refuse_unknown_root, with_flags_first
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 
@@ -66,3 +66,10 @@ def test_a_root_file_that_is_not_there_is_answered_with_the_nearest(asked: str, 
         refuse_unknown_root([f"--config-name={asked}"], name="train", conf_dir=CONF_DIR)
     refuse_unknown_root(["--config-name=train", "seed=1"], name="train", conf_dir=CONF_DIR)
     refuse_unknown_root(["--config-path=/elsewhere", f"-cn={asked}"], name="train", conf_dir=CONF_DIR)
+
+
+def test_the_flag_of_a_sweep_may_stand_anywhere() -> None:
+    assert with_flags_first(["seed=1,2", "-m", "model=mlp", "--cfg", "job"]) == [
+        *("-m", "seed=1,2", "model=mlp", "--cfg", "job")
+    ]
+    assert with_flags_first(["seed=1"]) == ["seed=1"]
