@@ -222,6 +222,8 @@ def test_groups_within_the_margin_are_equal(tmp_path: Path) -> None:
         ((), "there is one group and nothing to compare it with"),
         (("optimizer.lr=0.1,0.2", "sweep.max_seeds=1"), "sweep.max_seeds: got 1; allowed"),
         (("optimizer.lr=0.1,0.2", "sweep.margin=-1"), "sweep.margin: got -1; allowed"),
+        (("optimizer.lr=0.1,0.2", "sweep.margin=abc"), "sweep.margin: got 'abc'; allowed"),
+        (("optimizer.lr=0.1,0.2", METRIC, "sweep.margin=1"), "sweep.margin=1: val/accuracy is a share of 1.* 0.01 for"),
         (("optimizer.lr=0.1,0.2", "optimized_metric=val/mine"), "whether more of it is better is not known"),
         (("hydra/sweeper=optuna", "optimizer.lr=interval(0.1,1)"), "repeats its trials with hydra.sweeper.n_seeds"),
     ],
