@@ -139,10 +139,12 @@ def _warn_of_luck(config: DictConfig) -> None:
     """Say it where a search may choose what it is to average over."""
     drawn = [key for key in swept_keys(config) if key in ("seed", FOLD, *DRAWS)]
     if drawn and expand(config) is None:
+        repeats = (OmegaConf.select(config, "hydra.sweeper.n_seeds") or 1) > 1
         log.warning(
-            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one, and let "
-            "hydra.sweeper.n_seeds=3 repeat each trial, or compare what it has found over all of them in its own sweep",
+            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one%s, or "
+            "compare what it has found over all of them in its own sweep",
             ", ".join(drawn),
+            "" if repeats else ", and let hydra.sweeper.n_seeds=3 repeat each trial",
         )
 
 
