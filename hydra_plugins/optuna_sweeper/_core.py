@@ -22,7 +22,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     """Run a search with the launcher that Hydra has been asked for."""
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
-    from src.search.check import check_job, refuse_other_places
+    from src.search.check import check_job, refuse_other_places, refuse_searched_seed
     from src.search.findings import report
     from src.search.options import SearchOptions
     from src.search.search import search
@@ -45,6 +45,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
         seed=config.seed if type(config.seed) is int else 0,
     )
     space = read_space(options.params, arguments, context.config_loader)
+    refuse_searched_seed(options, space)
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
     def compose(overrides: Sequence[str]) -> DictConfig:

@@ -14,6 +14,7 @@ _WORDS: dict[Source, str] = {
     "data": "data",
     "split": "split into parts",
 }
+_SHORT: dict[Source, str] = {"data": "the data", "split": "the split"}
 # Keys that draw one source and nothing else.
 _OF_KEY: dict[str, Source] = {"data.seed": "data", "data.split_seed": "split"}
 
@@ -46,7 +47,7 @@ def how_to_draw_more(groups: Sequence[Group]) -> str:
         more = [source for source in of_data if source not in known and is_drawn(leaves, source)]
         if len(group.jobs) > 1 and known and more and group.unit.noun != "fold":
             every = ",".join(source for source in SOURCES if source in known or source in more)
-            return f"vary=[{every}] draws {'them' if len(more) > 1 or more == ['data'] else 'it'} anew"
+            return f"vary=[{every}] draws {listed([_SHORT[source] for source in more])} anew"
     return ""
 
 

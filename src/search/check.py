@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.errors import ConfigError
 from src.config.metrics import RECORDED
 from src.search.options import SearchOptions
+from src.search.space import Space
 
 _PRUNING = "src.callbacks.pruning.Pruning"
 
@@ -36,6 +37,23 @@ def refuse_other_places(config: DictConfig) -> None:
                 f"{key}: got {given}; each trial of a search has its number as its directory, below "
                 f"hydra.sweep.dir=...; leave {key} out"
             )
+
+
+def refuse_searched_seed(options: SearchOptions, space: Space) -> None:
+    """Refuse to search a seed that each trial is repeated with.
+
+    Args:
+        options: Options of the search.
+        space: What is searched.
+
+    Raises:
+        ConfigError: If both are asked for.
+    """
+    if options.n_seeds > 1 and "seed" in space.searched:
+        raise ConfigError(
+            f"seed={space.texts['seed']}: hydra.sweeper.n_seeds={options.n_seeds} repeats each trial with so many "
+            "seeds, which are not searched; give the first of them, such as seed=0, or leave n_seeds out"
+        )
 
 
 def check_job(cfg: DictConfig, options: SearchOptions) -> None:

@@ -71,7 +71,6 @@ def search(
         HydraException: If a choice cannot be composed.
     """
     options = _limited(options, space)
-    _refuse_searched_seed(options, space)
     sampler = make_sampler(options.sampler, space)
     first, *_ = [compose(overrides) for overrides in space.probes()]
     if first.get("resume") == "extend":
@@ -101,14 +100,6 @@ def _limited(options: SearchOptions, space: Space) -> SearchOptions:
     if not is_grid(options.sampler):
         return options
     return replace(options, n_trials=min(options.n_trials, math.prod(len(points) for points in space.grid().values())))
-
-
-def _refuse_searched_seed(options: SearchOptions, space: Space) -> None:
-    if options.n_seeds > 1 and "seed" in space.searched:
-        raise ConfigError(
-            f"seed={space.texts['seed']}: hydra.sweeper.n_seeds={options.n_seeds} repeats each trial with so many "
-            "seeds, which are not searched; give the first of them, such as seed=0, or leave n_seeds out"
-        )
 
 
 def _settings(options: SearchOptions, space: Space) -> dict[str, Any]:

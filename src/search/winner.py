@@ -1,6 +1,7 @@
 """Which trial of a search has won, if any: the best one has to beat all others on the seeds that they share."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
@@ -46,14 +47,13 @@ def winner(study: SearchStudy) -> Winner | None:
             "winner",
             is_clear=False,
         )
-    rivals = _not_beaten(study, best)
+    rivals = _not_beaten(study, best, {trial.number for trial in done})
     if rivals is None:
         return None
     seeds = f"{study.options.n_seeds} seeds"
     if not rivals:
-        return Winner(
-            f"winner: trial {best.number}, which beats every other trial on the {seeds} they share", is_clear=True
-        )
+        others = "every other trial" if len(done) == len(study.trials()) else "every other trial that completed"
+        return Winner(f"winner: trial {best.number}, which beats {others} on the {seeds} they share", is_clear=True)
     named = [f"trial {number}" for number in (best.number, *rivals)][:_MOST]
     more = len(rivals) + 1 - len(named)
     listed = f"{', '.join(named)} and {more} more" if more else f"{', '.join(named[:-1])} and {named[-1]}"
@@ -64,12 +64,14 @@ def winner(study: SearchStudy) -> Winner | None:
     )
 
 
-def _not_beaten(study: SearchStudy, best: FrozenTrial) -> list[int] | None:
-    """Numbers of the trials that the best one does not beat; None where that cannot be seen here."""
+def _not_beaten(study: SearchStudy, best: FrozenTrial, done: Collection[int]) -> list[int] | None:
+    """Numbers of the trials, of those done, that the best one does not beat; None where that cannot be seen here."""
     (metric,) = study.options.objectives
     if metric in RECORDED or best.number not in {trial.number for trial in study.owned()}:
         return None
-    summary = summarise(read_jobs([study.sweep_dir]), [study.sweep_dir], metric=metric)
+    # of one that has failed, some seeds may have their values
+    jobs = [job for job in read_jobs([study.sweep_dir]) if _number(job) in done]
+    summary = summarise(jobs, [study.sweep_dir], metric=metric)
     # equal values that were tried twice are one group
     numbers = {ranked.group.label: sorted(map(_number, ranked.group.jobs)) for ranked in summary.groups}
     own = [each for each in summary.comparisons if each.metric == metric]

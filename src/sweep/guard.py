@@ -35,7 +35,7 @@ from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
 from src.sweep.jobs import compose_jobs
 from src.sweep.mistakes import refuse_hopeless
 from src.sweep.seeds_until import until_of
-from src.sweep.until import is_over, n_asked
+from src.sweep.until import is_over, n_asked, refuse_fewer_seeds
 from src.sweep.values import expand, sampled_values, swept_keys
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
         raise SystemExit(_dry_run(config, check))
     refuse_hopeless(config)
     refuse_other_runs(config)
+    refuse_fewer_seeds(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
     with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir), each_job_apart():
         log.info("sweep directory: %s", config.hydra.sweep.dir)
@@ -138,10 +139,12 @@ def _warn_of_luck(config: DictConfig) -> None:
     """Say it where a search may choose what it is to average over."""
     drawn = [key for key in swept_keys(config) if key in ("seed", FOLD, *DRAWS)]
     if drawn and expand(config) is None:
+        repeats = (OmegaConf.select(config, "hydra.sweeper.n_seeds") or 1) > 1
         log.warning(
-            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one, and let "
-            "hydra.sweeper.n_seeds=3 repeat each trial, or compare what it has found over all of them in its own sweep",
+            "%s: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one%s, or "
+            "compare what it has found over all of them in its own sweep",
             ", ".join(drawn),
+            "" if repeats else ", and let hydra.sweeper.n_seeds=3 repeat each trial",
         )
 
 

@@ -61,8 +61,14 @@ def until_of(config: DictConfig) -> Until | None:
             "is not known; give one such as val/accuracy or val/loss"
         )
     margin, max_seeds = (OmegaConf.select(config, f"sweep.{key}") for key in ("margin", "max_seeds"))
+    is_share = Scale.of(metric).is_share
     if margin is None:
-        margin = DEFAULTS.margin_of(metric, ranks=True, is_share=Scale.of(metric).is_share)
+        margin = DEFAULTS.margin_of(metric, ranks=True, is_share=is_share)
+    elif is_share and margin >= 1:
+        raise ConfigError(
+            f"sweep.margin={margin:g}: {metric} is a share of 1, so that no two groups differ by more and all would be "
+            "equal; allowed: less than 1, such as 0.01 for one point"
+        )
     return Until(metric, end == "min", margin, 64 if max_seeds is None else max_seeds, config.seed)
 
 

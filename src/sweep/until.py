@@ -1,7 +1,8 @@
 """Sweeps that add seeds until their answer is clear: ``sweep.until=clear``.
 
 All groups get a batch of seeds, what these have left is compared, and so on. A repeated command launches nothing of a
-batch that has ended, so that it goes on where it was, or says again what it has come to.
+batch that has ended, so that it goes on where it was, or says again what it has come to. It never looks at fewer seeds
+than a command before it has launched, so that verdict and tables are of the same runs.
 """
 
 import logging
@@ -47,14 +48,19 @@ def sweep_until_clear(config: DictConfig, launch: Launch) -> list[Any]:
     returns: list[Any] = []
     records: list[JobRecord] = []
     found: Settled | None = None
-    for n in range(0, until.max_seeds, BATCH):
-        n_asked = min(n + BATCH, until.max_seeds)
+    n_before = _n_before(sweep_dir)
+    n = 0
+    for n_asked in sorted({*range(BATCH, until.max_seeds, BATCH), until.max_seeds} | ({n_before} - {0})):
         first, end = n * n_groups, n_asked * n_groups
+        n = n_asked
         jobs = list(compose_jobs(config, overrides[first:end], range(first, end)))
-        settling_file.write(sweep_dir, n_asked=n_asked, max_seeds=until.max_seeds, found=found)
+        if n_asked > n_before:
+            settling_file.write(sweep_dir, n_asked=n_asked, max_seeds=until.max_seeds, found=found)
         if not all(map(_has_completed, jobs)):
             returns.append(launch(overrides[first:end], first))
         records += [read_job(job.run_dir, sweep_dir) for job in jobs]
+        if n_asked < n_before:
+            continue
         found, stopped = look(records, until, n_seeds=n_asked)
         state = settling_file.write(sweep_dir, n_asked=n_asked, max_seeds=until.max_seeds, found=found, stopped=stopped)
         log.info("%d seeds: %s", n_asked, "; ".join(found.sentences[:3]) or stopped)
@@ -87,6 +93,24 @@ def look(records: Sequence[JobRecord], until: Until, *, n_seeds: int) -> tuple[S
     return found, None
 
 
+def refuse_fewer_seeds(config: DictConfig) -> None:
+    """Refuse fewer seeds than a sweep has launched: its tables would be of others than its verdict.
+
+    Args:
+        config: What the command line of the sweep composes to, with the `hydra` node.
+
+    Raises:
+        ConfigError: If ``sweep.max_seeds`` is less than that.
+    """
+    until, n_before = until_of(config), _n_before(Path(config.hydra.sweep.dir))
+    if until is not None and until.max_seeds < n_before:
+        raise ConfigError(
+            f"sweep.max_seeds={until.max_seeds}: {n_before} seeds have been launched in hydra.sweep.dir="
+            f"{config.hydra.sweep.dir}, and its answer is that of all of them; give sweep.max_seeds={n_before} or "
+            "more, or another directory"
+        )
+
+
 def is_over(config: DictConfig) -> bool:
     """Whether the directory of a sweep that adds seeds says that it needs no more."""
     until, record = until_of(config), settling_file.read(Path(config.hydra.sweep.dir))
@@ -99,6 +123,12 @@ def n_asked(config: DictConfig, n_jobs: int) -> int:
     if until is None:
         return n_jobs
     return 0 if record is None else n_jobs // until.max_seeds * min(record.n_asked, until.max_seeds)
+
+
+def _n_before(sweep_dir: Path) -> int:
+    """How many seeds the commands so far have launched jobs for."""
+    record = settling_file.read(sweep_dir)
+    return 0 if record is None else record.n_asked
 
 
 def _value(job: JobRecord, metric: str) -> float | None:

@@ -51,15 +51,25 @@ def test_what_only_some_groups_draw_is_not_covered_and_single_runs_cover_nothing
 @pytest.mark.parametrize(
     ("given", "words", "more"),
     [
-        ([], "initial weights; the data are one draw", "vary=[data,init] draws them anew"),
+        ([], "initial weights; the data are one draw", "vary=[data,init] draws the data anew"),
         (["vary=[data,init]"], "initial weights and data", ""),
         (["vary=[data]", "+data.batch_size=16"], "data", ""),
         (
             ["vary=[order,split]", "+data.batch_size=16", "+data.split_seed=1"],
             "order of batches and split into parts; the rows are one draw",
-            "vary=[data,split,order] draws them anew",
+            "vary=[data,split,order] draws the data anew",
         ),
-        (["vary=[data]", "+data.split_seed=1"], "data", "vary=[data,split] draws it anew"),
+        (["vary=[data]", "+data.split_seed=1"], "data", "vary=[data,split] draws the split anew"),
+        (
+            ["+data.split_seed=1"],
+            "initial weights; the data are one draw",
+            "vary=[data,split,init] draws the data and the split anew",
+        ),
+        (
+            ["vary=[data,init,order]", "+data.batch_size=16", "+data.split_seed=1"],
+            "initial weights, order of batches and data",
+            "vary=[data,split,init,order] draws the split anew",
+        ),
     ],
 )
 def test_what_is_listed_is_covered(tmp_path: Path, given: list[str], words: str, more: str) -> None:

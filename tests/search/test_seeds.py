@@ -10,10 +10,13 @@ from optuna.trial import TrialState
 
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
+from src.search.check import refuse_searched_seed
 from src.search.findings import command, report
 from src.search.study import SearchStudy
 from src.search.winner import winner
-from tests.search.searching import Jobs, Values, bowl, options, run_search, search_study
+from tests.search.searching import Jobs, Values, bowl, options, read, run_search, search_study
+from tests.sweep.commands import run as run_command
+from tests.tasks.runs import QUIET
 
 SPACE = ("x=interval(-2,2)", "y=0.1", "kind=b")
 
@@ -90,8 +93,20 @@ def test_another_number_of_seeds_is_another_search(tmp_path: Path) -> None:
 
 
 def test_seeds_are_not_searched_and_repeated_at_once(tmp_path: Path) -> None:
+    space = read(["seed=range(0,5)"])
     with pytest.raises(ConfigError, match=r"seed=range\(0,5\): hydra.sweeper.n_seeds=3 repeats each trial"):
-        run_search(tmp_path, space=("seed=range(0,5)",), n_trials=1, n_seeds=3)
+        refuse_searched_seed(options(tmp_path, n_seeds=3), space)
+    refuse_searched_seed(options(tmp_path, n_seeds=1), space)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [(), ("sweep.dry_run=true",)])
+def test_searched_seeds_that_are_repeated_are_refused_in_one_message(given: tuple[str, ...], tmp_path: Path) -> None:
+    asked = ("-m", *QUIET, "hydra/sweeper=optuna", "hydra.sweeper.n_seeds=3", "seed=0,1,2", *given)
+    assert run_command(*asked, f"hydra.sweep.dir={tmp_path}/sweep", output=tmp_path / "output") == 1
+    (line,) = (tmp_path / "output").read_text().splitlines()
+    assert line.startswith("seed=0,1,2: hydra.sweeper.n_seeds=3 repeats each trial")
+    assert not (tmp_path / "sweep").exists()
 
 
 @pytest.mark.parametrize(
@@ -128,6 +143,45 @@ def test_a_trial_that_beats_all_others_on_its_seeds_is_the_winner(
     assert found.text in out
     assert "trial of the best mean over 12 seeds" in " ".join(out.split())
     assert yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())["has_clear_winner"] is True
+
+
+def test_a_trial_of_which_seeds_fail_is_no_rival(tmp_path: Path) -> None:
+    def formula(values: Values) -> float:
+        if values["x"] == 0 and values["seed"]:
+            raise RuntimeError("no room")
+        # the one seed of it that does not fail is the best of all
+        return -1.0 if values["x"] == 0 else bowl(values)
+
+    study = study_of(tmp_path, formula, n_trials=4, n_seeds=12)
+    found = winner(study)
+    assert found is not None
+    number = study.optuna.best_trial.number
+    assert study.optuna.best_trial.params["x"] == "1"
+    assert found.text == (
+        f"winner: trial {number}, which beats every other trial that completed on the 12 seeds they share"
+    )
+
+
+def test_several_objectives_are_means_over_seeds_each_in_its_direction(tmp_path: Path) -> None:
+    def formula(values: Values) -> dict[str, float]:
+        return {"val/loss": bowl(values) + values["seed"], "val/accuracy": 0.1 * values["x"] + 0.5 * values["seed"]}
+
+    study = study_of(tmp_path, formula, n_trials=4, n_seeds=2, objectives=["val/loss", "val/accuracy"])
+    assert [direction.name for direction in study.optuna.directions] == ["MINIMIZE", "MAXIMIZE"]
+    assert [trial.params["x"] for trial in study.optuna.best_trials] == ["1"]
+    assert study.optuna.best_trials[0].values == pytest.approx([0.5, 0.35])
+    assert winner(study) is None
+
+
+def test_a_metric_that_is_to_be_large_has_its_winner(tmp_path: Path) -> None:
+    def formula(values: Values) -> dict[str, float]:
+        return {"val/accuracy": 0.5 + 0.1 * values["x"] + 0.001 * values["seed"]}
+
+    study = study_of(tmp_path, formula, n_trials=4, n_seeds=12, metric="val/accuracy")
+    found = winner(study)
+    assert study.optuna.best_trial.params["x"] == "1"
+    assert found is not None
+    assert found.is_clear
 
 
 def test_where_luck_decides_there_is_no_winner(tmp_path: Path) -> None:

@@ -351,6 +351,10 @@ def test_who_chooses_by_the_test_part_is_warned_once(
             ["hydra/sweeper=optuna", "data=iris", "model=mlp", "data.folds=5", "data.fold=range(0,5)"],
             "data.fold: a search",
         ),
+        (
+            ["hydra/sweeper=optuna", "hydra.sweeper.n_seeds=3", "data.seed=0,1"],
+            "data.seed: a search keeps the value whose draw was lucky, and is told nothing of the others. Give one, or",
+        ),
         (["hydra/sweeper=optuna", "optimizer.lr=interval(0.1,1)"], None),
         (["seed=0,1"], None),
     ],

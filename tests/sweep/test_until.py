@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from src.sweep.jobs import compose_jobs
 from src.sweep.until import n_asked, sweep_until_clear
 from src.sweep.values import expand
 from src.tasks.finite import NonFiniteLossError
+from tests.moments import Moment
 from tests.sweep.commands import run as command
+from tests.sweep.commands import start
 from tests.sweep.configs import composed
 from tests.tasks.runs import QUIET
 
@@ -120,6 +123,43 @@ def test_a_repeated_command_launches_nothing_and_says_it_again(tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_what_is_settled_stays_settled_with_another_largest_number_of_seeds(tmp_path: Path) -> None:
+    def late(lr: float, seed: int) -> float:
+        return lr if seed > 44 else -lr
+
+    before = sweep(tmp_path, late, *TWO, "sweep.max_seeds=20")[1]
+    assert (before.is_clear, before.n_asked) == (True, 20)
+    stored = (tmp_path / "until.json").read_text()
+    fewer = composed(*TWO, "sweep.max_seeds=10", f"hydra.sweep.dir={tmp_path}")
+    words = r"sweep.max_seeds=10: 20 seeds .* give sweep.max_seeds=20 or more"
+    with pytest.raises(ConfigError, match=words), guarded(fewer):
+        pytest.fail("it ran")
+    assert (tmp_path / "until.json").read_text() == stored
+    # 20 is no end of a batch
+    jobs, after = sweep(tmp_path, late, *TWO, "sweep.max_seeds=24")
+    assert not jobs.batches
+    assert (after.is_clear, after.n_asked, after.lines) == (True, 20, before.lines)
+
+
+@pytest.mark.slow
+def test_a_run_that_succeeds_when_it_is_repeated_takes_no_seed_out_of_the_verdict(tmp_path: Path) -> None:
+    broken = {42}
+
+    def formula(lr: float, seed: int) -> float:
+        if seed in broken:
+            raise OSError("no network")
+        return clear(lr, seed)
+
+    assert sweep(tmp_path, formula)[1].n_asked == 16
+    broken.clear()
+    jobs, record = sweep(tmp_path, formula)
+    assert jobs.batches == [list(range(16))]
+    # eight of eight would have been enough
+    assert record.lines[1].startswith("- lr=0.2 beats lr=0.1 in validation accuracy on 16 of 16 seeds")
+    assert record.n_asked == 16
+
+
+@pytest.mark.slow
 def test_an_interrupted_batch_is_taken_up_again(tmp_path: Path) -> None:
     def interrupted(lr: float, seed: int) -> float:
         if seed == 52:
@@ -182,6 +222,8 @@ def test_groups_within_the_margin_are_equal(tmp_path: Path) -> None:
         ((), "there is one group and nothing to compare it with"),
         (("optimizer.lr=0.1,0.2", "sweep.max_seeds=1"), "sweep.max_seeds: got 1; allowed"),
         (("optimizer.lr=0.1,0.2", "sweep.margin=-1"), "sweep.margin: got -1; allowed"),
+        (("optimizer.lr=0.1,0.2", "sweep.margin=abc"), "sweep.margin: got 'abc'; allowed"),
+        (("optimizer.lr=0.1,0.2", METRIC, "sweep.margin=1"), "sweep.margin=1: val/accuracy is a share of 1.* 0.01 for"),
         (("optimizer.lr=0.1,0.2", "optimized_metric=val/mine"), "whether more of it is better is not known"),
         (("hydra/sweeper=optuna", "optimizer.lr=interval(0.1,1)"), "repeats its trials with hydra.sweeper.n_seeds"),
     ],
@@ -240,3 +282,29 @@ def test_a_single_run_is_told_to_be_a_sweep(tmp_path: Path) -> None:
     assert command(*QUIET, "sweep.until=clear", f"hydra.run.dir={tmp_path}/run", output=output) == 1
     assert "sweep.until=clear adds seeds to the groups of a sweep" in " ".join(output.read_text().split())
     assert "add -m, and give a key several values" in " ".join(output.read_text().split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("launcher", "moments"),
+    [
+        ("basic", (Moment("*/3/result.json"), Moment("*/until.json", n=2), Moment("*/20/result.json"))),
+        ("vmap", (Moment("*/result.json", n=5), Moment("*/until.json", n=2), Moment("*/result.json", n=3))),
+    ],
+)
+def test_a_sweep_that_is_killed_and_repeated_ends_with_the_verdict_of_one_that_is_not(
+    tmp_path: Path, launcher: str, moments: tuple[Moment, ...]
+) -> None:
+    given = (
+        *("-m", f"hydra/launcher={launcher}", *QUIET, "optimizer.lr=0.05,0.06", "sweep.until=clear"),
+        *("trainer.max_epochs=3", "optimized_metric=val/accuracy", "sweep.max_seeds=12", "sweep.margin=0"),
+    )
+    output = tmp_path / "output"
+    for moment in moments:
+        process = start(*given, f"hydra.sweep.dir={tmp_path}/killed", output=output, killed_at=moment)
+        assert process.end() == -signal.SIGKILL, process.said()
+    assert command(*given, f"hydra.sweep.dir={tmp_path}/killed", output=output) == 0, output.read_text()
+    assert command(*given, f"hydra.sweep.dir={tmp_path}/whole", output=output) == 0
+    found, expected = (json.loads((tmp_path / name / "until.json").read_text()) for name in ("killed", "whole"))
+    assert found == expected
+    assert found["n_asked"] == 12
