@@ -30,9 +30,9 @@ N_COLUMNS = 20
 FOLDS_TARGET = 2
 
 TARGETS = """\
-The target of a regression is not standardised: losses and predictions are in its own unit. One that is large, or far from zero beside
-its spread, is learnt slowly or not at all; a column of (target - mean) / spread in its place is learnt most easily. A run whose
-predictions are worse than the mean of the training part says so in its hints.
+The target of a regression is not standardised: losses and predictions are in its own unit. One that is large, or far
+from zero beside its spread, is learnt slowly or not at all; a column of (target - mean) / spread in its place is learnt
+most easily. A run whose predictions are worse than the mean of the training part says so in its hints.
 """
 
 
