@@ -29,6 +29,12 @@ N_COLUMNS = 20
 # A hundred folds over one, whole commands.
 FOLDS_TARGET = 2
 
+TARGETS = """\
+The target of a regression is not standardised: losses and predictions are in its own unit. One that is large, or far
+from zero beside its spread, is learnt slowly or not at all; a column of (target - mean) / spread in its place is learnt
+most easily. A run whose predictions are worse than the mean of the training part says so in its hints.
+"""
+
 
 def write_table(file: Path, n_rows: int, *, chunk_rows: int = 500_000) -> Path:
     """Write numbers, and a target of two classes; a chunk in memory at a time."""
@@ -164,7 +170,7 @@ def comparison() -> str:
         ours, theirs = np.array(row["ours"]), np.array(row["theirs"])
         cells = [f"{100 * each.mean():.1f} ± {100 * each.std(ddof=1):.1f}" for each in (ours, theirs, ours - theirs)]
         lines.append(f"| {row['set']} | {row['metric']}, % | {' | '.join(cells)} | `{row['command']}` |")
-    lines += ["", "Mean ± standard deviation over the seeds.", ""]
+    lines += ["", "Mean ± standard deviation over the seeds.", "", TARGETS]
     return "\n".join(lines)
 
 

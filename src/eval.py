@@ -47,6 +47,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     with without_scipy_signal():  # and with these torch
         from src.build import build
         from src.checks.targets import check_targets
+        from src.data.base import InMemoryDataModule
         from src.measure import measure
 
     check_targets(stored, trusted=trusted)
@@ -56,6 +57,13 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         from src.tasks.temperature import refuse_no_classes
 
         refuse_no_classes(built.task)
+    # a path that is given is another table by choice
+    given = {line.lstrip("+").partition("=")[0] for line in cfg.overrides}
+    is_in_memory = isinstance(built.datamodule, InMemoryDataModule) and "data.path" not in given
+    if is_in_memory and (changed := built.datamodule.changed):
+        if fits:
+            raise ConfigError(f"temperature=fit: {changed}. Put the file back, or train again")
+        log.warning(changed)
     measured = measure(built, checkpoint=run.checkpoint(cfg.checkpoint))
     print_results(vars(measured), run_dir=run.path)
     if fits:

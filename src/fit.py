@@ -120,7 +120,8 @@ def _keep_record(datamodule: InMemoryDataModule, run: RunDir, *, is_first: bool)
     if record is None:
         return
     stored = run.data_record()
-    if stored is not None and stored != record:
+    # a record of an earlier version holds less
+    if stored is not None and stored != {key: value for key, value in record.items() if key in stored}:
         raise ConfigError(
             f"run_dir={run.path} was begun with other data than these: {run.data_file} tells what they were. Put the "
             "data back, or choose another directory"

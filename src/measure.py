@@ -116,6 +116,8 @@ def rebuild(run: RunDir, cfg: DictConfig, *, checkpoint: str | None = None) -> S
     if cfg.get("module") is not None:
         raise ConfigError(f"{run.path}: pictures show tasks of this project; module={cfg.module._target_} is none")
     built = build(cfg, evaluate_only=True)
+    if changed := built.datamodule.changed:
+        log.warning(changed)
     measured = measure(built, checkpoint=run.checkpoint(checkpoint or run.tested(cfg)))
     title = title_of(cfg.model.name, measured.metrics, measured.weights)
     return Subject(built.task, built.datamodule, title, run)

@@ -201,14 +201,18 @@ def _versions(before: Result, after: Result) -> Iterator[Row]:
 
 
 def _data(one: RunDir, other: RunDir) -> Iterator[Row]:
-    """Of a table whether what was learnt of its columns is the same, wherever it lies."""
+    """Of a table whether its file is the same, wherever it lies, and what was learnt of its columns."""
     before, after = (
         {name: value for name, value in (run.data_record() or {}).items() if name != "path"} for run in (one, other)
     )
+    files = [record.pop("sha256", None) for record in (before, after)]
     if before or after:
         same = before == after
         verdict = "equal" if same else "differs: the table is not the one of then"
         yield Row("columns", "data.json", "data.json", verdict)
+    if any(files):
+        row = _plain("file of data", *(None if each is None else str(each)[:10] for each in files))
+        yield row._replace(verdict="differs: the table is not the one of then") if row.verdict == "differs" else row
 
 
 def _code(one: RunDir, other: RunDir, before: Result, after: Result) -> Row:

@@ -138,6 +138,14 @@ def test_a_table_that_has_changed_is_told(run: Path) -> None:
     for path, where in ((run, "a.csv"), (again, "elsewhere/a.csv")):
         (path / "data.json").write_text(json.dumps({"path": where, "columns": [{"name": "x", "mean": 1.0}]}))
     assert verdicts(run, again)["columns"] == "equal"
+    assert "file of data" not in verdicts(run, again)
+    change(run / "data.json", sha256="1" * 64)
+    assert verdicts(run, again)["file of data"] == "not known"
+    change(again / "data.json", sha256="2" * 64)
+    assert verdicts(run, again)["columns"] == "equal"
+    assert verdicts(run, again)["file of data"] == "differs: the table is not the one of then"
+    change(again / "data.json", sha256="1" * 64)
+    assert verdicts(run, again)["file of data"] == "equal"
     (again / "data.json").write_text(json.dumps({"path": "a.csv", "columns": [{"name": "x", "mean": 2.0}]}))
     assert verdicts(run, again)["columns"] == "differs: the table is not the one of then"
     assert compare(run, again).is_equal

@@ -96,6 +96,49 @@ def test_a_run_that_goes_on_refuses_other_data(tmp_path: Path) -> None:
         train(cfg)
 
 
+def relabelled(path: Path) -> None:
+    """One row gets the other class, and the file its old size."""
+    lines = path.read_text().splitlines()
+    i = next(i for i, line in enumerate(lines) if line.endswith(",yes"))
+    j = next(i for i, line in enumerate(lines) if line.endswith(",no"))
+    lines[i], lines[j] = lines[i].replace(",yes", ",no"), lines[j].replace(",no", ",yes")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_run_of_an_earlier_version_goes_on_without_knowing_its_file(tmp_path: Path) -> None:
+    path = written(tmp_path, labelled())
+    cfg = config(path, tmp_path / "run", "callbacks.checkpoint.every_s=0", "task.log_every_n_epochs=1")
+    interrupted(cfg, epoch=5)
+    record = build_data(cfg).record or {}
+    run = RunDir(tmp_path / "run")
+    run.write_data_record({key: value for key, value in record.items() if key != "sha256"})
+    assert run.look(cfg) == "resume"
+    train(cfg)
+    assert "sha256" not in (run.data_record() or {})
+
+
+def test_a_file_that_has_changed_is_told_and_no_temperature_is_fitted_to_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, run = written(tmp_path, labelled()), tmp_path / "run"
+    train(config(path, run))
+    fit = OmegaConf.create({"run": str(run), "checkpoint": "best", "overrides": [], "temperature": "fit"})
+    said = f"data.path={path} has changed since the run was trained"
+    evaluated(run)
+    assert said not in caplog.text
+    relabelled(path)
+    evaluated(run, **{"data.path": path})
+    assert said not in caplog.text
+    evaluated(run)
+    assert f"{said} (data.json holds another sha256): its rows are cut into parts anew" in caplog.text
+    with pytest.raises(ConfigError, match=r"temperature=fit: data\.path=.* has changed since .* Put the file back"):
+        evaluate(fit)
+    assert not (run / "calibration.json").exists()
+    caplog.clear()
+    draw(OmegaConf.create({"run": str(run), "checkpoint": None, "pictures": ["confusion"], "folder": str(tmp_path)}))
+    assert said in caplog.text
+
+
 def test_a_run_that_starts_afresh_stores_again_what_it_learns(tmp_path: Path) -> None:
     cfg = config(written(tmp_path, labelled()), tmp_path / "run", "callbacks.checkpoint.every_s=0")
     interrupted(cfg, epoch=20)

@@ -169,6 +169,11 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
         raise ValueError(f"{type(self).__name__} learns nothing of its data")
 
     @property
+    def changed(self) -> str | None:
+        """That the data are not those of the run whose record is in use, in a sentence; None if that is not known."""
+        return None
+
+    @property
     @abstractmethod
     def spec(self) -> DataSpec:
         """Sizes and names, known before any data are made."""

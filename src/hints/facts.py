@@ -79,6 +79,7 @@ def facts_of(
         weighs_classes=any(getattr(task.loss, name, None) is not None for name in ("weight", "pos_weight")),
         line_accuracy=line_accuracy(train) if is_classification and is_affine(task.net, train.x) else None,
         target_std=None if is_classification else float(train.y.float().std(correction=0)),
+        target_mean=None if is_classification else float(train.y.double().mean()),
         relus=tuple(dead_relus(task.net, train)),
         activation_is_a_key=isinstance(task.net, MLP),
         n_epochs=course[-1][0] + 1 if course else 0,

@@ -40,6 +40,8 @@ _GOOD_ACCURACY, _GOOD_ERROR = 0.95, 0.1
 # apart gets more of each right than guessing does, though its accuracy may be lower: beyond what its noise explains.
 _UNEQUAL = 1.5
 _TOLD_APART = 0.05
+# What gets a network of three layers to targets of any size: each layer grows by the third root of it.
+_LR_OF_ADAM, _EPOCHS_OF_ADAM = 0.1, 2000
 
 
 class Hint(NamedTuple):
@@ -92,6 +94,7 @@ class Facts:
         line_accuracy: Share of the training points that the best line by least squares gets right; None unless the
             network is linear.
         target_std: Standard deviation of the training targets; None for a classification.
+        target_mean: Mean of them; None for a classification.
         relus: Layers of ReLU units.
         activation_is_a_key: Whether ``model.net.activation`` sets the network's activation.
         n_epochs: Epochs trained.
@@ -115,6 +118,7 @@ class Facts:
     weighs_classes: bool
     line_accuracy: float | None
     target_std: float | None
+    target_mean: float | None
     relus: tuple[ReluLayer, ...]
     activation_is_a_key: bool
     n_epochs: int
@@ -129,7 +133,9 @@ def hints(facts: Facts) -> list[Hint]:
         return exploding
     if squashed := list(_squashed(facts)):
         return squashed
-    found = [hint for check in (_dead_relus, _linear, _overfitting) for hint in check(facts)]
+    found = [hint for check in (_dead_relus, _linear, _worse_than_mean) for hint in check(facts)]
+    if not any(hint.kind == "worse_than_mean" for hint in found):
+        found += _overfitting(facts)
     # a network that can do no better does not move either
     return found or list(_too_slow(facts)) or list(_at_chance(facts)) or list(_still_falling(facts))
 
@@ -165,6 +171,9 @@ def command(overrides: Sequence[str], changes: Sequence[str]) -> str:
     """The command that a run was started with, with some values changed."""
     changed = {_key(change) for change in changes}
     kept = [override for override in overrides if _key(override) not in changed]
+    if "optimizer" in changed:
+        # another one may not have them
+        kept = [override for override in kept if not _key(override).startswith("optimizer.")]
     return shlex.join(["python", "-m", "src.train", *kept, *changes])
 
 
@@ -234,6 +243,29 @@ def _at_chance(facts: Facts) -> Iterator[Hint]:
         yield Hint("at_chance", seen, ("loss=of_data", "loss.class_weights=balanced"))
     else:
         yield Hint("at_chance", seen, ("model.net.hidden=[32,32]" if facts.activation_is_a_key else "model=mlp",))
+
+
+def _worse_than_mean(facts: Facts) -> Iterator[Hint]:
+    mean, spread = facts.target_mean, facts.target_std
+    # the mean itself is never further from the targets, on average, than their standard deviation
+    if mean is None or not spread or facts.n_steps < _ENOUGH_STEPS or facts.train_score <= spread:
+        return
+    seen = (
+        f"mean absolute error is {facts.train_score:.4g} in training, worse than answering the mean of the training "
+        f"part: the target's mean is {mean:.4g}, its spread {spread:.4g}, and it goes in as it is; a column of "
+        f"(target - {mean:.4g}) / {spread:.4g} in its place is learnt most easily"
+    )
+    size = max(abs(mean), spread)
+    if size <= 1:
+        # steps of usual size go too far
+        yield Hint("worse_than_mean", f"{seen}, and no key does that", ())
+        return
+    lr, epochs = _LR_OF_ADAM * size ** (1 / 3), max(_EPOCHS_OF_ADAM, 2 * facts.n_epochs)
+    yield Hint(
+        "worse_than_mean",
+        seen,
+        ("optimizer=adam", f"optimizer.lr={float(f'{lr:.2g}'):g}", f"trainer.max_epochs={epochs}"),
+    )
 
 
 def _squashed(facts: Facts) -> Iterator[Hint]:

@@ -150,7 +150,7 @@ class _Packer:
                 self.places.learn(leaves.get("sweep.dir"), self.report.name)
             for key, value in outside_files(job.leaves):
                 self.places.learn(value)
-                self.report.data_files[key] = Path(value).name
+                self.report.data_files[key] = self.places.in_value(key.rpartition(".")[2], value)
 
     def _weights_of(self, job: JobRecord) -> tuple[str, ...]:
         if self.weights == "none":

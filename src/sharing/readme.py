@@ -19,7 +19,7 @@ class Report:
         name: Of the run or sweep.
         is_sweep: Whether it is one.
         jobs: Its runs.
-        data_files: Files that the runs read and that are not in it, by key.
+        data_files: Files that the runs read and that are not in it, by key, as the configuration in it names them.
         left_out: Files that are not in it, and why, a line each.
         missing: What the runs lack, a line each.
     """
@@ -70,8 +70,8 @@ def _how(report: Report) -> str:
     ]
     for key, value in report.data_files.items():
         lines.append(
-            f"The data are not in it: {key} names {value}. Put that file into the folder where you start the commands, "
-            f"or say where it is: python -m src.eval {as_word('run', job)} {key}=..."
+            f"The data are not in it: {key} names {value}. Put that file there, as seen from the folder where you "
+            f"start the commands, or say where it is: python -m src.eval {as_word('run', job)} {key}=..."
         )
     return "\n".join(lines)
 

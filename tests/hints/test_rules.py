@@ -28,6 +28,7 @@ FINE = Facts(
     weighs_classes=False,
     line_accuracy=None,
     target_std=None,
+    target_mean=None,
     relus=(ReluLayer("layers.1", 5, 16),),
     activation_is_a_key=True,
     n_epochs=1000,
@@ -45,7 +46,8 @@ LINEAR: dict[str, Any] = {
 SLOW: dict[str, Any] = {"last_loss": 0.6999, "moved": 3e-5, "train_score": 0.5, "val_score": 0.5, "lr": 1e-6}
 FALLING: dict[str, Any] = {"tenths": (0.5, 0.4), "train_score": 0.86, "val_score": 0.86}
 RARE: dict[str, Any] = {"guessing": 0.99, "train_score": 0.99, "val_score": 0.99, "balanced_accuracy": 0.5}
-REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score": 0.1}
+REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "target_mean": 1.0, "train_score": 0.1}
+LARGE: dict[str, Any] = {**REGRESSION, "target_std": 1e9, "target_mean": 5e9, "train_score": 4.9e9, "val_score": 5.1e9}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,21 @@ REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "train_score"
             ("callbacks=early_stopping", "optimizer.weight_decay=0.2"),
         ),
         ("overfitting", {"val_score": 0.8, "weight_decay": None}, "by heart", ("callbacks=early_stopping",)),
+        (
+            "worse_than_mean",
+            LARGE,
+            "mean absolute error is 4.9e+09 in training, worse than answering the mean of the training part: the "
+            "target's mean is 5e+09, its spread 1e+09, and it goes in as it is; a column of (target - 5e+09) / 1e+09",
+            ("optimizer=adam", "optimizer.lr=170", "trainer.max_epochs=2000"),
+        ),
+        # also while its loss is falling
+        (
+            "worse_than_mean",
+            {**LARGE, "tenths": (0.5, 0.4), "n_epochs": 3000},
+            "5e+09",
+            ("optimizer=adam", "optimizer.lr=170", "trainer.max_epochs=6000"),
+        ),
+        ("worse_than_mean", {**LARGE, "target_std": 1e-6, "target_mean": 0.0}, "no key does that", ()),
         ("squashed", {"squashed": "sigmoid"}, "ends in a sigmoid, but loss and metrics take logits", ("model=mlp",)),
         ("squashed", {"squashed": "softmax", "val_score": 0.5}, "leave the softmax out", ("model=mlp",)),
         (
@@ -140,6 +157,10 @@ def test_each_asks_for_its_own_change(kind: str, changes: dict[str, Any], seen: 
         {"val_score": 0.8, "n_val": 20},
         {"val_score": None},
         {**REGRESSION, "val_score": 0.25},
+        # no worse than the mean, hardly a step, and nothing to be told apart
+        {**LARGE, "train_score": 9e8, "val_score": 9e8},
+        {**LARGE, "n_steps": 50, "val_score": 4.9e9},
+        {**LARGE, "target_std": 0.0, "val_score": 4.9e9},
         # what falls no more, or too little, or from nothing; and what is all right while it falls
         {**FALLING, "tenths": (0.5, 0.49)},
         {**FALLING, "tenths": (0.4, 0.5)},
@@ -163,6 +184,7 @@ def test_a_linear_network_that_has_arrived_is_not_called_slow() -> None:
         ([], ["optimizer.lr=0.1"], "optimizer.lr=0.1"),
         (["model=mlp", "optimizer.lr=1", "seed=3"], ["optimizer.lr=0.1"], "model=mlp seed=3 optimizer.lr=0.1"),
         (["+optimizer.lr=1", "callbacks=none"], ["optimizer.lr=2", "callbacks=a"], "optimizer.lr=2 callbacks=a"),
+        (["optimizer=sgd", "optimizer.momentum=0.9"], ["optimizer=adam"], "optimizer=adam"),
         (["model.net.hidden=[8, 8]"], ["model=mlp"], "'model.net.hidden=[8, 8]' model=mlp"),
     ],
 )

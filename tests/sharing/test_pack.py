@@ -65,7 +65,7 @@ def test_no_path_of_the_sharer_stands_in_it(tmp_path: Path) -> None:
     assert json.loads(files["mine/result.json"])["overrides"] == ["data.path=people.csv", "seed=3"]
     assert files["mine/train.log"] == b"people.csv: 3 rows\nrun directory: mine\n"
     text = files["mine/README.txt"].decode()
-    assert "The data are not in it: data.path names people.csv." in text
+    assert "The data are not in it: data.path names people.csv. Put that file there, as seen from the folder" in text
     assert "the run has failed: people.csv is broken; see y\n" in text
 
 
@@ -83,6 +83,22 @@ def test_the_result_stays_that_of_the_configuration(tmp_path: Path) -> None:
         json.loads((tmp_path / "theirs" / "result.json").read_text())["configuration"]
         == RunDir(tmp_path / "theirs").digest
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [("u/a.csv", "u/a.csv"), ("a.csv", "a.csv"), ("../u/a.csv", "../u/a.csv"), ("/secret/lab/a.csv", "a.csv")],
+)
+def test_the_data_are_asked_for_where_the_shared_configuration_looks_for_them(
+    given: str, named: str, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path / "mine", f"data.path={given}", metrics={"val/loss": 0.5})
+    report = share(job.path, tmp_path / "a.zip", weights="best", pictures=True)
+    unpack(tmp_path / "a.zip", tmp_path / "theirs")
+    assert read_job(tmp_path / "theirs", tmp_path).leaves["data.path"] == named
+    assert report.data_files == {"data.path": named}
+    text = (tmp_path / "theirs" / "README.txt").read_text()
+    assert f"data.path names {named}. Put that file there, as seen from the folder where you start the commands" in text
 
 
 def test_a_configuration_without_places_is_shared_byte_for_byte(tmp_path: Path) -> None:

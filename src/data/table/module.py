@@ -16,7 +16,7 @@ from src.data.spec import DataSpec, TaskName
 from src.data.table.columns import Kind, Target, as_words, choose_columns, need_column, read_target
 from src.data.table.encoding import Encoder, Missing
 from src.data.table.missing import without_missing
-from src.data.table.reading import SMALL, Rows, Table, first_words, read_table
+from src.data.table.reading import SMALL, Rows, Table, digest_of, first_words, read_table
 from src.data.table.remarks import doubts, rare_words, said
 from src.data.table.splitting import Folds, Share, Split, by_column, by_fold_column, lone_class, order_by
 
@@ -164,7 +164,7 @@ class TableDataModule(InMemoryDataModule):
         """
         if self._given is None:
             return self._read().encoder, self.spec
-        encoder, task, classes = self._given
+        encoder, task, classes, _ = self._given
         return encoder, self._spec(encoder, task, classes)
 
     def rows_of(self, part: Literal["train", "val", "test"]) -> Table:
@@ -176,10 +176,14 @@ class TableDataModule(InMemoryDataModule):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was seen and learnt, in plain containers: target, task, classes, and how each column is encoded."""
+        """What was seen and learnt, in plain containers: target, task, classes, and how each column is encoded.
+
+        ``sha256`` tells the file from any other; a set that comes with scikit-learn has none.
+        """
         found = self._read()
         return {
             "path": self.path,
+            **({} if found.sha256 is None else {"sha256": found.sha256}),
             "target": self.target,
             "task": found.target.task,
             "classes": list(found.target.classes),
@@ -196,7 +200,19 @@ class TableDataModule(InMemoryDataModule):
             raise ValueError(f"it is no record of a table: {type(error).__name__}: {error}") from error
         if task not in get_args(TaskName) or (task == "regression") == bool(classes):
             raise ValueError(f"its task is {task!r}, and its classes are {classes}")
-        self._given, self._found = _Given(encoder, task, classes), None  # type: ignore[arg-type] # looked at
+        given = _Given(encoder, task, classes, record.get("sha256"))  # type: ignore[arg-type] # looked at
+        self._given, self._found = given, None
+
+    @property
+    def changed(self) -> str | None:
+        """That the file is another one than that of the `record` in use; the file is read for it."""
+        stored = None if self._given is None else self._given.sha256
+        if stored is None or self._read().sha256 == stored:
+            return None
+        return (
+            f"data.path={self.path} has changed since the run was trained (data.json holds another sha256): its rows "
+            "are cut into parts anew, so that val and test may hold rows that were trained on"
+        )
 
     def make_parts(self) -> Parts:
         """Encode the rows of each part."""
@@ -215,6 +231,7 @@ class TableDataModule(InMemoryDataModule):
     def _read(self) -> "_Found":
         if self._found is None:
             self._found = self._look()
+            self._found.sha256 = digest_of(self.path)
             if self._given is None:
                 log.info(said(self.path, self._found.target, self._found.encoder, self._found.rows))
         return self._found
@@ -331,6 +348,7 @@ class _Given(NamedTuple):
     encoder: Encoder
     task: TaskName
     classes: tuple[str, ...]
+    sha256: Any
 
 
 class _Found:
@@ -338,3 +356,4 @@ class _Found:
 
     def __init__(self, table: Table, target: Target, encoder: Encoder, rows: tuple[Rows, Rows, Rows]) -> None:
         self.table, self.target, self.encoder, self.rows = table, target, encoder, rows
+        self.sha256: str | None = None

@@ -5,6 +5,7 @@ Polars reads. What it does not say, which row and which column are wrong, a seco
 
 import functools
 import glob
+import hashlib
 import zipfile
 from collections.abc import Sequence
 from itertools import islice
@@ -36,6 +37,8 @@ SUFFIXES = {
 """Formats by a file's ending."""
 # Bytes of a file that is kept for the next run of a sweep.
 SMALL = 1 << 25
+# Bytes that are looked at together.
+_PIECE = 1 << 20
 
 
 # Numbers of rows (n,).
@@ -133,6 +136,31 @@ def _read(
 
 
 _read_once = functools.lru_cache(maxsize=2)(_read)
+
+
+def digest_of(path: str) -> str | None:
+    """SHA-256 of a table's file; None of a set that comes with scikit-learn.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
+    if path.startswith(SKLEARN):
+        return None
+    file = Path(path).expanduser()
+    try:
+        state = file.stat()
+        return _digest_once(file, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise ConfigError(f"data.path={path} cannot be read: {error.strerror or error}") from error
+
+
+@functools.lru_cache(maxsize=2)
+def _digest_once(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - which state of the file was read
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while piece := opened.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def not_there(file: Path) -> str:
