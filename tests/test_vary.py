@@ -12,9 +12,11 @@ from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.config.seeds import seeds_of_data, varied
 from src.config.stored import missing
+from src.run.directory import RunDir
 from src.vmap.planning.plan import plan
 from src.vmap.train import StackOptions, train_stack
-from tests.tasks.runs import small
+from tests.sweep.commands import run
+from tests.tasks.runs import QUIET, small
 from tests.vmap.stacked_jobs import assert_near, checkpoint_of, make_jobs, result_of, train_alone
 
 SMALL = ("data=circles", "model=circle_v2", "data.n_samples=100", "data.n_val=20", "data.batch_size=16")
@@ -138,3 +140,43 @@ def test_stacked_jobs_draw_what_their_single_runs_draw(tmp_path: Path) -> None:
             checkpoint_of(found, "last")["state_dict"], checkpoint_of(expected, "last")["state_dict"], atol=1e-5
         )
         assert_near(result_of(found)["metrics"], result_of(expected)["metrics"], atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "vmap"])
+@pytest.mark.parametrize("source", ["data", "split"])
+def test_launchers_draw_what_is_listed_for_a_seed_and_all_else_for_a_base_seed(
+    source: str, launcher: str, tmp_path: Path
+) -> None:
+    # no step moves a weight so far that it shows, so that those at the end are the initial ones
+    common = (*QUIET, *SMALL, "trainer.max_epochs=1", f"vary=[{source}]", f"hydra/launcher={launcher}")
+    seeds = ("seed=1,2", "base_seed=5,6")
+    for name, lr in (("still", "1e-12"), ("moving", "0.1")):
+        given = (*common, f"optimizer.lr={lr}", *seeds, f"hydra.sweep.dir={tmp_path}/{name}")
+        assert run("-m", *given, output=tmp_path / "output") == 0, (tmp_path / "output").read_text()
+    by_seeds = {
+        (int(cfg["seed"]), int(cfg["base_seed"])): folder.name
+        for folder in (tmp_path / "still").glob("[0-9]")
+        for cfg in [RunDir(folder).config()]
+    }
+    assert len(by_seeds) == 4
+
+    def weights(name: str, seed: int, base: int) -> Tensor:
+        state = checkpoint_of(tmp_path / name / by_seeds[seed, base], "last")["state_dict"]
+        return torch.cat([each.flatten() for each in state.values()])
+
+    def same(name: str, one: tuple[int, int], other: tuple[int, int]) -> bool:
+        return torch.allclose(weights(name, *one), weights(name, *other), atol=1e-6)
+
+    initial = drawn(built("seed=5"))["init"]
+    assert torch.allclose(weights("still", 1, 5), initial, atol=1e-6)
+    assert same("still", (1, 5), (2, 5))
+    assert same("still", (1, 6), (2, 6))
+    assert not same("still", (1, 5), (1, 6))
+    assert not same("moving", (1, 5), (2, 5))
+    # with the data that are drawn and the order of the batches a run has the weights of one that is told them by hand
+    moved = {"data": ("data.seed=1042", "data.val_seed=1043"), "split": ("data.split_seed=1042",)}[source]
+    (alone,) = make_jobs([*SMALL, "trainer.max_epochs=1", "optimizer.lr=0.1", *moved], [["seed=5"]], tmp_path / "s")
+    train_alone([alone], tmp_path / "alone")
+    state = checkpoint_of(tmp_path / "alone" / "0", "last")["state_dict"]
+    assert torch.allclose(weights("moving", 1, 5), torch.cat([each.flatten() for each in state.values()]), atol=1e-5)
