@@ -17,6 +17,7 @@ from src.config.errors import ConfigError
 from src.predict import load, predict
 from src.run.directory import RunDir
 from src.train import train
+from src.use.columns import Columns, identity
 from src.use.model import rebuilt
 from tests.tasks.runs import QUIET, generator_states, small
 from tests.test_stored import STORED
@@ -158,6 +159,8 @@ def test_lines_are_counted_over_pieces_and_quotes(
     [
         ("X2,y\n1,2\n", "has no column 'X1', which the run has learnt from\n"),
         ("x1,X2\n1,2\n", "has no column 'X1', which the run has learnt from; did you mean x1?"),
+        ("Ẋ1,X2\n1,2\n", "has no column 'X1', which the run has learnt from; did you mean Ẋ1?"),
+        ('X1,"X2, cm"\n1,2\n', "it has 'X1', 'X2, cm'; the run takes 'X1', 'X2'"),
         ("X1,X2\n1,2\n,3\n", "line 3, column 'X1' holds no value"),
         ("X1,X2\n1,2\nNA,3\n", "line 3, column 'X1' holds no value"),
         ("X1,X2\n1,2\n1,a\n", "line 3, column 'X2' holds 'a'; a number is asked for"),
@@ -184,6 +187,24 @@ def test_rows_that_cannot_be_used_stop_it_and_nothing_is_left(
     assert said in f"{error.value}\n"
     assert str(error.value).startswith(f"input={tmp_path / 'points.csv'}")
     assert [path.name for path in tmp_path.iterdir()] == ["points.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("größe", "grosse"), ("grosse", "Größe"), ("größe", "groesse"), ("é", "E"), ("Länge", "lange"), ("name", "nmae")],
+)
+def test_the_nearest_column_is_named_whatever_its_accents(name: str, given: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"no column '{name}', which the run has learnt from; did you mean {given}\\?"
+    ):
+        Columns([identity([name])]).check_names(["else", given], "input=a.csv")
+
+
+def test_what_is_empty_in_a_further_column_stays_empty(runs: dict[str, Path], tmp_path: Path) -> None:
+    predicted(runs["circles"], 'X1,X2,size,note\n1,2,,\n3,4,5,"a, b"\n', tmp_path)
+    lines = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert lines[1].startswith("1,2,,,")
+    assert lines[2].startswith('3,4,5,"a, b",')
 
 
 def test_rows_are_left_out_where_that_is_asked_for(
@@ -227,8 +248,9 @@ def test_a_category_of_numbers_is_known_however_it_is_written(tmp_path: Path) ->
     assert rows_in(tmp_path / "o.parquet")["p_yes"].to_numpy() == pytest.approx(expected, abs=1e-6)
 
 
-def test_values_that_may_be_missing_are_filled_as_in_training(tmp_path: Path) -> None:
-    run = trained(tmp_path, "table", "data.missing=mean")
+@pytest.mark.parametrize("missing", ["mean", "median"])
+def test_values_that_may_be_missing_are_filled_as_in_training(missing: str, tmp_path: Path) -> None:
+    run = trained(tmp_path, "table", f"data.missing={missing}")
     record = json.loads((run / "data.json").read_text())
     fill = {column["name"]: column["fill"] for column in record["columns"]}
     whole = points("table", 2).with_columns(a=polars.lit(fill["a"]), c=polars.lit(fill["c"]))

@@ -1,7 +1,7 @@
 """What a user has to mend, and the nearest right word for a wrong one."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class ToldError(Exception):
@@ -12,6 +12,15 @@ class ConfigError(ToldError):
     """Something in the configuration that its author can mend."""
 
 
+def nearest(word: str, valid: Iterable[str]) -> str | None:
+    """The nearest of the valid words; None when none is near."""
+    valid = list(valid)
+    # letters that have changed places are nearer than a letter too many
+    swapped = [name for name in valid if sorted(name) == sorted(word)]
+    near = swapped or difflib.get_close_matches(word, valid, n=1)
+    return near[0] if near else None
+
+
 def suggest(word: str, valid: Sequence[str], *, prefix: str = "") -> str:
     """Name the nearest of the valid words, or all of them when none is near.
 
@@ -20,9 +29,7 @@ def suggest(word: str, valid: Sequence[str], *, prefix: str = "") -> str:
         valid: What is allowed.
         prefix: Written before each word, e.g. ``data.``.
     """
-    # letters that have changed places are nearer than a letter too many
-    swapped = [name for name in valid if sorted(name) == sorted(word)]
-    near = swapped or difflib.get_close_matches(word, valid, n=1)
-    if near:
-        return f"did you mean {prefix}{near[0]}?"
+    near = nearest(word, valid)
+    if near is not None:
+        return f"did you mean {prefix}{near}?"
     return f"allowed: {', '.join(sorted(prefix + name for name in valid)) or 'none'}"

@@ -1,5 +1,6 @@
 """Columns of new rows, by name: which rows can be used, and what is wrong with the others."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +10,7 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
-from src.config.errors import ConfigError, suggest
+from src.config.errors import ConfigError, nearest
 from src.data.table.csv_files import MISSING
 from src.data.table.encoding import Encoder, Encoding
 from src.data.table.reading import Table, first_words
@@ -79,12 +80,13 @@ class Columns:
         lines = []
         for name in self.names:
             if name not in given:
-                same = [each for each in given if each.lower() == name.lower()]
-                near = f"did you mean {same[0]}?" if same else suggest(name, [n for n in given if n not in self.names])
-                near = f"; {near}" if near.endswith("?") else ""
+                near = _nearest(name, given, [each for each in given if each not in self.names])
+                near = "" if near is None else f"; did you mean {near}?"
                 lines.append(f"{source} has no column {name!r}, which the run has learnt from{near}")
         if lines:
-            has = f"it has {first_words(given, 20)}; the run takes {first_words(self.names, 20)}"
+            # a name may hold a comma
+            its, taken = (first_words([repr(name) for name in names], 20) for names in (given, self.names))
+            has = f"it has {its}; the run takes {taken}"
             raise ConfigError("\n".join([*lines, has]))
 
     def look(self, table: Table, *, decimal: str = ".", is_text: bool = False) -> Looked:
@@ -125,6 +127,23 @@ class Columns:
 def by_name(encoder: Encoder) -> dict[str, Encoding]:
     """How each column is encoded."""
     return {column.name: column for column in encoder.columns}
+
+
+def _nearest(name: str, given: Sequence[str], free: Sequence[str]) -> str | None:
+    """The one of the names given that differs in case and accents alone, or the nearest that is still free."""
+    if same := [each for each in given if _plain(each) == _plain(name)]:
+        return same[0]
+    found = nearest(name, free)
+    if found is not None:
+        return found
+    plain = {_plain(each): each for each in free}
+    found = nearest(_plain(name), plain)
+    return None if found is None else plain[found]
+
+
+def _plain(name: str) -> str:
+    """Letters without case and accents."""
+    return "".join(each for each in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(each))
 
 
 # Rows (n,), and what one of them holds.

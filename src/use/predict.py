@@ -83,7 +83,7 @@ def predict_file(
                 _refuse_lost(looked, lost, told, bad_rows=bad_rows)
                 predicted, looked, whole = predicted.only(~lost), looked.only(~lost), whole.filter(polars.Series(~lost))
             columns = predicted_columns(model, predicted)
-            carried = whole
+            carried = _with_holes(whole) if kind == "csv" and source.is_text else whole
             if kind != "csv" and source.is_text:
                 # of further columns only the whole file tells whether they are numbers
                 carried = whole.with_columns(each for each in looked.table.frame if each.dtype == polars.Float64)
@@ -125,6 +125,11 @@ def _whole_rows(
         told.new[name] += n
         told.first_new.setdefault(name, word)
     return looked, table.frame
+
+
+def _with_holes(words: polars.DataFrame) -> polars.DataFrame:
+    """Words of a CSV file, of which the empty ones are written as they stood there, without quotes."""
+    return words.with_columns(polars.when(polars.all() != "").then(polars.all()))
 
 
 def _refuse_lost(looked: Looked, lost: NDArray[np.bool_], told: Told, *, bad_rows: BadRows) -> None:
