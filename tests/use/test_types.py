@@ -3,6 +3,7 @@
 import datetime
 import decimal
 from collections.abc import Callable, Mapping
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ FURTHER: dict[str, polars.Series] = {
     "Date": polars.Series(DAYS),
     "Datetime": polars.Series(TIMES).cast(polars.Datetime("ns")),
     "Datetime with a zone": polars.Series(TIMES).dt.replace_time_zone("UTC"),
-    "Time": polars.Series([datetime.time(1, 2, 3)] * N),
+    "Time": polars.Series([time(1, 2, 3)] * N),
     "Duration": polars.Series([datetime.timedelta(1)] * N),
     "Decimal": polars.Series([None] * 9 + [decimal.Decimal("1.50")] * (N - 9), dtype=polars.Decimal(10, 2)),
     "Enum": rows()["c"].cast(polars.Enum(["red", "green", "blue"])),
