@@ -1,7 +1,8 @@
 """The list, as a table for people and as JSON for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.analysis.tables import plain
+from src.analysis.words.tables import plain
 from src.config.metrics import number
 from src.find.index import Found
 from src.find.rows import Row, differing, shown
@@ -17,19 +18,28 @@ from src.find.words import Words
 
 _N_PROBLEMS = 20
 
+# Columns of a terminal below which a table of five columns cuts words.
+_NARROW = 100
+
 
 def print_rows(rows: Sequence[Row], words: Words, console: Console) -> None:
     """Print a line for each run or sweep, and what cannot be read with the reason."""
     listed = rows[: words.limit]
     if listed:
         asked = [key for key in ((words.sort or "").lstrip("-"), *(each.key for each in words.conditions)) if key]
-        table = Table()
-        for heading in ("directory", "begun", "what differs", "result", "status"):
-            table.add_column(heading, overflow="fold", no_wrap=heading == "begun")
-        for row, apart in zip(listed, differing(listed), strict=True):
-            cells = (row.name, _when(row.begun), shown(apart), result_text(row, asked), status_text(row))
-            table.add_row(*(Text(plain(cell)) for cell in cells))
-        console.print(table)
+        cells = [
+            (row.name, _when(row.begun), shown(apart), result_text(row, asked), status_text(row))
+            for row, apart in zip(listed, differing(listed), strict=True)
+        ]
+        if console.width < _NARROW:
+            _print_lines(cells, console)
+        else:
+            table = Table()
+            for heading in ("directory", "begun", "what differs", "result", "status"):
+                table.add_column(heading, overflow="fold", no_wrap=heading == "begun")
+            for each in cells:
+                table.add_row(*(Text(plain(cell)) for cell in each))
+            console.print(table)
     if len(rows) > len(listed):
         _say(console, f"and {len(rows) - len(listed)} more; limit=null shows all")
     broken = [run for row in rows for run in row.runs if run.problems]
@@ -37,6 +47,16 @@ def print_rows(rows: Sequence[Row], words: Words, console: Console) -> None:
         _say(console, f"{run.name}: {run.problems[0]}")
     if len(broken) > _N_PROBLEMS:
         _say(console, f"and {len(broken) - _N_PROBLEMS} more that cannot be read")
+
+
+def _print_lines(cells: Iterable[Sequence[str]], console: Console) -> None:
+    """The same below each other, where five columns would cut every word."""
+    for name, begun, differs, result, status in cells:
+        _say(console, name)
+        for line in (", ".join(part for part in (begun, result, status) if part), differs):
+            # a long name is whole, wherever the terminal breaks it
+            for part in textwrap.wrap(plain(line), console.width - 4, break_long_words=False, break_on_hyphens=False):
+                console.print(Text(f"    {part}"), soft_wrap=True)
 
 
 def print_best(best: Mapping[str, Found], console: Console) -> None:

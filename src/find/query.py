@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from src.analysis.scale import Scale
-from src.analysis.units import ABSENT, as_text, followed
+from src.analysis.varying.units import ABSENT, as_text, followed
 from src.config.errors import ConfigError, suggest
 from src.config.metrics import split_of, words_of
 from src.find.index import Found

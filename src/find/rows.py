@@ -8,7 +8,7 @@ from typing import Any
 from src.analysis.groups import ending, rounded
 from src.analysis.records import natural
 from src.analysis.scale import Scale
-from src.analysis.units import ABSENT, as_text
+from src.analysis.varying.units import ABSENT, as_text
 from src.config.keys import counts
 from src.find.index import FOUND_STATUSES, Catalogue, Found, FoundStatus
 from src.find.query import check_keys, ordered, value_of

@@ -273,3 +273,15 @@ def test_the_command_lists_without_torch(tmp_path: Path) -> None:
     assert done.stdout.endswith("\n[]\n")
     done = completed(sys.executable, "-m", "src.runs", "--help")
     assert done.stdout.startswith("python -m src.runs [best | clean]")
+
+
+def test_a_narrow_terminal_gets_lines_in_which_no_name_is_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under = make_outputs(tmp_path)
+    monkeypatch.setenv("COLUMNS", "60")
+    main([f"under={under}", "directory=sweeps/s,runs/a"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {"sweeps/s", "runs/a"} <= set(lines)
+    assert all(line == line.rstrip() and len(line) <= 60 for line in lines)
+    assert any(line.startswith("    ") and "2 completed, 1 unfinished" in line for line in lines)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor, nn
 
 from src.config.command import interrupts
+from src.tasks.training.threads import computing_threads
 from src.vmap.module import StackedModule
 from src.vmap.tile import Tile
 from src.vmap.train import StackOptions, train_stack
@@ -28,10 +28,8 @@ class Doubled(nn.BCEWithLogitsLoss):
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    with computing_threads(2, None):
+        yield
 
 
 def trained(tmp_path: Path, *given: str) -> list[tuple[Any, Any]]:

@@ -8,7 +8,7 @@ Axes: ``n`` rows, ``f`` features.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -144,6 +144,8 @@ def _of_record(column: Mapping[str, Any]) -> Encoding:
     Raises:
         TypeError: If a value is of another type.
     """
+    if unknown := column.keys() - {each.name for each in fields(Encoding)}:
+        raise TypeError(f"{min(unknown)!r} of a column is not known")
     encoding = Encoding(**{**column, "levels": tuple(column["levels"])})
     numbers = (encoding.mean, encoding.scale)
     is_text = all(isinstance(each, str) for each in (encoding.name, *encoding.levels))

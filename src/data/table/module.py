@@ -197,7 +197,8 @@ class TableDataModule(InMemoryDataModule):
             encoder = Encoder.of_record(record["columns"])
             classes, task = tuple(map(str, record["classes"])), str(record["task"])
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"it is no record of a table: {type(error).__name__}: {error}") from error
+            why = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+            raise ValueError(f"it is no record of a table: {why}") from error
         if task not in get_args(TaskName) or (task == "regression") == bool(classes):
             raise ValueError(f"its task is {task!r}, and its classes are {classes}")
         given = _Given(encoder, task, classes, record.get("sha256"))  # type: ignore[arg-type] # looked at
