@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from src.analysis.settling import settle
+from src.analysis.settling.verdict import settle
 
 _N_SWEEPS, _MAX_SEEDS, _BATCH = 2000, 64, 8
 

@@ -16,7 +16,7 @@ if __name__ == "__main__":  # in the place of the current folder, which may be t
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from src.analysis.across_data import across_data
+from src.analysis.data_sets.across import across_data
 from src.analysis.finish import publish
 from src.analysis.options import Options
 from src.analysis.paper.pictures import label, shown

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from src.analysis.records import is_run
-from src.analysis.tables import plain
+from src.analysis.words.tables import plain
 from src.compat.torchmetrics import without_scipy_signal
 from src.config.command.entry import entry
 from src.config.errors import ConfigError, suggest

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.coverage.results import draw, truths
-from src.analysis.ranks import LEVEL, rank
+from src.analysis.data_sets.ranks import LEVEL, rank
 
 
 def equal_groups(rng: np.random.Generator, n_draws: int, n: int, n_groups: int) -> tuple[float, float]:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.coverage.results import Truth, Values, draw
-from src.analysis.sequential import is_shown, most_losses
-from src.analysis.settling import ALPHA, settle
+from src.analysis.settling.sequential import is_shown, most_losses
+from src.analysis.settling.verdict import ALPHA, settle
 from src.analysis.stats.margin import LOPSIDED
 
 EVERY, MOST = 8, 64

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from src.analysis import settling_file
-from src.analysis.across_data import AcrossData, across_data
-from src.analysis.covered import covered
-from src.analysis.sentences import lead, sentence
+from src.analysis.data_sets.across import AcrossData, across_data
+from src.analysis.settling import file as settling_file
 from src.analysis.stats.comparison import Comparison
 from src.analysis.stats.estimates import NAMES, Distribution, Estimate
 from src.analysis.stats.interval import LEVEL, Interval
 from src.analysis.summary import RankedGroup, Summary
+from src.analysis.varying.covered import covered
+from src.analysis.words.sentences import lead, sentence
 
 SCHEMA = "sweep-report"
 VERSION = 1

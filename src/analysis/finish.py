@@ -11,10 +11,10 @@ from src.analysis.file_names import with_metric
 from src.analysis.options import DEFAULTS, Options
 from src.analysis.page.write import PAGE, write_page
 from src.analysis.records import JobRecord, read_jobs
-from src.analysis.remarks import End
 from src.analysis.summary import Summary, other_metric, summarise
 from src.analysis.summary_csv import FILE, write_csv
-from src.analysis.tables import print_summary
+from src.analysis.words.remarks import End
+from src.analysis.words.tables import print_summary
 from src.console.terminal import open_terminal
 
 

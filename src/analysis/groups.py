@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.analysis.records import JobRecord
-from src.analysis.units import ABSENT, Unit, Varying, as_text, followed
+from src.analysis.varying.units import ABSENT, Unit, Varying, as_text, followed
 from src.config.keys import counts
 
 _NO_WORDS = frozenset({"true", "false", "null", "none", "nan", "inf", "yes", "no", "on", "off", "default", "removed"})

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from src.analysis.covered import covered
 from src.analysis.failed import Criterion, Failed, count_failed, criterion_of
 from src.analysis.groups import Group, data_set_key, group_jobs
 from src.analysis.objectives import by_test, read_objectives
@@ -18,7 +17,8 @@ from src.analysis.records import STATUSES, JobRecord, Status
 from src.analysis.scale import Scale
 from src.analysis.stats.comparison import Comparison, compare, holm
 from src.analysis.stats.estimates import Distribution, Estimate, Name, distribution
-from src.analysis.units import Unit
+from src.analysis.varying.covered import covered
+from src.analysis.varying.units import Unit
 from src.config.errors import ConfigError
 from src.config.metrics import RECORDED
 

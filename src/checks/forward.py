@@ -151,7 +151,7 @@ def _check_step(task: Task, net: nn.Module, loss: nn.Module, x: Tensor, targets:
 
     try:
         closure()
-    # what a network raises in training mode is left to it
+    # a network may raise anything in training mode; that is told where it trains, and no step can be tried without it
     except Exception:
         return
     try:

@@ -162,7 +162,7 @@ def _class_of(target: str) -> type | None:
 def _imported(module: str) -> Any:
     try:
         return importlib.import_module(module)
-    # Hydra says what is wrong with it
+    # a module may raise anything while it is imported; Hydra imports it once more, and says what with the key
     except Exception:
         return None
 

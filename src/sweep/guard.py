@@ -17,9 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from src.analysis.finish import finish_sweep
 from src.analysis.objectives import by_test, given_objectives
 from src.analysis.options import Options
-from src.analysis.remarks import End
 from src.analysis.summary import Summary
-from src.analysis.units import DRAWS, FOLD
+from src.analysis.varying.units import DRAWS, FOLD
+from src.analysis.words.remarks import End
 from src.compat.hydra import each_job_apart
 from src.compat.torchmetrics import without_scipy_signal
 from src.config import folders

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.analysis.options import DEFAULTS
 from src.analysis.scale import Scale
-from src.analysis.units import DRAWS, FOLD
+from src.analysis.varying.units import DRAWS, FOLD
 from src.config.errors import ConfigError
 from src.config.metrics import better
 from src.config.schema import wrong_below

@@ -12,10 +12,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.analysis import settling_file
 from src.analysis.groups import group_jobs
 from src.analysis.records import JobRecord, read_job
-from src.analysis.settling import Settled, settle
+from src.analysis.settling import file as settling_file
+from src.analysis.settling.verdict import Settled, settle
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, compose_jobs

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis import settling_file
 from src.analysis.as_json import SCHEMA, VERSION, answer, as_json
 from src.analysis.options import Options
 from src.analysis.records import read_jobs
+from src.analysis.settling import file as settling_file
 from src.analysis.summary import Summary, summarise
 from tests.analysis.jobs import make_job
 from tests.waiting import ROOT

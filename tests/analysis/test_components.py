@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from src.analysis.components import components, shares
+from src.analysis.varying.components import components, shares
 
 
 def drawn(

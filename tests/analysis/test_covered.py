@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from src.analysis.covered import covered, how_to_draw_more
 from src.analysis.groups import group_jobs
 from src.analysis.records import read_jobs
+from src.analysis.varying.covered import covered, how_to_draw_more
 from tests.analysis.jobs import make_job
 
 

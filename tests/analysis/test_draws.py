@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from src.analysis import draws
 from src.analysis.groups import Group, group_jobs
 from src.analysis.records import read_jobs
 from src.analysis.summary import summarise
+from src.analysis.varying import draws
 from tests.analysis.jobs import make_job
 
 

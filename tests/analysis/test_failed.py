@@ -8,8 +8,8 @@ import pytest
 from src.analysis.failed import Criterion
 from src.analysis.options import Options
 from src.analysis.records import read_jobs
-from src.analysis.sentences import failed, failed_words
 from src.analysis.summary import Summary, summarise
+from src.analysis.words.sentences import failed, failed_words
 from src.config.errors import ConfigError
 from tests.analysis.jobs import make_job
 

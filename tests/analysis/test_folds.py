@@ -13,7 +13,7 @@ from src.analysis.page.dots import dot_chart
 from src.analysis.page.series import all_series
 from src.analysis.records import read_jobs
 from src.analysis.summary import Summary, summarise
-from src.analysis.units import SEED
+from src.analysis.varying.units import SEED
 from tests.analysis.jobs import make_job
 
 LINE = "the corrected resampled t test (Nadeau and Bengio 2003)"
@@ -186,3 +186,22 @@ def test_a_mean_near_all_has_an_error_bar_that_ends_there(tmp_path: Path) -> Non
     half = 4.302653 * np.std([1, 1, 0.99], ddof=1) * math.sqrt(1 / 3 + 1 / 2)
     assert left == pytest.approx(half, abs=1e-5)
     assert means["text"] == ["mean, 95 % interval"]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ('{"rows": {"train": 100, "val": 20, "test": 30}}', 0.3),
+        ('{"rows": {"train": 0, "val": 20, "test": 30}}', 1 / (9 * 0.8)),
+        ('{"rows": {"train": "100", "test": 30}}', 1 / (9 * 0.8)),
+        ('{"rows": [1, 2]}', 1 / (9 * 0.8)),
+        ("{", 1 / (9 * 0.8)),
+    ],
+)
+def test_rows_that_a_run_has_counted_say_how_much_folds_overlap(tmp_path: Path, record: str, expected: float) -> None:
+    for fold in range(2):
+        job(tmp_path / str(fold), "relu", fold)
+    (tmp_path / "1" / "data.json").write_text(record)
+    (only,) = summary(tmp_path).groups
+    # the larger of both, so that nothing is taken for surer than it is
+    assert only.group.unit.overlap == pytest.approx(max(expected, 1 / (9 * 0.8)))

@@ -11,7 +11,7 @@ from scipy import stats
 
 from src.analysis.groups import group_jobs
 from src.analysis.records import read_jobs
-from src.analysis.units import SEED, Unit
+from src.analysis.varying.units import SEED, Unit
 from tests.analysis.jobs import make_job
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from src.analysis.finish import finish_sweep
-from src.analysis.hints import shared_hints
 from src.analysis.records import read_jobs
+from src.analysis.words.hints import shared_hints
 
 
 def job(folder: Path, number: int, hints: Any) -> None:

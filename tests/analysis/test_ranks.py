@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from src.analysis.across_data import across_data, lines
 from src.analysis.as_json import answer
+from src.analysis.data_sets.across import across_data, lines
+from src.analysis.data_sets.ranks import critical_difference, fewest_data_sets, friedman_p, rank, ranks_of, sentences
 from src.analysis.paper.methods import methods
-from src.analysis.ranks import critical_difference, fewest_data_sets, friedman_p, rank, ranks_of, sentences
 from src.analysis.records import JobRecord, read_jobs
 from src.analysis.summary import summarise
 from tests.analysis.jobs import make_job

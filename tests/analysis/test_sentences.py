@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from src.analysis.sentences import p_equation, sentence
 from src.analysis.stats.comparison import compare
-from src.analysis.units import SEED, Unit
+from src.analysis.varying.units import SEED, Unit
+from src.analysis.words.sentences import p_equation, sentence
 
 Values = dict[int, float]
 

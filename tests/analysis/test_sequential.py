@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate
 
-from src.analysis.sequential import is_shown, log_evidence, median_interval, most_losses, share_interval
+from src.analysis.settling.sequential import is_shown, log_evidence, median_interval, most_losses, share_interval
 
 Law = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from src.analysis.settling import Settled, settle
+from src.analysis.settling.verdict import Settled, settle
 
 
 def found(values: Mapping[str, list[float]], *, margin: float | None = 0.01, metric: str = "test/accuracy") -> Settled:

@@ -9,8 +9,8 @@ from scipy import stats
 
 from src.analysis.options import Options
 from src.analysis.records import read_jobs
-from src.analysis.sentences import sentence
 from src.analysis.summary import Summary, summarise
+from src.analysis.words.sentences import sentence
 from src.config.errors import ConfigError
 from tests.analysis.jobs import make_job
 

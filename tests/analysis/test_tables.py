@@ -9,7 +9,7 @@ from rich.console import Console
 
 from src.analysis.records import read_jobs
 from src.analysis.summary import summarise
-from src.analysis.tables import N_ROWS, N_SENTENCES, plain, print_summary
+from src.analysis.words.tables import N_ROWS, N_SENTENCES, plain, print_summary
 from tests.analysis.jobs import make_job
 
 

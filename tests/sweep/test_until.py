@@ -12,7 +12,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
-from src.analysis import settling_file
+from src.analysis.settling import file as settling_file
 from src.config.errors import ConfigError
 from src.run.directory import RunDir
 from src.run.result import Failure, Metric, Result

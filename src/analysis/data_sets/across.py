@@ -6,8 +6,8 @@ from statistics import fmean, median
 
 import numpy as np
 
+from src.analysis.data_sets.ranks import Ranking, rank, sentences
 from src.analysis.groups import Group, data_set_key
-from src.analysis.ranks import Ranking, rank, sentences
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
 

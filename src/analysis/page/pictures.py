@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 from src.analysis.page.series import Series
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
-from src.analysis.units import FOLD
+from src.analysis.varying.units import FOLD
 
 # Whether a job has left a picture of a name.
 Has: TypeAlias = Callable[[JobRecord, str], bool]

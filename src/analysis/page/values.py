@@ -17,7 +17,7 @@ from src.analysis.page.series import (
     spans,
 )
 from src.analysis.summary import Summary
-from src.analysis.tables import job_name
+from src.analysis.words.tables import job_name
 
 N_KEYS = 8
 # More different numbers than this are points along an axis, fewer are boxes side by side.

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from src.analysis.headings import estimate_of, plurals
-from src.analysis.hints import shared_hints
 from src.analysis.page.curves import N_RUNS, curve_charts
 from src.analysis.page.dots import N_GROUPS, dot_chart
 from src.analysis.page.failures import N_ERRORS, group_failures
@@ -17,13 +15,15 @@ from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
 from src.analysis.page.series import OTHER, Chart, Series, all_series
 from src.analysis.page.values import N_KEYS, Swept, value_charts
-from src.analysis.remarks import remarks
 from src.analysis.scale import Scale
-from src.analysis.sentences import failed, lead, number, p_text, verdicts
 from src.analysis.stats.comparison import Comparison
 from src.analysis.stats.estimates import NAMES, WORDS
 from src.analysis.summary import RankedGroup, Summary
-from src.analysis.tables import job_name, plain
+from src.analysis.words.headings import estimate_of, plurals
+from src.analysis.words.hints import shared_hints
+from src.analysis.words.remarks import remarks
+from src.analysis.words.sentences import failed, lead, number, p_text, verdicts
+from src.analysis.words.tables import job_name, plain
 from src.plots.palette import INK
 from src.run.files import write_atomically
 

@@ -1,16 +1,16 @@
 """What was done, in sentences for a paper: estimates, intervals, test, correction, and what it was computed with."""
 
-from src.analysis import settling_file
-from src.analysis.across_data import across_data
-from src.analysis.headings import plurals
+from src.analysis.data_sets.across import across_data
 from src.analysis.page.origin import made_with
 from src.analysis.paper.table import p_values
-from src.analysis.remarks import counts
 from src.analysis.scale import percent
+from src.analysis.settling import file as settling_file
 from src.analysis.stats.comparison import Comparison
 from src.analysis.stats.estimates import Estimate, Name
 from src.analysis.summary import Summary
-from src.analysis.tables import plain
+from src.analysis.words.headings import plurals
+from src.analysis.words.remarks import counts
+from src.analysis.words.tables import plain
 
 _PACKAGES = ("torch", "lightning", "torchmetrics", "scikit-learn", "numpy", "commit", "device")
 _INTERVALS: dict[Name, str] = {

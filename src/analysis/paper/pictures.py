@@ -8,7 +8,7 @@ from src.analysis.page.dots import N_GROUPS
 from src.analysis.page.series import Series, all_series
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
-from src.analysis.tables import plain
+from src.analysis.words.tables import plain
 
 _LONGEST = 60
 

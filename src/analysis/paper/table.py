@@ -5,12 +5,12 @@ import io
 import re
 from dataclasses import dataclass
 
-from src.analysis.headings import estimate_of, is_mixed, plurals
 from src.analysis.paper.letters import in_latex
-from src.analysis.sentences import failed, number, p_equation
 from src.analysis.stats.estimates import NAMES
 from src.analysis.summary import RankedGroup, Summary
-from src.analysis.tables import plain
+from src.analysis.words.headings import estimate_of, is_mixed, plurals
+from src.analysis.words.sentences import failed, number, p_equation
+from src.analysis.words.tables import plain
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from src.analysis.settling import ALPHA, Settled
+from src.analysis.settling.verdict import ALPHA, Settled
 from src.run.files import write_atomically
 from src.run.reading import PARSE_ERRORS, UnreadableError, read_json
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from src.analysis.scale import Scale
-from src.analysis.sequential import is_shown, median_interval
+from src.analysis.settling.sequential import is_shown, median_interval
 
 ALPHA = 0.05
 

@@ -31,7 +31,7 @@ from src.analysis.stats.estimates import Distribution, Estimate
 from src.analysis.stats.folds import corrected_p_value
 from src.analysis.stats.interval import LEVEL, Interval
 from src.analysis.stats.margin import are_within
-from src.analysis.units import SEED, Unit
+from src.analysis.varying.units import SEED, Unit
 
 Place = TypeVar("Place", bound=Hashable)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from src.analysis.stats import betting, bootstrap, folds, orders
 from src.analysis.stats.interval import Interval
-from src.analysis.units import SEED, Unit
+from src.analysis.varying.units import SEED, Unit
 
 Name: TypeAlias = Literal["median", "iqm", "mean"]
 NAMES: tuple[Name, ...] = get_args(Name)

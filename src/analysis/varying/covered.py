@@ -5,7 +5,7 @@ from typing import Any
 
 from src.analysis.groups import Group
 from src.analysis.records import JobRecord
-from src.analysis.units import DRAWS, FOLD, as_text, followed
+from src.analysis.varying.units import DRAWS, FOLD, as_text, followed
 from src.config.seeds import SOURCES, Source, is_drawn, varied
 
 _WORDS: dict[Source, str] = {

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.analysis.components import components, shares
-from src.analysis.covered import factors, level, listed, sources
 from src.analysis.groups import Group
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
-from src.analysis.units import FOLD
+from src.analysis.varying.components import components, shares
+from src.analysis.varying.covered import factors, level, listed, sources
+from src.analysis.varying.units import FOLD
 from src.config.seeds import Source
 
 _NOUNS: dict[Source, str] = {

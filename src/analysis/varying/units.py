@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from src.analysis.records import JobRecord
+from src.config.errors import ConfigError
 from src.config.keys import counts
 from src.config.seeds import drawn_by, follows_seed
+from src.run.directory import RunDir
 
 ABSENT: Any = object()
 
@@ -107,11 +109,29 @@ class Varying:
         return tuple(_text(job, key) for key in self._draws)
 
     def _overlap(self, job: JobRecord) -> float:
-        """Test over training rows: one of k folds tests, and of the others all train but a share of `data.val_size`."""
+        """Test over training rows, as the run has counted them.
+
+        Where it has not, one of k folds tests, and of the others all train but a share of `data.val_size`.
+        """
+        if counted := _counted(job):
+            return counted
         given, val_size = (followed(job.leaves, key) for key in ("data.folds", "data.val_size"))
         k = given if isinstance(given, int) else len(self._folds.get(_rows(job), ()))
         kept = 1 - val_size if isinstance(val_size, float) and 0 <= val_size < 1 else 1.0
         return 1 / ((k - 1) * kept) if k > 1 else 0.0
+
+
+def _counted(job: JobRecord) -> float | None:
+    """Test over training rows of a table that a run has taken note of; None where it has not."""
+    try:
+        rows = (RunDir(job.path).data_record() or {}).get("rows")
+    # one that cannot be read is told by whoever uses the run
+    except ConfigError:
+        return None
+    sizes = [rows.get(name) for name in ("test", "train")] if isinstance(rows, dict) else []
+    if len(sizes) != 2 or not all(type(size) is int and size > 0 for size in sizes):
+        return None
+    return sizes[0] / sizes[1]  # type: ignore[operator, no-any-return] # looked at
 
 
 class _Blocks:

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from src.analysis import across_data, draws, settling_file
-from src.analysis.covered import how_to_draw_more
-from src.analysis.headings import shown
+from src.analysis.data_sets import across
 from src.analysis.objectives import is_search
 from src.analysis.records import JobRecord
 from src.analysis.scale import percent
-from src.analysis.sentences import failed_words
+from src.analysis.settling import file as settling_file
 from src.analysis.stats.bootstrap import FEWEST
 from src.analysis.stats.interval import LEVEL
 from src.analysis.stats.planning import fewest
 from src.analysis.summary import Summary
-from src.analysis.units import SEED
+from src.analysis.varying import draws
+from src.analysis.varying.covered import how_to_draw_more
+from src.analysis.varying.units import SEED
+from src.analysis.words.headings import shown
+from src.analysis.words.sentences import failed_words
 
 N_NAMES = 20
 N_FAILED = 5
@@ -48,7 +50,7 @@ def remarks(summary: Summary, failed: Sequence[JobRecord], end: End | None = Non
     yield from _repeated(summary)
     yield from _not_compared(summary)
     yield from _intervals(summary)
-    yield from across_data.lines(summary)
+    yield from across.lines(summary)
     yield from draws.lines(summary)
     yield from settling_file.lines(summary.sweep_dirs)
     if summary.by_test:

@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.analysis.headings import estimate_of, is_mixed, plurals
-from src.analysis.hints import shared_hints
 from src.analysis.records import JobRecord
-from src.analysis.remarks import End, remarks
 from src.analysis.scale import Scale
-from src.analysis.sentences import number, p_text, sentence
 from src.analysis.stats.comparison import Comparison
 from src.analysis.summary import Summary
+from src.analysis.words.headings import estimate_of, is_mixed, plurals
+from src.analysis.words.hints import shared_hints
+from src.analysis.words.remarks import End, remarks
+from src.analysis.words.sentences import number, p_text, sentence
 
 # More than this is for summary.csv.
 N_ROWS = 20

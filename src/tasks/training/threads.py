@@ -76,7 +76,7 @@ def multiplications(net: nn.Module, x: Tensor, *, n: int) -> float | None:
         with torch.random.fork_rng(devices=[]):
             # past what `compile` has put before it
             count(tried, (), tried.forward(few.to(next(tried.parameters()))))
-    # what it raises is told where it is trained
+    # a network may raise anything; it is told where it is trained, and here only a number of threads is chosen
     except Exception:
         return None
     return found * n

@@ -15,7 +15,7 @@ from src.analysis.paper.methods import methods
 from src.analysis.paper.table import Cell, PaperTable, as_csv, in_markdown, latex, markdown, table_of
 from src.analysis.records import read_jobs
 from src.analysis.summary import Summary, summarise
-from src.analysis.tables import plain
+from src.analysis.words.tables import plain
 from tests.analysis.jobs import make_job
 from tests.waiting import completed
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from src.analysis.stats.comparison import Comparison, cliffs_delta, compare, holm
-from src.analysis.units import SEED, Unit
+from src.analysis.varying.units import SEED, Unit
 from tests.analysis.stats.shapes import SHAPES
 
 FOLDS = Unit("fold", 1 / 7.2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.analysis.stats.estimates import Distribution, distribution
-from src.analysis.units import Unit
+from src.analysis.varying.units import Unit
 
 
 def test_a_bounded_metric_has_three_estimates_with_intervals() -> None:

@@ -1,0 +1,1 @@
+"""Groups over several data sets, by their ranks on each."""
