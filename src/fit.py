@@ -58,8 +58,8 @@ def _multiplications(built: Built) -> float | None:
     """Of a training batch; None for a module of one's own, which says nothing of its batches."""
     if not isinstance(built.task, Task):
         return None
-    train = built.datamodule.parts.train
-    return multiplications(built.task.net, train.x, n=min(built.datamodule.batch_size or len(train.x), len(train.x)))
+    data = built.datamodule
+    return multiplications(built.task.net, data.parts.train.x, batch_size=data.batch_size)
 
 
 def _fit(cfg: DictConfig, run: RunDir, built: Built, *, resume: bool, shorter: RunDir | None) -> Fitted:

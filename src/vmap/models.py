@@ -175,8 +175,8 @@ class ModelFactory:
             How many may do so at the same time.
         """
         asked, before = job.resolved.get("threads"), torch.get_num_threads()
-        train, net = self.datamodule(job).parts.train, self.task(job).net
-        found = multiplications(net, train.x, n=min(self.batch_size(job) or len(train.x), len(train.x)))
+        x, net = self.datamodule(job).parts.train.x, self.task(job).net
+        found = multiplications(net, x, batch_size=self.batch_size(job))
         # many small models are independent work, of which each core takes some
         is_little = found is not None and is_little_work(found)
         with computing_threads(1 if is_little else asked, found):

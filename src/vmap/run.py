@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
@@ -182,8 +183,7 @@ def _mistakes(jobs: Iterable[Job]) -> Iterator[tuple[Job, str]]:
     sound: dict[Kind, Sound] = {}
     for job in jobs:
         parts = job.parts
-        known = None if parts is None or _chooses_pictures(parts.changed) else sound.get(parts.kind)
-        if known is not None and parts is not None and known.allows(parts.changed):
+        if parts is not None and parts.kind in sound and _is_sound(parts.changed, sound[parts.kind]):
             continue
         if mistake := _mistake(job):
             yield job, mistake
@@ -192,8 +192,10 @@ def _mistakes(jobs: Iterable[Job]) -> Iterator[tuple[Job, str]]:
             sound[parts.kind] = Sound(job.cfg)
 
 
-def _chooses_pictures(keys: Iterable[str]) -> bool:
-    return any(key.startswith("callbacks.") and key.endswith(".draw") for key in keys)
+def _is_sound(changed: Mapping[str, Any], known: Sound) -> bool:
+    # names of pictures are looked at by `_mistake` alone
+    chooses_pictures = any(key.startswith("callbacks.") and key.endswith(".draw") for key in changed)
+    return not chooses_pictures and known.allows(changed)
 
 
 def _mistake(job: Job) -> str | None:

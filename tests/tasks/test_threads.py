@@ -48,7 +48,10 @@ def test_little_work_takes_one_thread_and_what_is_asked_for_is_done(
 def test_multiplications_are_counted_by_weights_and_the_places_where_they_are_used(
     net: nn.Module, n_features: int, each: int
 ) -> None:
-    assert multiplications(net, torch.randn(5, n_features), n=100) == 100 * each
+    x = torch.randn(100, n_features)
+    assert multiplications(net, x, batch_size=None) == 100 * each
+    assert multiplications(net, x, batch_size=30) == 30 * each
+    assert multiplications(net, x, batch_size=300) == 100 * each
 
 
 def test_counting_leaves_a_network_as_it_is() -> None:
@@ -56,11 +59,11 @@ def test_counting_leaves_a_network_as_it_is() -> None:
     net[2].eval()
     x, before = torch.randn(5, 2), {name: value.clone() for name, value in net.state_dict().items()}
     drawn = torch.get_rng_state()
-    assert multiplications(net, x, n=1) == 12
+    assert multiplications(net, x, batch_size=1) == 12
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert [module.training for module in net] == [True, True, False, True]
     assert torch.equal(torch.get_rng_state(), drawn)
-    assert multiplications(nn.Linear(3, 1), torch.randn(5, 2), n=1) is None
+    assert multiplications(nn.Linear(3, 1), torch.randn(5, 2), batch_size=1) is None
 
 
 def rows(run_dir: Path) -> list[dict[str, str]]:

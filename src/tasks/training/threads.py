@@ -48,15 +48,15 @@ def is_little_work(n_multiplications: float) -> bool:
 
 
 @torch.no_grad()
-def multiplications(net: nn.Module, x: Tensor, *, n: int) -> float | None:
-    """About how many multiplications a network takes for so many samples; None where it cannot be tried.
+def multiplications(net: nn.Module, x: Tensor, *, batch_size: int | None) -> float | None:
+    """About how many multiplications a network takes for a batch; None where it cannot be tried.
 
     Each weight of a matrix or kernel is multiplied once for each place of what its layer gives out.
 
     Args:
         net: The network; a copy is tried.
-        x: Samples (m, f), of which two are tried.
-        n: Their number in a batch.
+        x: All samples (n, f), of which two are tried.
+        batch_size: How many are in a batch; None for all.
     """
     few, found = x[:2].clone(), 0.0
 
@@ -79,4 +79,4 @@ def multiplications(net: nn.Module, x: Tensor, *, n: int) -> float | None:
     # a network may raise anything; it is told where it is trained, and here only a number of threads is chosen
     except Exception:
         return None
-    return found * n
+    return found * min(batch_size or len(x), len(x))
