@@ -162,3 +162,13 @@ def test_a_running_sweep_and_an_empty_one_are_counted(tmp_path: Path) -> None:
 )
 def test_only_printable_characters_are_printed(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+def test_an_interval_of_the_best_of_several_groups_is_told_to_hold_less_often(tmp_path: Path) -> None:
+    fill(tmp_path)
+    alone = "each interval is that of its group alone"
+    assert alone not in printed(tmp_path)
+    for seed in range(6):
+        make_job(tmp_path / f"2_{seed}", "model.net.activation=tanh", f"seed={seed}", metrics={"val/loss": 0.3 + seed})
+    said = " ".join(printed(tmp_path).split())
+    assert f"{alone}: of the one that came out best of 3 it holds a little less often than it says" in said

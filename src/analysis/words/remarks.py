@@ -22,6 +22,9 @@ from src.analysis.words.sentences import failed_words
 N_NAMES = 20
 N_FAILED = 5
 
+# Groups of which the best one was chosen, and may have been lucky.
+_SEVERAL = 3
+
 
 class End(NamedTuple):
     """How the command has ended that ran a sweep: no job of it runs any longer.
@@ -91,6 +94,11 @@ def _intervals(summary: Summary) -> Iterable[str]:
     if summary.covers and any(each.interval is not None for each in found):
         more = how_to_draw_more([ranked.group for ranked in summary.groups])
         yield f"intervals cover {summary.covers}{more and f' ({more})'}"
+    if len(summary.groups) >= _SEVERAL and any(each.interval is not None for each in found):
+        yield (
+            f"each interval is that of its group alone: of the one that came out best of {len(summary.groups)} it holds "
+            "a little less often than it says"
+        )
     units = [ranked.group.unit for ranked in summary.groups for each in ranked.estimates.values() if each.n > 1]
     if any(unit.overlap for unit in units):
         yield (
