@@ -96,8 +96,8 @@ def _intervals(summary: Summary) -> Iterable[str]:
         yield f"intervals cover {summary.covers}{more and f' ({more})'}"
     if len(summary.groups) >= _SEVERAL and any(each.interval is not None for each in found):
         yield (
-            f"each interval is that of its group alone: of the one that came out best of {len(summary.groups)} it holds "
-            "a little less often than it says"
+            f"each interval is that of its group alone: of the one that came out best of {len(summary.groups)} it "
+            "holds a little less often than it says"
         )
     units = [ranked.group.unit for ranked in summary.groups for each in ranked.estimates.values() if each.n > 1]
     if any(unit.overlap for unit in units):
