@@ -144,6 +144,8 @@ def train_alone(job: Job, factory: ModelFactory, trial: Trial) -> Single:
         )
     _check_draws(drawn, _drawn())
     after_training = torch.get_rng_state()
+    if not torch.equal(factory.model(job).rng_state, after_training) and _device_of(job) != "cpu":
+        raise NotStackedError("it draws random numbers while it trains, which a stack repeats on a CPU only")
     checkpoint = copy.deepcopy(checkpoint_of(built.trainer))
     metrics = measure(built).metrics if trial.is_measured else {}
     if not torch.equal(after_training, torch.get_rng_state()):
@@ -213,6 +215,11 @@ def train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: Trial) -> l
             checkpoint = {**run_checkpoint(**trained.state), "rng_state": trained.rng_state}
             found[id(trained.model)] = Outcome(trained.rows, metrics, checkpoint)
     return [found[id(model)] for model in models]
+
+
+def _device_of(job: Job) -> str:
+    """Kind of the device that a job asks for, as far as this machine has it."""
+    return build_trainer(job.cfg, [], []).strategy.root_device.type
 
 
 def _few(parts: Parts, batch_size: int | None) -> Parts:

@@ -89,7 +89,8 @@ class Draws(TorchFunctionMode):
             return self._each(lambda: func(*args, **named))
         if func in _MAKE:
             made = func(*args, **named)
-            return made if made.dtype == torch.bool else made + torch.zeros_like(self._token, dtype=made.dtype)
+            zeros = torch.zeros_like(self._token, dtype=made.dtype, device=made.device)
+            return made if made.dtype == torch.bool else made + zeros
         x, *rest = args or [named.pop("input", None)]
         if func in _DRAWING and isinstance(x, Tensor) and x.device.type == "cpu":
             return self._drawn(func, x, rest, named)
