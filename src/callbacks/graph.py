@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from src.callbacks.tensorboard import add_graph, writers
 from src.tasks.base import Task
+from src.tasks.training.modes import evaluating
 
 log = logging.getLogger(__name__)
 
@@ -80,16 +81,10 @@ def network_graph(net: nn.Module, x: Tensor) -> GraphDef:
     Raises:
         Exception: Whatever the network raises when its inputs have no values yet.
     """
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng():
-            graph = fx.Tracer().trace(net)
-            run = _Shapes(net, graph)
-            run.run(x)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(net), torch.no_grad(), torch.random.fork_rng():
+        graph = fx.Tracer().trace(net)
+        run = _Shapes(net, graph)
+        run.run(x)
     names: dict[fx.Node, str] = {}
     for node in graph.nodes:
         names[node] = _unique(_name(node, net), names.values())

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from src.config.errors import ConfigError
 from src.data.parts import Part
 from src.tasks.base import Task
+from src.tasks.training.modes import Modes
 
 # Samples that are tried; more than one, which some networks cannot train on.
 _SAMPLES = 8
@@ -51,8 +52,9 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
         targets = precision.convert_input(task.targets(given))
         if not _same(given, y):
             raise ConfigError(f"task: {type(task).__name__}.targets changes its input in place: return a new tensor")
-        x = precision.convert_input(x)
+        x, modes = precision.convert_input(x), Modes(net)
         for training in (False, True):
+            modes.set(training=training)
             outputs = _outputs(net, x, training=training)
             if not training:
                 _check_shape(outputs, (n, task.spec.n_outputs), task)
@@ -67,7 +69,7 @@ def _outputs(net: nn.Module, x: Tensor, *, training: bool) -> Any:
     """What a network says of inputs, which it must leave as they are; what it raises in training mode is left to it."""
     given = x.clone()
     try:
-        outputs = net.train(training)(given)
+        outputs = net(given)
     except Exception as error:
         if "modified by an inplace operation" in str(error) or "leaf Variable" in str(error):
             raise ConfigError(f"model.net: {IN_PLACE} ({error})") from error

@@ -35,6 +35,7 @@ from src.tasks.rows import Rows
 from src.tasks.schedule import Schedule
 from src.tasks.training.blocks import Blocks
 from src.tasks.training.loop import Measured
+from src.tasks.training.modes import Modes, evaluating
 from src.tasks.training.network import OneNetwork, steps_left
 from src.tasks.training.steps import Steps, as_batch
 
@@ -81,6 +82,7 @@ class Task(pl.LightningModule, ABC):
                 "penalty",
                 "which_weights",
                 "loop",
+                "modes",
             ),
             *(
                 "_make_scheduler",
@@ -128,6 +130,7 @@ class Task(pl.LightningModule, ABC):
         self._steps: Steps | None = None
         self._blocks: Blocks | None = None
         self.net, self.loss, self.spec = net, loss, spec
+        self.modes = Modes(net, loss)
         self.make_optimizer, self._make_scheduler = optimizer, scheduler
         self.penalty = Penalty(l1, l2)
         self._log_every, self._eval_every, self.clip = log_every_n_epochs, eval_every_n_epochs, gradient_clip_val
@@ -311,6 +314,7 @@ class Task(pl.LightningModule, ABC):
             score=self.score,
             clip=self.clip,
             penalty=self.penalty,
+            modes=self.modes,
             train=train,
             val=val,
         )
@@ -421,13 +425,9 @@ class Task(pl.LightningModule, ABC):
 
         Leaves the network's device, mode and weights as they are.
         """
-        was_training = self.net.training
-        self.net.eval()
-        parameter = next(self.net.parameters())
-        # `forward` itself, past what compiling has put before it: a grid for a picture is not worth compiling for
-        probs = self.probs(self.net.forward(x.to(parameter))).float().cpu()
-        self.net.train(was_training)
-        return probs
+        with evaluating(self.net):
+            # `forward` itself, past what compiling has put before it: a grid for a picture is not worth compiling for
+            return self.probs(self.net.forward(x.to(next(self.net.parameters())))).float().cpu()
 
 
 def is_at_row(module: pl.LightningModule) -> bool:

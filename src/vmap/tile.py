@@ -212,8 +212,8 @@ class Tile:
 
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
-        self.network.set_mode(training=training)
-        self.task.loss.train(training)
+        self.network.is_training = training
+        self.task.modes.set(training=training)
 
     def outputs(self, x: Tensor) -> Tensor:
         """Outputs (m, n, o)."""

@@ -1,11 +1,12 @@
 """Blocks and steps: one result."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from omegaconf import open_dict
-from torch import Tensor
+from omegaconf import OmegaConf, open_dict
+from torch import Tensor, nn
 
 from src.build import build
 from src.run.metrics import read_metrics
@@ -91,6 +92,61 @@ def test_every_optimizer_and_scheduler_does_the_same(optimizer: str, scheduler: 
 )
 def test_keys_that_both_honour_do_the_same(own: tuple[str, ...], tmp_path: Path) -> None:
     both_ways(tmp_path, "trainer.max_epochs=9", *own)
+
+
+class Kept(nn.Module):
+    """A network of which a part is never in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.norm, self.outer = nn.Linear(2, 5), nn.BatchNorm1d(5), nn.Linear(5, 1)
+        self.norm.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.outer(torch.relu(self.norm(self.inner(x))))
+        return outputs
+
+
+class Normed(Kept):
+    """The same, all of which trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm.train()
+
+
+class Clearing(torch.optim.SGD):
+    """An optimiser that keeps a part of the last gradient where it clears it."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - PyTorch's signature
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(0.5)
+
+
+NETS = tuple({"_target_": f"{__name__}.{name}"} for name in ("Kept", "Normed"))
+RATES = tuple({"_target_": name, "_partial_": True, "lr": 0.05} for name in (f"{__name__}.Clearing", "torch.optim.SGD"))
+
+
+@pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode")
+@pytest.mark.parametrize(("key", "pair"), [("model.net", NETS), ("optimizer", RATES)], ids=["modes", "gradients"])
+def test_what_does_more_than_pytorch_s_own_does_so_in_both(
+    key: str, pair: tuple[dict[str, Any], ...], tmp_path: Path
+) -> None:
+    losses = []
+    for i, target in enumerate(pair):
+        for loop in ("blocks", "steps"):
+            # pictures look at the network, and must leave its modes alone
+            looks = ("callbacks=boundary_frames", "logger=[csv,tensorboard]") if key == "model.net" else KEEPS
+            given = (*looks, f"task.loop={loop}", "trainer.max_epochs=9", "data.batch_size=200")
+            cfg = small(*given, run_dir=tmp_path / f"{i}" / loop)
+            with open_dict(cfg):
+                OmegaConf.update(cfg, key, target, merge=False)
+            train(cfg)
+        assert_same_run(tmp_path / f"{i}" / "steps", tmp_path / f"{i}" / "blocks")
+        losses.append(read_metrics(tmp_path / f"{i}" / "blocks" / "metrics.csv")["train/loss"])
+    assert losses[0] != losses[1]
 
 
 def test_a_run_that_ends_within_an_epoch_ends_at_the_same_weights(tmp_path: Path) -> None:

@@ -53,13 +53,14 @@ class Blocks:
         # trainer.max_steps may come first
         block = block[: math.ceil(min(steps_left(trainer) / len(self._train), len(block)))]
         is_end = block.start + len(block) < schedule.block(block.start).stop
+        learner = self._learner(self._train, self._val)
         measured = train_block(
-            self._learner(self._train, self._val),
+            learner,
             interrupts.until_asked(block),
             lambda epoch: schedule.is_measured(epoch) or (is_end and epoch == block[-1]),
         )
         self._is_asked_to_end, self.is_cut_short = interrupts.asked(), module.epoch < block[-1]
-        skip_epochs(trainer, module.epoch - block.start)
+        skip_epochs(trainer, module.epoch - block.start, n_steps=learner.n_uncounted)
         if self.is_cut_short:
             uncount_block(trainer)
         return measured

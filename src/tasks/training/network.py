@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import lightning.pytorch as pl
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.plugins.precision import Precision
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -13,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from src.data.base import Batch, Batches
 from src.tasks.penalty import Penalty
 from src.tasks.training.loop import Means
+from src.tasks.training.modes import Modes
 
 
 class OneNetwork:
@@ -25,6 +28,7 @@ class OneNetwork:
         score: Score of each sample.
         clip: Largest norm of the gradient; None for no clipping.
         penalty: What large weights cost.
+        modes: Of network and loss.
         train: Training batches.
         val: Validation batches.
     """
@@ -38,6 +42,7 @@ class OneNetwork:
         score: Callable[[Tensor, Tensor], Tensor],
         clip: float | None,
         penalty: Penalty,
+        modes: Modes,
         train: Batches,
         val: Batches,
     ) -> None:
@@ -47,9 +52,13 @@ class OneNetwork:
         self._net, self._score, self._clip, self._train, self._val = net, score, clip, train, val
         # the modules themselves: a call less for each batch
         self.outputs, self.loss = net, loss
-        self._penalty = penalty
+        self._penalty, self._modes = penalty, modes
         self._asks_again = asks_again(optimizer.optimizer)
         self._batch: Batch | None = None
+        self._is_plain = not self._asks_again and is_plain(module.trainer, optimizer.optimizer)
+        self._parameters = [p for group in optimizer.optimizer.param_groups for p in group["params"]]
+        # steps that nobody but this has counted
+        self.n_uncounted = 0
 
     @property
     def lr(self) -> float:
@@ -65,7 +74,7 @@ class OneNetwork:
 
     def train_batches(self) -> Iterable[Batch]:
         """Those of the epoch, or as many as ``trainer.max_steps`` leaves."""
-        batches = self._train.first(steps_left(self._module.trainer))
+        batches = self._train.first(steps_left(self._module.trainer) - self.n_uncounted)
         return self._noted(batches) if self._asks_again else batches
 
     def _noted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -79,8 +88,7 @@ class OneNetwork:
 
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
-        self._net.train(training)
-        self.loss.train(training)
+        self._modes.set(training=training)
 
     def score(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Mean score."""
@@ -89,11 +97,24 @@ class OneNetwork:
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Take a step of the optimiser; one that asks for the loss again computes it of the same batch."""
         loss = self._penalised(loss)
+        if self._is_plain:
+            self._step_plainly(loss if scale == 1 else loss * scale)
+            return
         self._backward(loss, scale)
         if self._asks_again:
             self._optimizer.step(closure=self._closure(loss, scale))
         else:
             self._optimizer.step()
+
+    def _step_plainly(self, loss: Tensor) -> None:
+        """What Lightning does where nothing stands between a loss, its gradient and the optimiser's step."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._clip is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        self._optimizer.optimizer.step()
+        self.n_uncounted += 1
 
     def _closure(self, loss: Tensor, scale: float) -> Callable[[], Tensor]:
         """What gives an optimiser the loss of the current batch, and its gradient, as often as it likes."""
@@ -141,6 +162,18 @@ def asks_again(optimizer: Optimizer) -> bool:
         return False
     # torch's others call it once, if they get one
     return closure.default is inspect.Parameter.empty or not type(optimizer).__module__.startswith("torch.")
+
+
+def is_plain(trainer: pl.Trainer, optimizer: Optimizer) -> bool:
+    """Whether a step is a gradient and the optimiser's own step: one device, and numbers that nobody scales."""
+    kind = type(trainer.precision_plugin)
+    hands_on = all(
+        getattr(kind, name) is getattr(Precision, name)
+        for name in ("pre_backward", "backward", "post_backward", "optimizer_step", "clip_gradients")
+    )
+    return (
+        hands_on and type(trainer.strategy) is SingleDeviceStrategy and type(optimizer).zero_grad is Optimizer.zero_grad
+    )
 
 
 def steps_left(trainer: pl.Trainer) -> float:

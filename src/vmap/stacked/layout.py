@@ -77,7 +77,7 @@ def freeze_unused(net: nn.Module, loss: nn.Module, x: Tensor, targets: Tensor) -
 
     What the copies raise is told where the network is trained.
     """
-    net_copy, loss_copy = copy.deepcopy(net).train(), copy.deepcopy(loss)
+    net_copy, loss_copy = copy.deepcopy(net), copy.deepcopy(loss)
     with torch.random.fork_rng(devices=[]), contextlib.suppress(Exception):
         loss_copy(net_copy(x.clone()), targets.clone()).backward()
         for module, tried in ((net, net_copy), (loss, loss_copy)):

@@ -31,15 +31,15 @@ class StackedNet:
         net: Its weights are never read: each call brings those of all models.
         held: Its buffers and frozen parameters (m, *shape) by name; training may change them.
         draws: Random numbers of each model.
+
+    Attributes:
+        is_training: Whether a call may change what is held.
     """
 
     def __init__(self, net: nn.Module, held: Mapping[str, Tensor], draws: Draws) -> None:
         self.net, self.held, self._draws = net, dict(held), draws
+        self.is_training = True
         self._trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
-
-    def set_mode(self, *, training: bool) -> None:
-        """Train or evaluate from now on."""
-        self.net.train(training)
 
     def inputs(self, x: Tensor) -> Tensor:
         """Samples (m, n, f), or (1, n, f) if all models share them, in the form that a call takes."""
@@ -61,7 +61,7 @@ class StackedNet:
         given = (x[0] if shared else x, self._draws.tokens, *weights, *self.held.values())
         stacked = vmap(one, in_dims=in_dims)(*given)
         outputs: Tensor = stacked[0]
-        if self.net.training:
+        if self.is_training:
             self.held = {name: tensor.detach() for name, tensor in zip(self.held, stacked[1], strict=True)}
         return outputs
 
@@ -85,9 +85,6 @@ class StackedMLP(StackedNet):
                 self._segments.append((depth, torch.relu_ if type(layer) is nn.ReLU else layer))
                 depth = 0
         self._segments.append((depth, nn.Identity()))
-
-    def set_mode(self, *, training: bool) -> None:
-        """Nothing: its layers do the same in both modes, and to tell them takes a tenth of an epoch."""
 
     def inputs(self, x: Tensor) -> Tensor:
         """Samples as columns, above a row of ones that the first bias is multiplied with: (m or 1, f + 1, n)."""

@@ -73,6 +73,14 @@ class Normed(Net):
         return super().forward(self.norm(x))
 
 
+class NormedOnce(Normed):
+    """With statistics that stay as they are, and weights that train."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm.eval()
+
+
 class NormedByBatch(Normed):
     """Without running statistics."""
 
@@ -214,6 +222,7 @@ STACKED = [
     Fourier,
     Forgotten,
     Normed,
+    NormedOnce,
     NormedByBatch,
     MovingMean,
     Dropping,
@@ -231,6 +240,8 @@ STACKED = [
 ]
 
 
+# what Lightning says of a part in evaluation mode
+@pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode")
 @pytest.mark.slow
 @pytest.mark.parametrize("batches", [False, True], ids=["whole", "batches"])
 @pytest.mark.parametrize("kind", STACKED)

@@ -79,9 +79,3 @@ def test_only_the_projects_own_network_takes_the_short_way() -> None:
     # not by itself on every number
     net.layers[1] = nn.Softmax(dim=1)
     assert type(stacked_network(net, {}, Draws([]))) is StackedNet
-
-
-def test_modes_reach_a_network_that_may_have_them() -> None:
-    net = Residual()
-    StackedNet(net, {}, Draws([])).set_mode(training=False)
-    assert not net.training
