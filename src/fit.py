@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
+from torch.nn.parameter import is_lazy
 
 from src.build import Built, build
 from src.callbacks.checkpoint import BestAndLast, go_on_from
@@ -21,7 +22,8 @@ from src.checks.forward import check_forward
 from src.checks.parts import check_batches
 from src.compat.lightning import complete_epoch, interruptible
 from src.config.errors import ConfigError
-from src.console.results import print_config
+from src.console.results import print_config, print_lines
+from src.console.setup import setup_lines
 from src.data.base import InMemoryDataModule
 from src.measure import measure
 from src.record import Fitted
@@ -47,11 +49,22 @@ def fit(cfg: DictConfig, run: RunDir, *, resume: bool, show: bool, shorter: RunD
         ConfigError: If parts of the configuration do not fit together, or not to what it is to go on from.
     """
     built = build(cfg)
-    if show:
+    if show and cfg.get("print_config"):
         print_config(cfg)
+    elif show:
+        _say_setup(cfg, built)
     with computing_threads(cfg.get("threads"), _multiplications(built)) as n_threads:
         fitted = _fit(cfg, run, built, resume=resume, shorter=shorter)
     return replace(fitted, threads=n_threads)
+
+
+def _say_setup(cfg: DictConfig, built: Built) -> None:
+    task = built.task
+    net = task.net if isinstance(task, Task) else task
+    n_parameters = sum(p.numel() for p in net.parameters() if not is_lazy(p))
+    data: Any = built.datamodule if isinstance(built.datamodule, InMemoryDataModule) else None
+    spec, sizes = (None, ()) if data is None else (data.spec, [len(part.x) for part in data.parts])
+    print_lines(__name__, setup_lines(cfg, n_parameters=n_parameters, spec=spec, n_samples=sizes))
 
 
 def _multiplications(built: Built) -> float | None:

@@ -29,6 +29,7 @@ from src.config.command import interrupts
 from src.config.command.entry import entry
 from src.config.compose import given_overrides, hydra_overrides, lasting, quoted
 from src.config.errors import ConfigError
+from src.console.place import Place
 from src.console.results import print_end, print_hints
 from src.hints.rules import command
 from src.launch import ranks
@@ -96,7 +97,7 @@ def _extend(cfg: DictConfig, run: RunDir, recorder: Recorder, *, hydra_cfg: Dict
     run.take_over(cfg)
     result = run.result()
     assert result is not None
-    print_end(result, run_dir=run.path, is_job=recorder.is_job)
+    print_end(result, run_dir=run.path, place=_place(recorder))
     return result.value
 
 
@@ -142,7 +143,7 @@ def _train(
     if is_first:
         run.tidy(is_over=True)
     if shorter is None and is_first:
-        print_end(result, run_dir=run.path, is_job=is_job)
+        print_end(result, run_dir=run.path, place=_place(recorder))
     return result.value
 
 
@@ -158,6 +159,11 @@ def _without_exit(function: Callable[..., T]) -> Callable[..., T]:
             raise ConfigError("data, model or callbacks of this run have called sys.exit(), before its end") from ended
 
     return checked
+
+
+def _place(recorder: Recorder) -> Place | None:
+    """Where a run stands in its sweep; None for one by itself."""
+    return Place.of(int(HydraConfig.get().job.num)) if recorder.is_job else None
 
 
 def _is_job(hydra_cfg: DictConfig) -> bool:

@@ -22,12 +22,13 @@ class GridSweeper(BasicSweeper):
         Args:
             arguments: Overrides of the command line, without Hydra's own.
         """
+        from src.console.place import counting
         from src.sweep.guard import guarded, has_all
         from src.sweep.seeds_until import until_of
         from src.sweep.until import sweep_until_clear
 
         assert self.config is not None
-        with guarded(self.config):
+        with guarded(self.config), counting():
             # Hydra would write the command into the directory
             if has_all(self.config):
                 return []
@@ -37,10 +38,13 @@ class GridSweeper(BasicSweeper):
 
     def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> list[Any]:
         """Run jobs in batches of ``max_batch_size``, as Hydra's own sweeper does; the first one has this number."""
+        from src.console.place import count
+
         assert self.launcher is not None
         size = self.max_batch_size or len(jobs)
         returns: list[Any] = []
         self.validate_batch_is_legal(jobs)
+        count(first + len(jobs))
         for at in range(0, len(jobs), size):
             returns += self.launcher.launch(jobs[at : at + size], initial_job_idx=first + at)
         for each in returns:
@@ -52,10 +56,13 @@ class GridSweeper(BasicSweeper):
         self, overrides: list[Any], max_batch_size: int | None
     ) -> list[list[list[str]]]:
         """Split with one order of what is shuffled, the one in which the jobs were looked at before."""
+        from src.console.place import count
         from src.sweep.values import shuffled_once
 
         assert self.config is not None
-        return batches(shuffled_once(overrides, self.config), max_batch_size)
+        split = batches(shuffled_once(overrides, self.config), max_batch_size)
+        count(sum(map(len, split)))
+        return split
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose one job for each choice of options."""

@@ -22,6 +22,7 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     """Run a search with the launcher that Hydra has been asked for."""
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("hydra/sweeper=optuna needs the package optuna: pip install -e .[sweeps]")
+    from src.console.place import count, counting
     from src.search.check import check_job, refuse_other_places, refuse_searched_seed
     from src.search.findings import report
     from src.search.options import SearchOptions
@@ -63,7 +64,8 @@ def sweep(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> list[Sequence[J
     def check(cfg: DictConfig) -> None:
         check_job(cfg, options)
 
-    with guarded(config, check=check):
+    with guarded(config, check=check), counting():
+        count(options.n_trials * options.n_seeds)
         return search(
             options,
             space,

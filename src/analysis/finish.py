@@ -15,7 +15,7 @@ from src.analysis.summary import Summary, other_metric, summarise
 from src.analysis.summary_csv import FILE, write_csv
 from src.analysis.words.remarks import End
 from src.analysis.words.tables import print_summary
-from src.console.terminal import open_terminal
+from src.console.terminal import open_terminal, shown
 
 
 def finish_sweep(
@@ -87,5 +87,5 @@ def _write(what: str, path: Path, write: Callable[[Path], None], console: Consol
     except OSError as error:
         line = f"{path} cannot be written: {error.strerror or error}"
     else:
-        line = f"{what}: {path}"
+        line = f"{what}: {shown(path)}"
     console.print(Text(line), soft_wrap=True)

@@ -1,5 +1,8 @@
 """A progress bar that counts epochs."""
 
+import logging
+import math
+from time import monotonic
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,6 +17,10 @@ from rich.progress import (
 )
 
 from src.config.metrics import number
+from src.console.place import in_words
+from src.run.log import keep
+
+log = logging.getLogger(__name__)
 
 
 class _LiveProgress(Progress):
@@ -28,17 +35,21 @@ class _LiveProgress(Progress):
 
 
 class EpochBar(ProgressBar):
-    """Epochs done, time left and the latest metrics, on one line of the terminal.
+    """Epochs done, time left and the latest metrics, on one line of the terminal; elsewhere a line now and then.
 
     Lightning's bars count the batches of one epoch, and would start anew a hundred times a second here.
     """
 
     content_with_blocks = True
 
+    # Seconds from one line to the next, in a pipe and in the log of a run.
+    LINE_EVERY_S = 5.0
+
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
         self._progress: _LiveProgress | None = None
+        self._began_s, self._began_at, self._said_s = 0.0, 0, math.inf
 
     def enable(self) -> None:
         """Show the bar."""
@@ -50,6 +61,8 @@ class EpochBar(ProgressBar):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the bar."""
+        self._began_s = self._said_s = monotonic()
+        self._began_at = trainer.current_epoch
         # not the one of `src.console.terminal`, which takes a notebook for any other place
         console = Console()
         # rich needs ipywidgets to draw a bar in a notebook, and a log file wants no bar at all
@@ -72,13 +85,25 @@ class EpochBar(ProgressBar):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Show the latest metrics."""
         if self._progress is not None:
-            metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            # validation, or where there is none what is left; short enough for 80 columns
-            split = "val" if "val/loss" in metrics else "train"
-            shown = [
-                f"{name[len(split) + 1 :]} {number(value)}" for name, value in metrics.items() if name.startswith(split)
-            ]
-            self._progress.update(self._progress.task_ids[0], metrics=f"{split} {', '.join(shown)}")
+            self._progress.update(self._progress.task_ids[0], metrics=_latest(trainer))
+        now = monotonic()
+        if self._enabled and now - self._said_s >= self.LINE_EVERY_S:
+            self._said_s = now
+            self._say(trainer, now - self._began_s)
+
+    def _say(self, trainer: pl.Trainer, elapsed_s: float) -> None:
+        """Write a line where there is no bar, and into the log in any case."""
+        n_done, n_all = trainer.current_epoch + 1, trainer.max_epochs or -1
+        of, left = "", ""
+        if n_all > 0:
+            of = f" of {n_all:,}"
+            # an epoch that was trained before took no time of this command
+            left = f"; {in_words(elapsed_s / max(1, n_done - self._began_at) * (n_all - n_done))} left"
+        line = f"epoch {n_done:,}{of}: {_latest(trainer)}{left if n_done < n_all else ''}"
+        if self._progress is None:
+            log.info(line)
+        else:
+            keep(__name__, line)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Leave the finished bar."""
@@ -95,3 +120,11 @@ class EpochBar(ProgressBar):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _latest(trainer: pl.Trainer) -> str:
+    """Metrics of validation, or where there is none what is left; short enough for 80 columns."""
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    split = "val" if "val/loss" in metrics else "train"
+    shown = [f"{name[len(split) + 1 :]} {number(value)}" for name, value in metrics.items() if name.startswith(split)]
+    return f"{split} {', '.join(shown)}"

@@ -33,6 +33,9 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     # how a command takes up what there is, and no part of a run
     "resume": frozenset({"run", "group", "stack", "show"}),
     "reproduce": frozenset({"run", "group", "stack", "show"}),
+    # what is shown while a run begins
+    "print_config": frozenset({"run", "group", "stack", "show"}),
+    "callbacks.summary": frozenset({"run", "group"}),
     # begins each model with weights of its own, as a seed does
     "init_from": frozenset({"stack"}),
     # what the mean of a group is taken over
@@ -71,7 +74,7 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
 }
 
 # Keys of the root that say how a command takes up what there is: no run stores them.
-NOT_STORED = ("resume", "reproduce")
+NOT_STORED = ("resume", "reproduce", "print_config")
 
 # Keys of a sweep's command that none of its jobs has to be told again.
 OF_COMMAND = ("sweep.until", "sweep.max_seeds", "sweep.margin")
@@ -79,6 +82,7 @@ OF_COMMAND = ("sweep.until", "sweep.max_seeds", "sweep.margin")
 # Keys that an earlier version did not store, and the value that says what it did.
 ADDED = {
     "init_from": None,
+    "print_config": False,
     "threads": None,
     "vary": ["init", "order"],
     "base_seed": 42,
@@ -111,7 +115,7 @@ INSTEAD = {
         "the same command with hydra.run.dir=DIR goes on from its last checkpoint; python -m src.eval run=DIR "
         "checkpoint=PATH measures one"
     ),
-    "extras": "the configuration is always printed, and no extra is needed for it",
+    "extras": "print_config=true prints the configuration, and no extra is needed for it",
     "hparams_search": "hydra/sweeper=optuna searches, and experiment=search/mlp_circles is an example",
     "paths": "hydra.run.dir=DIR is where a run leaves its files, hydra.sweep.dir=DIR a sweep",
     "tags": "a name for a run is that of its directory: hydra.run.dir=outputs/runs/NAME",

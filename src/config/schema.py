@@ -82,6 +82,7 @@ class _AnyRoot:
     vary: Vary = USUAL
     base_seed: Seed = BASE_SEED
     reproduce: Directory | None = None
+    print_config: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from src.config.metrics import number, share, split_of
-from src.console.terminal import open_terminal
+from src.console.place import Place
+from src.console.terminal import open_terminal, shown
+from src.run.log import keep
 from src.run.result import Result
 
 log = logging.getLogger(__name__)
+
+# Columns of a terminal that any table fits into.
+_ENDLESS = 10_000
 
 
 def print_config(cfg: DictConfig) -> None:
@@ -22,6 +28,13 @@ def print_config(cfg: DictConfig) -> None:
     tree = Tree(Text("config", style="bold"))
     _grow(tree, OmegaConf.to_container(cfg, resolve=True))
     open_terminal().print(tree)
+
+
+def print_lines(name: str, lines: Sequence[str]) -> None:
+    """Print lines, broken between words, and leave them in the log of a run in the name of a module."""
+    for line in lines:
+        open_terminal().print(Text(line))
+    keep(name, *lines)
 
 
 def _grow(tree: Tree, node: Any) -> None:
@@ -33,19 +46,41 @@ def _grow(tree: Tree, node: Any) -> None:
             tree.add(Text(f"{key}: {value}"))
 
 
-def print_end(result: Result, *, run_dir: Path, is_job: bool) -> None:
-    """Print what a run has come to; of one of the many runs of a sweep, whose end shows them in tables, a line."""
-    if is_job:
-        log.info("%s", end_line(result, run_dir=run_dir))
-    else:
+def print_end(result: Result, *, run_dir: Path, place: Place | None) -> None:
+    """Print what a run has come to, and leave it in its log too.
+
+    Args:
+        result: What it has come to.
+        run_dir: Where everything lies.
+        place: Its place among the jobs of a sweep, whose end shows them in tables: it is a line then. None for a run by
+            itself.
+    """
+    keep(__name__, *result_lines(result))
+    if place is None:
         print_results(vars(result), run_dir=run_dir)
+    else:
+        log.info("%s%s", end_line(result, run_dir=run_dir), place.words())
 
 
 def end_line(result: Result, *, run_dir: Path) -> str:
     """What a job that has completed says of itself."""
     assert result.optimized_metric is not None
     assert result.value is not None
-    return f"{result.optimized_metric.name}={number(result.value)} in {run_dir}"
+    return f"{result.optimized_metric.name}={number(result.value)} in {shown(run_dir)}"
+
+
+def result_lines(result: Result) -> list[str]:
+    """Metrics, a line for each split, and hints: what a log keeps of the end of a run."""
+    lines: dict[str, list[str]] = {}
+    for name, value in result.metrics.items():
+        split, metric = split_of(name)
+        lines.setdefault(split, []).append(f"{metric} {'nan' if value is None else number(value)}")
+    which = {split: "last epoch" if split == "train" else result.weights for split in lines}
+    told = [
+        f"{split or 'value'}{f' ({which[split]})' if which[split] and split else ''}: {', '.join(values)}"
+        for split, values in lines.items()
+    ]
+    return [*told, *(f"hint: {hint['seen']}; try: {hint['try']}" for hint in result.hints)]
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
@@ -57,12 +92,12 @@ def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
         run_dir: Where everything lies.
     """
     console = open_terminal()
-    console.print(_metrics_table(result["metrics"], result.get("weights")))
+    _print_metrics(console, result["metrics"], result.get("weights"))
     if result["per_class"]:
-        console.print(_class_table(result["per_class"]))
+        _print_classes(console, result["per_class"])
     print_hints(result.get("hints", ()))
     # a path that is wrapped can neither be clicked nor copied
-    console.print(f"run directory: {run_dir}", soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console.print(f"run directory: {shown(run_dir)}", soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
@@ -72,6 +107,32 @@ def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
         console.print(Text(f"hint: {hint['seen']}"))
         # on one line however long, so that it can be copied
         console.print(f"  try: {hint['try']}", soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def _print_metrics(console: Console, metrics: Mapping[str, float], weights: str | None) -> None:
+    """One table, or where the terminal is too narrow for it a table for each split."""
+    table = _metrics_table(metrics, weights)
+    if _fits(console, table):
+        console.print(table)
+        return
+    for split in dict.fromkeys(split_of(name)[0] for name in metrics):
+        own = {name: value for name, value in metrics.items() if split_of(name)[0] == split}
+        console.print(_metrics_table(own, weights))
+
+
+def _print_classes(console: Console, rows: list[dict[str, Any]]) -> None:
+    """A table, or where the terminal is too narrow for it a line for each class."""
+    table = _class_table(rows)
+    if _fits(console, table):
+        console.print(table)
+        return
+    for row in rows:
+        numbers = ", ".join(f"{name} {_share(row[name])}" for name in ("precision", "recall", "f1"))
+        console.print(Text(f"test, {row['class']}: {numbers}, support {row['support']}"))
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return console.measure(table, options=console.options.update(max_width=_ENDLESS)).maximum <= console.width
 
 
 def _metrics_table(metrics: Mapping[str, float], weights: str | None) -> Table:
@@ -96,9 +157,13 @@ def _class_table(rows: list[dict[str, Any]]) -> Table:
     for name in ("precision", "recall", "f1", "support"):
         table.add_column(name, justify="right")
     for row in rows:
-        numbers = (share(row[name], decimals=4, of=1) for name in ("precision", "recall", "f1"))
+        numbers = (_share(row[name]) for name in ("precision", "recall", "f1"))
         table.add_row(Text(row["class"]), *numbers, str(row["support"]))
     return table
+
+
+def _share(value: float) -> str:
+    return share(value, decimals=4, of=1)
 
 
 def print_temperature(

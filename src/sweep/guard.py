@@ -27,6 +27,7 @@ from src.config.compose import CONF_DIR, quoted
 from src.config.errors import ConfigError
 from src.config.metrics import split_of
 from src.config.stored import trusted_modules
+from src.console.terminal import shown
 from src.run.directory import UNFINISHED, RunDir
 from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
@@ -71,7 +72,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
     refuse_fewer_seeds(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
     with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir), each_job_apart():
-        log.info("sweep directory: %s", config.hydra.sweep.dir)
+        log.info("sweep directory: %s", shown(sweep_dir))
         _refuse_no_file(sweep_dir / _RECORD)
         remove_parts(sweep_dir)
         keep_patch(sweep_dir)

@@ -25,7 +25,7 @@ from src.callbacks.tensorboard import PrecisionRecallCurves, add_precision_recal
 from src.compat.tensorboard import file_writer
 from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
-from src.console.results import end_line
+from src.console.results import end_line, result_lines
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, hints
 from src.measure import class_report
@@ -168,7 +168,8 @@ class ModelRecorder:
                 threads=torch.get_num_threads(),
             )
         )
-        own_log.say("src.console.results", end_line(result, run_dir=run.path))
+        for line in (*result_lines(result), end_line(result, run_dir=run.path)):
+            own_log.say("src.console.results", line)
         return Outcome(job, "completed", value)
 
     def _callback(self, job: Job, kind: type) -> dict[str, Any] | None:

@@ -1,6 +1,8 @@
 """The progress bar: what it counts, and that it leaves the terminal as it was."""
 
 import io
+import itertools
+import logging
 import re
 from contextlib import nullcontext
 from pathlib import Path
@@ -43,6 +45,38 @@ def shown(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_pipe_gets_no_bar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(with_bar(run_dir=tmp_path))
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_pipe_gets_a_line_now_and_then(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(100.0)
+    monkeypatch.setattr("src.callbacks.progress.monotonic", lambda: next(clock))
+    monkeypatch.setattr(EpochBar, "LINE_EVERY_S", 3.0)
+    caplog.set_level(logging.INFO)
+    built = with_bar(run_dir=tmp_path)
+    train(built)
+    lines = [record.message for record in caplog.records if record.name == "src.callbacks.progress"]
+    # a second for each epoch
+    assert [line.partition(":")[0] for line in lines] == ["epoch 3 of 7", "epoch 6 of 7"]
+    assert re.fullmatch(r"epoch 3 of 7: val loss 0\.\d{4}, accuracy \d\.\d{4}; 4 s left", lines[0])
+
+
+@pytest.mark.usefixtures("terminal")
+def test_beside_a_bar_such_lines_go_to_the_log_of_the_run_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EpochBar, "LINE_EVERY_S", 0.0)
+    root = logging.getLogger()
+    handler = logging.FileHandler(tmp_path / "train.log")
+    root.addHandler(handler)
+    try:
+        train(with_bar(run_dir=tmp_path))
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+    assert "epoch 7 of 7: val loss" in (tmp_path / "train.log").read_text()
+    assert "of 7" not in shown(capsys)
 
 
 @pytest.mark.usefixtures("terminal")

@@ -33,7 +33,7 @@ MISTAKES = [
         "logger=many (command line: logger=many): no such option; options of logger: none; several: lo",
     ),
     ("ckpt_path=x", "ckpt_path (command line: ckpt_path=x): unknown key; the same command with hydra.run.dir=DIR"),
-    ("extras.print_config=true", "extras.print_config (command line: extras.print_config=true): unknown key; the "),
+    ("extras.print_config=true", "extras.print_config (command line: extras.print_config=true): unknown key; print"),
     ("seed.x=1", "seed.x (command line: seed.x=1): unknown key; seed is a single value"),
     ("hydra.swep.dir=x", "hydra.swep.dir (command line: hydra.swep.dir=x): unknown key; did you mean hydra.sweep?"),
     ("data=lage", "data=lage (command line: data=lage): no such option; did you mean large? options of data: larg"),

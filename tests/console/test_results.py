@@ -1,5 +1,6 @@
 """What a run prints: no wider than a terminal, plain in a pipe, and word for word what it is given."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,13 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from src.build import build_data
 from src.config.keys import flatten
-from src.console.results import print_config, print_hints, print_results
+from src.console.place import Place, count, counting
+from src.console.results import print_config, print_end, print_hints, print_results
+from src.console.setup import setup_lines
+from src.console.terminal import shown
+from src.run.result import Metric, Result
 from tests.tasks.runs import small
 
 METRICS = {
@@ -151,3 +157,116 @@ def test_class_names_are_printed_word_for_word(capsys: pytest.CaptureFixture[str
     rows = [{**PER_CLASS[0], "class": "[small] ring"}]
     print_results({"metrics": METRICS, "per_class": rows}, run_dir=Path("here"))
     assert "[small] ring" in printed(capsys)
+
+
+def test_a_narrow_terminal_gets_all_numbers_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    metrics = {f"{split}/{name}": 0.123456 for split in ("train", "val", "test") for name in ("loss", "a_long_name")}
+    print_results({"metrics": metrics, "per_class": PER_CLASS, "weights": "best, epoch 834"}, run_dir=Path("here"))
+    out = printed(capsys)
+    assert all(len(line) <= 40 for line in out.splitlines())
+    assert out.count("0.1235") == 6
+    assert "…" not in out
+    assert "test, outer: precision 0.5000, recall 0.2500, f1 0.3333, support 100" in " ".join(out.split())
+
+
+def test_a_log_keeps_results_and_hints(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    handler = logging.FileHandler(tmp_path / "train.log")
+    logging.getLogger().addHandler(handler)
+    try:
+        for place in (None, Place(4, 16, elapsed_s=10.0)):
+            print_end(RESULT, run_dir=tmp_path, place=place)
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+    lines = [
+        "train (last epoch): loss 0.5000",
+        "val (best, epoch 3): loss 1.2e-08, accuracy 0.7500",
+        "hint: it is late; try: go to bed",
+    ]
+    end = f"val/loss=1.2e-08 in {tmp_path} (5 of 16, about 22 s left)"
+    assert (tmp_path / "train.log").read_text().splitlines() == [*lines, *lines, end]
+    # shown in tables, or at the end of the sweep
+    assert [record.message for record in caplog.records if record.name == "src.console.results"] == [end]
+
+
+RESULT = Result(
+    status="completed",
+    overrides=[],
+    seed=0,
+    duration_s=1.0,
+    optimized_metric=Metric("val/loss", 1.2e-8),
+    metrics={"train/loss": 0.5, "val/loss": 1.2e-8, "val/accuracy": 0.75},
+    hints=[{"kind": "late", "seen": "it is late", "try": "go to bed"}],
+    weights="best, epoch 3",
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (Place(0), ""),
+        (Place(15, 16, elapsed_s=80.0), " (16 of 16)"),
+        (Place(0, 3, elapsed_s=100.0), " (1 of 3, about 3 min left)"),
+        (Place(1, 1000, elapsed_s=100.0), " (2 of 1000, about 14 h left)"),
+        # began on another machine
+        (Place(0, 3, elapsed_s=-5.0), " (1 of 3)"),
+    ],
+)
+def test_a_job_knows_its_place(place: Place, words: str) -> None:
+    assert place.words() == words
+
+
+def test_who_counts_jobs_is_heard_until_they_are_over() -> None:
+    assert Place.of(3) == Place(3)
+    with counting():
+        count(5)
+        assert Place.of(3)[:2] == (3, 5)
+        # added later
+        assert Place.of(5) == Place(5)
+    assert Place.of(3) == Place(3)
+
+
+def test_a_path_is_shown_as_one_would_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "runs" / "a") == Path("runs/a")
+    assert shown(tmp_path.parent / "b") == tmp_path.parent / "b"
+    assert shown(Path("runs/a")) == Path("runs/a")
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        (
+            ("model=circle_v1",),
+            [
+                "data: CirclesDataModule, 800 training, 200 validation, 200 test samples; 2 features; "
+                "classes: outer and inner",
+                "model: circle_v1, MLP(hidden=[10, 10], activation=identity), 331 parameters",
+                "optimizer: SGD(lr=0.1), BCEWithLogitsLoss, 1,000 epochs, one batch an epoch",
+            ],
+        ),
+        (
+            (
+                "data=line",
+                "model=line",
+                "optimizer=adam",
+                "scheduler=step",
+                "data.batch_size=7",
+            ),
+            [
+                "data: LineDataModule, 800 training, 200 validation, 200 test samples; 1 feature; target y",
+                "model: line, MLP(hidden=[10, 10], activation=identity), 331 parameters",
+                "optimizer: Adam(lr=0.01, betas=[0.9, 0.999]), StepLR(step_size=250, gamma=0.5), L1Loss, 1,000 epochs, "
+                "batches of 7",
+            ],
+        ),
+    ],
+)
+def test_a_run_says_what_it_trains(given: tuple[str, ...], lines: list[str], tmp_path: Path) -> None:
+    cfg = small(*given, run_dir=tmp_path)
+    data: Any = build_data(cfg)
+    assert setup_lines(cfg, n_parameters=331, spec=data.spec, n_samples=[800, 200, 200]) == lines

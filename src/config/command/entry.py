@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from src.config import folders
 from src.config.command import interrupts
 from src.config.command.explain import FULL_ERROR, Source
 from src.config.command.flags import refuse_flags, refuse_unknown_root, with_flags_first
+from src.config.command.marks import marked
 from src.config.command.paths import with_paths
 from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError
@@ -125,14 +126,19 @@ class _Job:
         overrides = given_overrides(hydra)
         # in the process of a launcher too
         folders.use(hydra_overrides(hydra))
-        with _full_error(self.full_error), _quiet_threads(self):
+        is_job = hydra.mode != RunMode.RUN
+        with (
+            _full_error(self.full_error),
+            _quiet_threads(self),
+            marked(f"#{hydra.job.num}: ") if is_job else nullcontext(),
+        ):
             try:
                 with interrupts.meant():
                     self.source.check(cfg, choices=hydra.runtime.choices, overrides=overrides)
                     return self.function(cfg)
             except Exception as error:
                 message = self.source.explain(error, overrides)
-                if hydra.mode != RunMode.RUN and self.tolerate is not None:
+                if is_job and self.tolerate is not None:
                     return self.tolerate(cfg, error, message or f"{type(error).__name__}: {error}")
                 # A single run ends here, without Hydra's line about the job; in a sweep that line tells which job.
                 if hydra.mode == RunMode.RUN and message is not None and self.full_error != "1":

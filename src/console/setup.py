@@ -1,0 +1,78 @@
+"""What a run says before it trains: a line each for data, model and optimizer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from src.data.spec import DataSpec
+
+# Values that leave something as it is.
+_NOTHING: tuple[Any, ...] = (None, False, 0, {}, [])
+
+# What follows from the data.
+_OF_DATA = ("in_features", "out_features")
+
+# Class names that are told.
+_FEW = 3
+
+
+def setup_lines(
+    cfg: DictConfig, *, n_parameters: int, spec: DataSpec | None = None, n_samples: Sequence[int] = ()
+) -> list[str]:
+    """What is trained, on what, and how.
+
+    Args:
+        cfg: A composed configuration.
+        n_parameters: Numbers that the network learns.
+        spec: What the data hold; None where they do not tell.
+        n_samples: Sizes of the training, the validation and the test part, where there is a ``spec``.
+    """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    lines = [f"data: {_data(plain['data'], spec, n_samples)}"]
+    if plain.get("module") is not None:
+        return [*lines, f"module: {_made(plain['module'])}, {n_parameters:,} parameters, {_length(plain['trainer'])}"]
+    model, size = plain["model"], plain["data"].get("batch_size")
+    lines.append(f"model: {model['name']}, {_made(model['net'])}, {n_parameters:,} parameters")
+    batches = f"batches of {size:,}" if isinstance(size, int) else "one batch an epoch"
+    scheduler = f", {_made(plain['scheduler'])}" if plain.get("scheduler") else ""
+    trained = f"{_made(plain['optimizer'])}{scheduler}, {_made(plain['loss'])}"
+    return [*lines, f"optimizer: {trained}, {_length(plain['trainer'])}, {batches}"]
+
+
+def _data(node: Mapping[str, Any], spec: DataSpec | None, n_samples: Sequence[int]) -> str:
+    name = _name(node)
+    if spec is None:
+        return name
+    names = spec.class_names
+    kind = "targets" if spec.task == "regression" else "classes"
+    what = " and ".join(names) if len(names) <= _FEW else f"{len(names)}"
+    outputs = f"target {what}" if spec.task == "regression" and len(names) == 1 else f"{kind}: {what}"
+    features = f"{spec.n_features} feature{'s' if spec.n_features > 1 else ''}"
+    sizes = ", ".join(f"{n:,} {part}" for n, part in zip(n_samples, ("training", "validation", "test"), strict=True))
+    return f"{name}, {sizes} samples; {features}; {outputs}"
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    return str(node["_target_"]).rpartition(".")[2]
+
+
+def _made(node: Mapping[str, Any]) -> str:
+    """A class with those of its values that do something, as one would write it."""
+    values = [
+        f"{key}={_value(value)}"
+        for key, value in node.items()
+        if not key.startswith("_") and key not in _OF_DATA and value not in _NOTHING
+    ]
+    return f"{_name(node)}({', '.join(values)})" if values else _name(node)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return _made(value) if "_target_" in value else "..."
+    return f"[{', '.join(map(_value, value))}]" if isinstance(value, list) else str(value)
+
+
+def _length(trainer: Mapping[str, Any]) -> str:
+    n = trainer.get("max_epochs")
+    return f"{n:,} epochs" if isinstance(n, int) and n >= 0 else "no last epoch"
