@@ -30,6 +30,7 @@ from torch import nn
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.first import ComesFirst
 from src.callbacks.module_rows import ModuleRows
+from src.callbacks.pictures import FinalPictures
 from src.checks.device import check_accelerator, check_precision
 from src.checks.loop import check_flags, check_interval, choose_loop
 from src.checks.parts import check_kinds, check_metric, check_monitors, check_sizes, check_trainer
@@ -41,6 +42,7 @@ from src.config.errors import ConfigError
 from src.config.metrics import better, mode_of
 from src.config.seeds import seed_of_weights, seeds_of_data
 from src.config.signature import typed_parameters
+from src.console.setup import origin
 from src.data.base import Batches, InMemoryDataModule
 from src.data.spec import DataSpec
 from src.run.directory import RunDir
@@ -107,6 +109,9 @@ def build(cfg: DictConfig, *, evaluate_only: bool = False) -> Built:
         check_monitors(cfg, task)
     loggers = [] if evaluate_only else _loggers(cfg)
     callbacks = {} if evaluate_only else _instantiate_all("callbacks", cfg.callbacks)
+    for each in callbacks.values():
+        if isinstance(each, FinalPictures):
+            each.below = origin(cfg)
     if isinstance(task, Task) and not evaluate_only and (reason := choose_loop(cfg, task, datamodule, callbacks)):
         log.info("training in steps, as Lightning documents them, for %s", reason)
     flags = {**_limit(cfg, datamodule), **(_ALONE if evaluate_only else {})}

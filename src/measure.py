@@ -18,6 +18,7 @@ from src.build import Built, build
 from src.callbacks.module_rows import scalars
 from src.compat.quiet import quiet_lightning
 from src.config.errors import ConfigError
+from src.console.setup import origin
 from src.pictures.subject import Subject, title_of
 from src.run.directory import RunDir
 from src.tasks.base import Task
@@ -119,8 +120,9 @@ def rebuild(run: RunDir, cfg: DictConfig, *, checkpoint: str | None = None) -> S
     if changed := built.datamodule.changed:
         log.warning(changed)
     measured = measure(built, checkpoint=run.checkpoint(checkpoint or run.tested(cfg)))
-    title = title_of(cfg.model.name, measured.metrics, measured.weights)
-    return Subject(built.task, built.datamodule, title, run)
+    below = origin(cfg)
+    title = title_of(cfg.model.name, measured.metrics, measured.weights, below=below)
+    return Subject(built.task, built.datamodule, title, run, measured.weights)
 
 
 def load_weights(task: pl.LightningModule, path: Path) -> str:

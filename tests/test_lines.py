@@ -47,6 +47,7 @@ CHOICES: tuple[tuple[str, ...], ...] = (
     ("data=line", "model=line", "loss=huber", "optimizer=rmsprop", "scheduler=plateau", "debug=limit", "logger=csv"),
     ("model=circle_v0", "loss=brier", "optimizer=adamw", "scheduler=warmup_cosine", "debug=profiler"),
     ("data=line", "model=mlp", "loss=mse", "callbacks=none", "logger=none", "debug=overfit"),
+    ("model=circle_v1", "logger=csv", "debug=breakpoint"),
     ("data=blobs", "model=mlp", "loss=cross_entropy", "logger=csv", "debug=detect_anomaly"),
     ("data=line", "model=line", "loss=l1", "logger=csv", "debug=fast_dev_run"),
     ("data=circles", "model=circle_v1", "loss=bce", "optimizer=sgd", "scheduler=none", "callbacks=default"),

@@ -1,5 +1,6 @@
 """Metrics of the last epoch and of the best weights stand side by side, and each says which it is."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,10 @@ def test_titles_name_the_weights_that_are_drawn(trained: Path, tmp_path: Path, m
     seen: list[str] = []
     title_of = subject.title_of
 
-    def note(name: str, metrics: Mapping[str, Any], weights: str) -> str:
+    def note(name: str, metrics: Mapping[str, Any], weights: str, *, below: str) -> str:
         seen.append(weights)
-        return title_of(name, metrics, weights)
+        assert re.fullmatch(r"Circles, SGD\(lr=0\.\d+\), seed \d+", below), below
+        return title_of(name, metrics, weights, below=below)
 
     monkeypatch.setattr("src.measure.title_of", note)
     monkeypatch.setattr("src.callbacks.pictures.title_of", note)

@@ -38,6 +38,8 @@ class FinalPictures(Callback):
 
     def __init__(self, *, name: NotEmpty, draw: str | Sequence[str]) -> None:
         self.name, self.draw = name, check_names("callbacks.pictures.draw", draw)
+        # data, optimizer and seed, below the title
+        self.below = ""
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw once test metrics are known."""
@@ -46,8 +48,9 @@ class FinalPictures(Callback):
         if not trainer.is_global_zero:
             return
         run = RunDir(Path(trainer.default_root_dir))
-        title = title_of(self.name, trainer.callback_metrics, pl_module.which_weights)
-        subject = Subject(pl_module, datamodule, title, run)
+        which = pl_module.which_weights
+        title = title_of(self.name, trainer.callback_metrics, which, below=self.below)
+        subject = Subject(pl_module, datamodule, title, run, which)
         write_pictures(subject, run, self.draw, trainer.loggers, step=trainer.current_epoch)
 
 

@@ -40,6 +40,19 @@ def setup_lines(
     return [*lines, f"optimizer: {trained}, {_length(plain['trainer'])}, {batches}"]
 
 
+def origin(cfg: DictConfig | Mapping[str, Any]) -> str:
+    """Where a result comes from, below a title: data, optimizer and seed.
+
+    Args:
+        cfg: A composed configuration, or the same as plain containers without references.
+    """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else cfg
+    parts = [_name(plain["data"]).removesuffix("DataModule")]
+    if plain.get("optimizer"):
+        parts.append(_made(plain["optimizer"]))
+    return ", ".join([*parts, f"seed {plain['seed']}"])
+
+
 def _data(node: Mapping[str, Any], spec: DataSpec | None, n_samples: Sequence[int]) -> str:
     name = _name(node)
     if spec is None:

@@ -138,7 +138,7 @@ def _curves(subject: Subject) -> Figure:
     assert subject.run is not None
     history = {name: np.array(column) for name, column in read_metrics(subject.run.metrics_file).items()}
     try:
-        return curves_figure(history, title=subject.title)
+        return curves_figure(history, title=subject.title, best_epoch=subject.best_epoch)
     except ValueError as error:
         raise ConfigError(f"{subject.run.metrics_file} holds no learning curves: {error}") from error
 

@@ -3,6 +3,7 @@
 Axes: `n` samples, `f` features, `k` classes, `t` targets.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,12 +31,20 @@ class Subject:
         datamodule: Its data.
         title: What stands on top of every picture; empty where each has its own.
         run: Where its metrics were written; None where they were not.
+        weights: Which weights the network has, in words; empty where nobody tells.
     """
 
     task: Task
     datamodule: InMemoryDataModule
     title: str = ""
     run: RunDir | None = None
+    weights: str = ""
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights it has, if those are the best of a run."""
+        found = re.search(r"\bepoch (\d+)", self.weights)
+        return int(found[1]) if found else None
 
     @property
     def train(self) -> Samples:
@@ -67,12 +76,21 @@ class Subject:
         return [Layer(name, name in FOLDING, _numpy(before), _numpy(after)) for name, before, after in layers]
 
 
-def title_of(name: str, metrics: Mapping[str, Any], weights: str) -> str:
-    """Name of the model, what the test part says of it, and of which weights, in words that stay on one line."""
+def title_of(name: str, metrics: Mapping[str, Any], weights: str, *, below: str = "") -> str:
+    """Name of the model, what the test part says of it, and of which weights, in words that stay on one line.
+
+    Args:
+        name: Of the model.
+        metrics: Final ones of the run.
+        weights: Which were measured.
+        below: What stands on the lines below, in smaller letters: data, optimizer and seed.
+    """
     which = weights.replace(" ", "\N{NO-BREAK SPACE}")
     if "test/accuracy" in metrics:
-        return f"{name}: test accuracy {share(float(metrics['test/accuracy']))}% ({which})"
-    return f"{name}: test mean absolute error {number(float(metrics['test/mae']))} ({which})"
+        said = f"test accuracy {share(float(metrics['test/accuracy']))}%"
+    else:
+        said = f"test mean absolute error {number(float(metrics['test/mae']))}"
+    return f"{name}: {said} ({which})" + (f"\n{below}" if below else "")
 
 
 def _arrays(part: Part) -> Samples:

@@ -83,9 +83,7 @@ def _describe(ax: Axes, name: str, wrong: NDArray[np.bool_]) -> None:
     if n_shown < n:
         count = f"{wrong.sum():,} wrong; {n_shown:,} of {n:,} shown"
     # A given y is not searched for, which would measure all labels of the panel once more.
-    ax.set_title(
-        f"{name}: accuracy {share(1 - wrong.mean(), decimals=3, of=1)}\n{count}", size=11, color=style.INK, y=1.0
-    )
+    ax.set_title(f"{name}: accuracy {share(1 - wrong.mean())}%\n{count}", size=11, color=style.INK, y=1.0)
 
 
 def _legend(class_names: Sequence[str]) -> list[Line2D]:
@@ -94,4 +92,5 @@ def _legend(class_names: Sequence[str]) -> list[Line2D]:
         *(Line2D([], [], label=name, **look(k, size=8)) for k, name in enumerate(class_names)),
         Line2D([], [], label="wrong", **ring),
         Line2D([], [], label="decision boundary", color=style.INK, lw=1.1),
+        Line2D([], [], label="shade: how far a class leads, white is a tie", ls="none"),
     ]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from src.config.metrics import share
+from src.config.metrics import number, share
 from src.plots import style
 from src.plots.layout import panels
 
@@ -20,16 +20,18 @@ _SPLITS: dict[str, dict[str, Any]] = {
     "train": {"color": style.color(0), "ls": "-"},
     "val": {"color": style.color(1), "ls": (0, (4, 1.5))},
 }
+_BEST: dict[str, Any] = {"color": style.INK, "lw": 1.1, "ls": ":"}
 _LOG_FROM = 30.0  # largest over smallest value, from which the end of a curve lies flat on a linear axis
 
 
-def curves_figure(history: Mapping[str, NDArray[np.float64]], *, title: str) -> Figure:
+def curves_figure(history: Mapping[str, NDArray[np.float64]], *, title: str, best_epoch: int | None = None) -> Figure:
     """Draw a panel per quantity that was measured on the training or the validation part.
 
     Args:
         history: Columns of the table of metrics, (r,) each: `epoch`, and `split/name` such as `val/loss`. Other columns
             are left out; NaN stands for a number that was not measured.
         title: What stands on top of the figure.
+        best_epoch: The epoch whose weights are kept, which every panel marks; None where that is not known.
 
     Returns:
         Panels side by side. What falls and stays above zero has a logarithmic axis once it has fallen far; an accuracy
@@ -45,9 +47,13 @@ def curves_figure(history: Mapping[str, NDArray[np.float64]], *, title: str) -> 
     legend = [
         Line2D([], [], label={"val": "validation"}.get(split, split), lw=1.8, **_SPLITS[split]) for split in there
     ]
+    if best_epoch is not None:
+        legend.append(Line2D([], [], label=f"best weights, epoch {best_epoch}", **_BEST))
     figure, axes = panels(len(names), size=(4.6, 3.2), title=title, shared=False, above=0.52, legend=legend)
     for ax, name in zip(axes, names, strict=True):
         _draw(ax, name, history)
+        if best_epoch is not None:
+            ax.axvline(best_epoch, **_BEST)
     return figure
 
 
@@ -61,7 +67,9 @@ def _draw(ax: Axes, name: str, history: Mapping[str, NDArray[np.float64]]) -> No
         x, y = history["epoch"][measured], values[measured]
         # A single row makes no line.
         ax.plot(x, y, lw=1.8, marker="o" if len(x) == 1 else "", **look)
-        ends.append(f"{split} {share(y[-1], decimals=3, of=1)}" if name == "accuracy" else f"{split} {y[-1]:.4g}")
+        last = float(y[-1])
+        last = float(y[-1])
+        ends.append(f"{split} {share(last)}%" if name == "accuracy" else f"{split} {number(last)}")
     if name == "accuracy":
         ax.set_ylim(-0.02, 1.02)
     elif _falls_far([np.asarray(line.get_ydata()) for line in ax.lines]):

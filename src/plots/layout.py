@@ -35,7 +35,7 @@ def panels(
     Args:
         n_panels: Number of panels, p.
         size: Width and height of one panel in inches.
-        title: What stands on top of the figure; wrapped where too long.
+        title: What stands on top of the figure, wrapped where too long; below its first line smaller.
         columns: Panels in a row; None for a single row.
         shared: Whether all panels have the same range, so that only the outer ones need numbers on their axes.
         left: Inches left of the first panel, for tick labels and the axis name; of every panel where none is shared.
@@ -52,12 +52,17 @@ def panels(
     step_x = size[0] + (0.3 if shared else left)
     step_y = size[1] + above + (0.12 if shared else below)
     width = left + (n_columns - 1) * step_x + size[0] + right
-    lines = textwrap.wrap(title, max(10, int(width / 0.115)))  # inches per letter of 13 points, bold
+    first, _, rest = title.partition("\n")
+    lines = textwrap.wrap(first, max(10, int(width / 0.115)))  # inches per letter of 13 points, bold
+    smaller = textwrap.wrap(rest, max(10, int(width / 0.09)))  # and of 11
     legend_columns = _legend_columns([str(line.get_label()) for line in legend], width)
     bottom = below + 0.27 * -(-len(legend) // legend_columns)
-    height = bottom + (n_rows - 1) * step_y + size[1] + above + 0.23 * len(lines) + 0.12
+    height = bottom + (n_rows - 1) * step_y + size[1] + above + 0.23 * len(lines) + 0.19 * len(smaller) + 0.12
     figure = Figure(figsize=(width, height), dpi=style.DPI, facecolor="white")
     figure.text(0.5, 1 - 0.1 / height, "\n".join(lines), ha="center", va="top", size=13, weight="bold", color=style.INK)
+    if smaller:
+        top = 1 - (0.1 + 0.23 * len(lines)) / height
+        figure.text(0.5, top, "\n".join(smaller), ha="center", va="top", size=11, color=style.INK)
     if legend:
         shown = figure.legend(
             handles=list(legend), loc="lower center", ncols=legend_columns, frameon=False, fontsize=11,

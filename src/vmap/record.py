@@ -26,6 +26,7 @@ from src.compat.tensorboard import file_writer
 from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
 from src.console.results import end_line, result_lines
+from src.console.setup import origin
 from src.hints.facts import facts_of
 from src.hints.rules import Hint, hints
 from src.measure import class_report
@@ -257,7 +258,8 @@ class ModelRecorder:
         if self._callback(job, ModelGraph) is not None:
             add_network(writers, task.net, datamodule.parts.train.x[:1])
         if (node := self._callback(job, FinalPictures)) is not None:
-            subject = Subject(task, datamodule, title_of(node["name"], metrics, which), run)
+            title = title_of(node["name"], metrics, which, below=origin(job.resolved))
+            subject = Subject(task, datamodule, title, run, which)
             names = FinalPictures(name=node["name"], draw=node["draw"]).draw
             write_pictures(subject, run, names, loggers, step=step)
         if self._callback(job, PrecisionRecallCurves) is not None:

@@ -1,6 +1,7 @@
 """What is handed over to a picture."""
 
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,3 +41,13 @@ def test_titles_say_what_the_test_part_says() -> None:
 def test_a_narrow_title_keeps_the_words_about_weights_together() -> None:
     lines = textwrap.wrap(title_of("blob", {"test/accuracy": 1.0}, "best, epoch 24"), 40)
     assert lines == ["blob: test accuracy 100.0%", "(best,\xa0epoch\xa024)"]
+
+
+def test_below_the_title_stand_data_optimizer_and_seed() -> None:
+    title = title_of("blob", {"test/accuracy": 1.0}, "last epoch", below="Blobs, Adam(lr=0.01), seed 3")
+    assert title.splitlines() == ["blob: test accuracy 100.0% (last\xa0epoch)", "Blobs, Adam(lr=0.01), seed 3"]
+
+
+@pytest.mark.parametrize(("weights", "epoch"), [("best, epoch 24", 24), ("last epoch", None), ("", None)])
+def test_a_subject_knows_the_epoch_of_its_weights(weights: str, epoch: int | None) -> None:
+    assert replace(subject(circles(n_samples=50), net=relu()), weights=weights).best_epoch == epoch

@@ -83,7 +83,7 @@ def test_accuracy_in_each_title_is_that_of_scikit_learn(classes: int) -> None:
     for ax, name, (x, y) in zip(_draw(predict, *parts, classes).axes, ("Train", "Test"), parts, strict=True):
         expected = predict(x.astype(np.float32)).argmax(1)
         n_wrong = (expected != y).sum()
-        assert ax.get_title() == f"{name}: accuracy {accuracy_score(y, expected):.3f}\n{n_wrong} of {len(y)} wrong"
+        assert ax.get_title() == f"{name}: accuracy {100 * accuracy_score(y, expected):.1f}%\n{n_wrong} of {len(y)} wrong"
 
 
 def test_predict_gets_float32_pairs_and_a_grid_no_finer_than_every_second_pixel() -> None:
@@ -135,7 +135,10 @@ def test_exactly_the_wrong_points_have_a_dark_edge() -> None:
 def test_names_and_title_are_told_once() -> None:
     figure = _draw(_ring, *_parts(), class_names=("outer", "inner"))
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["outer", "inner", "wrong", "decision boundary"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("outer", "inner", "wrong", "decision boundary"),
+        "shade: how far a class leads, white is a tie",
+    ]
     assert [ax.get_xlabel() for ax in figure.axes] == ["width", "width"]
     assert [ax.get_ylabel() for ax in figure.axes] == ["height", ""]
     assert [text.get_text() for text in figure.texts] == ["a title"]

@@ -37,6 +37,16 @@ def test_lines_hold_the_columns_of_the_table_and_no_others() -> None:
     assert_readable(figure)
 
 
+def test_the_epoch_whose_weights_are_kept_is_marked_in_every_panel() -> None:
+    figure = curves_figure(HISTORY, title="a run\nCircles, SGD(lr=0.1), seed 42", best_epoch=70)
+    for ax in figure.axes:
+        x, y = _lines(ax)[-1]
+        assert (list(x), list(y)) == ([70, 70], [0, 1])
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["train", "validation", "best weights, epoch 70"]
+    assert_readable(figure)
+
+
 def test_splits_differ_in_colour_and_in_shape_and_the_legend_tells_which_is_which() -> None:
     figure = curves_figure(HISTORY, title="a run")
     for ax in figure.axes:
@@ -50,7 +60,7 @@ def test_titles_tell_where_the_curves_end() -> None:
     last = {name: values[-1] for name, values in HISTORY.items()}
     assert [ax.get_title().splitlines()[1] for ax in figure.axes] == [
         f"at the end: train {last['train/loss']:.4g}, val {last['val/loss']:.4g}",
-        f"at the end: train {last['train/accuracy']:.3f}, val {last['val/accuracy']:.3f}",
+        f"at the end: train {100 * last['train/accuracy']:.1f}%, val {100 * last['val/accuracy']:.1f}%",
     ]
 
 
