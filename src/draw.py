@@ -25,13 +25,15 @@ from src.run.files import write_atomically
 
 log = logging.getLogger(__name__)
 
+_FORMATS = ("png", "svg", "pdf")
+
 
 def draw(cfg: DictConfig) -> list[Path]:
     """Rebuild a run from its directory alone, and draw it into its ``plots/``, or another folder.
 
     Args:
-        cfg: Holds ``run``, ``folder``, ``checkpoint``, ``pictures`` and ``trusted_modules``, as conf/draw.yaml
-            describes them.
+        cfg: Holds ``run``, ``folder``, ``checkpoint``, ``pictures``, ``format`` and ``trusted_modules``, as
+            conf/draw.yaml describes them.
 
     Returns:
         The files that were written.
@@ -41,6 +43,9 @@ def draw(cfg: DictConfig) -> list[Path]:
     """
     run = RunDir(Path(cfg.run).expanduser())
     folder = run.plots if cfg.get("folder") is None else Path(cfg.folder).expanduser()
+    kind = cfg.get("format", "png")
+    if kind not in _FORMATS:
+        raise ConfigError(f"format={kind}: allowed: {', '.join(_FORMATS)}")
     trusted = trusted_modules(cfg.get("trusted_modules"))
     run_cfg = run.config(trusted=trusted)
     with without_scipy_signal():
@@ -48,6 +53,7 @@ def draw(cfg: DictConfig) -> list[Path]:
         from src.measure import rebuild
         from src.pictures import catalogue as pictures
         from src.plots.frames import animate, frames_in
+        from src.plots.paper import save_vector
         from src.plots.style import save
 
     every = [*pictures.PICTURES, "gif"]
@@ -60,9 +66,11 @@ def draw(cfg: DictConfig) -> list[Path]:
         _refuse(run, {name: pictures.needs(name) for name in names if name not in fitting})
     files = []
     for name in fitting:
-        file = folder / ("training.gif" if name == "gif" else f"{name}.png")
+        file = folder / ("training.gif" if name == "gif" else f"{name}.{kind}")
         if name == "gif":
             write_atomically(file, animate(run.frames))
+        elif kind != "png":
+            save_vector(pictures.PICTURES[name].draw(subject), file)
         else:
             save(pictures.PICTURES[name].draw(subject), file)
         log.info("%s", file)

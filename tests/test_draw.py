@@ -105,3 +105,18 @@ def test_an_unknown_picture_and_a_directory_without_a_run_are_refused(trained: P
 def test_the_file_of_options_names_every_picture() -> None:
     text = (CONF_DIR / "draw.yaml").read_text()
     assert all(name in text for name in (*PICTURES, "gif"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_pictures_for_a_paper_are_drawn_in_lines(kind: str, begins: bytes, trained: Path, tmp_path: Path) -> None:
+    cfg = OmegaConf.merge(asked(trained, ["boundary", "curves"]), {"format": kind, "folder": str(tmp_path)})
+    assert isinstance(cfg, DictConfig)
+    files = draw(cfg)
+    assert [file.name for file in files] == [f"boundary.{kind}", f"curves.{kind}"]
+    assert all(file.read_bytes().startswith(begins) for file in files)
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="format=jpg: allowed: png, svg, pdf"):
+        draw(OmegaConf.create({"run": str(tmp_path), "pictures": None, "checkpoint": None, "format": "jpg"}))
