@@ -6,11 +6,14 @@ from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from src.callbacks.tensorboard import write_hparams
 from src.config.keys import counts, flatten
 from src.run.files import to_yaml, write_atomically
+
+# Where TensorBoard shows what a run has come to.
+FINAL = "when done"
 
 
 def tell_loggers(
@@ -34,11 +37,12 @@ def tell_loggers(
     # a swept group such as optimizer=sgd,adam shows as the class that it stands for
     named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}
     hparams = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in named.items() if "._" not in k}
-    # Under names of their own, since the curves of training have val/loss already; test is measured only once.
-    final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
+    # under a name of their own, which TensorBoard sorts behind the curves of train and val
+    final = {f"{FINAL}/{name}": value for name, value in metrics.items()}
+    whole = OmegaConf.to_container(cfg, resolve=True) if resolved is None and isinstance(cfg, DictConfig) else resolved
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg)}```")
+            logger.experiment.add_text("config", f"```yaml\n{to_yaml(whole or cfg)}```")
             write_hparams(logger, hparams, final, step=step)
             # before the logger does, in a tenth of the time
             write_atomically(Path(logger.log_dir) / logger.NAME_HPARAMS_FILE, to_yaml(hparams).encode())

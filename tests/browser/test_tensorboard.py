@@ -91,7 +91,7 @@ def test_hparams_show_what_was_swept_and_what_came_out(tensorboard: str, open_pa
     opened.page.get_by_text("PARALLEL COORDINATES VIEW").click()
     plot = opened.page.locator("tf-hparams-parallel-coords-plot")
     expect(plot.locator(".foreground path")).to_have_count(len(JOBS))
-    for axis in ("model.net.activation", "optimizer", "optimizer.lr", "final/val/accuracy"):
+    for axis in ("model.net.activation", "optimizer", "optimizer.lr", "when done/val/accuracy"):
         expect(plot.locator(".axis").get_by_text(axis, exact=True)).to_be_visible()
     opened.screenshot("tensorboard-parallel-coordinates")
     assert opened.errors == []
