@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
 
+from src.callbacks.metrics_csv import MetricsCSV
 from src.callbacks.tensorboard import write_hparams
 from src.config.keys import counts, flatten
 from src.run.files import to_yaml, write_atomically
@@ -30,6 +31,11 @@ def tell_loggers(
         step: Number of epochs that it has trained.
         resolved: ``cfg`` as plain containers without references, where they are at hand.
     """
+    if all(isinstance(logger, MetricsCSV) for logger in loggers):
+        # they leave all this to the files beside their tables
+        for logger in loggers:
+            logger.finalize("success")
+        return
     leaves = {key: value for key, value in flatten(resolved or cfg, resolve=True).items() if counts(key, "show")}
     # a swept group such as optimizer=sgd,adam shows as the class that it stands for
     named = {key.removesuffix("._target_"): _class_name(key, value) for key, value in leaves.items()}

@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -28,7 +28,8 @@ from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
 from src.console.results import end_line, result_lines
 from src.console.setup import origin
-from src.hints.facts import facts_of
+from src.data.base import Parts
+from src.hints.facts import facts_of, squashed
 from src.hints.rules import Hint, hints
 from src.measure import class_report
 from src.pictures.subject import Subject, title_of
@@ -36,7 +37,7 @@ from src.record import Fitted, Recorder
 from src.run.directory import RunDir
 from src.run.files import written_together
 from src.sweep.jobs import Job
-from src.tasks.base import task_state
+from src.tasks.base import Task, task_state
 from src.tasks.checkpoint import CONFIGURATION, LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
 from src.vmap.measure import Measured, Weighed, at_once, measure_model, measure_models
@@ -93,6 +94,8 @@ class ModelRecorder:
     tensorboard: bool
     pictures: bool
     duration_s: float
+    # what networks end in, which is the same for all weights: where they decide what is computed, nothing is stacked
+    _endings: dict[Task, str | None] = field(default_factory=dict, init=False)
 
     def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         """Write what each model of a tile leaves whose job has one of these numbers; what one meets ends no other."""
@@ -259,9 +262,10 @@ class ModelRecorder:
         if node is None:
             return []
         load(task.net, task.loss, trained.last_tensors)
+        parts = trained.model.parts
         facts = facts_of(
             task,
-            trained.model.parts,
+            parts,
             first_weights=trained.first_weights,
             first_loss=trained.rows[0]["train/loss"],
             metrics=trained.rows[-1],
@@ -269,8 +273,14 @@ class ModelRecorder:
             numbers=trained.numbers,
             suggested_lr=node["suggested_lr"],
             course=self._course(trained.rows),
+            ends_in=lambda: self._ending_of(task, parts),
         )
         return hints(facts)
+
+    def _ending_of(self, task: Task, parts: Parts) -> str | None:
+        if task not in self._endings:
+            self._endings[task] = squashed(task.net, parts.train.x)
+        return self._endings[task]
 
     def _measure(self, tensors: Mapping[str, Tensor], model: Model) -> Measured:
         """Validation and test of one model."""
