@@ -8,6 +8,7 @@ The seed is set straight before the network draws its weights, so that it gives 
 Nothing else that is made here, nor the data or the order of batches, takes anything from the global generators.
 """
 
+import functools
 import logging
 import random
 import traceback
@@ -228,7 +229,17 @@ def seed_everything(seed: int) -> None:
     """Seed all global generators; 0 is a seed like any other."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:
+        # the same without asking for devices that are not there, which takes longer than to draw a small network
+        torch.default_generator.manual_seed(seed)
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    """Whether this machine has a device with a generator of its own."""
+    return torch.accelerator.is_available()
 
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logger], **changes: Any) -> pl.Trainer:

@@ -102,22 +102,20 @@ def put(tensors: Mapping[str, Tensor], places: Mapping[str, Tensor]) -> None:
         place.data = tensors[name]
 
 
-def row_of(layout: Layout, net: nn.Module, loss: nn.Module) -> Tensor:
-    """The trained parameters as one row of weights (p,).
+def row_of(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The trained parameters among a model's tensors as one row of weights (p,).
 
     Raises:
         NotStackedError: If one is not of single precision.
     """
-    tensors = tensors_of(net, loss)
     for name in layout.trained:
         if tensors[name].dtype != torch.float32:
             raise NotStackedError(f"{name} is of {tensors[name].dtype}; trained weights are stacked as torch.float32")
     return torch.cat([tensors[name].detach().reshape(-1) for name in layout.trained] or [torch.empty(0)])
 
 
-def held_of(layout: Layout, net: nn.Module, loss: nn.Module) -> dict[str, Tensor]:
+def held_of(layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies of what is not trained."""
-    tensors = tensors_of(net, loss)
     return {name: tensors[name].detach().clone() for name in layout.held}
 
 
