@@ -204,9 +204,11 @@ def build_net(cfg: DictConfig, spec: DataSpec, *, seed: int | None = None) -> nn
         seed: Draws the weights; None for that of ``cfg``.
     """
     sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
-    open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
+    # each look into a configuration takes a while
+    node = cfg.model.net
+    open_sizes = {key: size for key, size in sizes.items() if node.get(key, "") is None}
     seed_everything(seed_of_weights(cfg) if seed is None else seed)
-    return _of_kind("model.net", cfg.model.net, nn.Module, **open_sizes)
+    return _of_kind("model.net", node, nn.Module, **open_sizes)
 
 
 def build_loss(cfg: DictConfig, spec: DataSpec) -> nn.Module:

@@ -1,6 +1,7 @@
 """The run directory of each stacked model, as its single run would have left it."""
 
 import contextlib
+import functools
 import itertools
 import logging
 import time
@@ -206,12 +207,12 @@ class ModelRecorder:
     def _callback(self, job: Job, kind: type) -> dict[str, Any] | None:
         """Configuration of a callback of this class, if the job has one."""
         nodes = [node for node in job.resolved["callbacks"].values() if node is not None]
-        return next((node for node in nodes if get_class(node["_target_"]) is kind), None)
+        return next((node for node in nodes if _class_of(node["_target_"]) is kind), None)
 
     def _log(self, job: Job, rows: Sequence[Mapping[str, float]], loggers: list[Logger]) -> None:
         """Open all loggers, and give each the rows that it wants, all at once."""
         for node in job.resolved["logger"].values():
-            kind = None if node is None else get_class(node["_target_"])
+            kind = None if node is None else _class_of(node["_target_"])
             if kind is not None and (self.tensorboard or kind is not TensorBoardLogger):
                 given = {name: value for name, value in node.items() if name != "_target_"}
                 # all at once: a short queue would have the file's thread take turns with this one
@@ -302,6 +303,13 @@ class ModelRecorder:
             write_pictures(subject, run, names, loggers, step=step)
         if self._callback(job, PrecisionRecallCurves) is not None:
             add_precision_recall(writers, Subject(task, datamodule), step=step)
+
+
+@functools.cache
+def _class_of(target: str) -> type:
+    """The same few are asked for in every job."""
+    found: type = get_class(target)
+    return found
 
 
 def _chosen(trained: TrainedModel) -> tuple[Mapping[str, Tensor], str]:
