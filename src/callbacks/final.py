@@ -1,9 +1,10 @@
 """What loggers are told once a run is over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger as PlainTensorBoardLogger
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig
@@ -21,6 +22,7 @@ def tell_loggers(
     *,
     step: int,
     resolved: Mapping[str, Any] | None = None,
+    text: Callable[[], str] | None = None,
 ) -> None:
     """Give every logger the hyper-parameters; TensorBoard shows them with the final metrics and the whole config.
 
@@ -30,6 +32,7 @@ def tell_loggers(
         metrics: Its final metrics.
         step: Number of epochs that it has trained.
         resolved: ``cfg`` as plain containers without references, where they are at hand.
+        text: Gives ``cfg`` as YAML, where somebody writes it faster.
     """
     if all(isinstance(logger, MetricsCSV) for logger in loggers):
         # they leave all this to the files beside their tables
@@ -44,12 +47,21 @@ def tell_loggers(
     final = {name if name.startswith("test/") else f"final/{name}": value for name, value in metrics.items()}
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg)}```")
+            logger.experiment.add_text("config", f"```yaml\n{to_yaml(cfg) if text is None else text()}```")
             write_hparams(logger, hparams, final, step=step)
             # before the logger does, in a tenth of the time
             write_atomically(Path(logger.log_dir) / logger.NAME_HPARAMS_FILE, to_yaml(hparams).encode())
         else:
             logger.log_hyperparams(hparams)
+        _finish(logger)
+
+
+def _finish(logger: Logger) -> None:
+    if type(logger) is TensorBoardLogger:
+        # Lightning's own would look for the file of hyper-parameters, which may still wait to be put into its place,
+        # and write it once more
+        PlainTensorBoardLogger.finalize(logger, "success")
+    else:
         logger.finalize("success")
 
 

@@ -36,7 +36,7 @@ from src.measure import class_report
 from src.pictures.subject import Subject, title_of
 from src.record import Fitted, Recorder
 from src.run.directory import RunDir
-from src.run.files import written_together
+from src.run.files import to_yaml, written_together
 from src.sweep.jobs import Job
 from src.tasks.base import Task, task_state
 from src.tasks.checkpoint import CONFIGURATION, LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
@@ -182,7 +182,8 @@ class ModelRecorder:
         if self.pictures:
             self._draw(run, trained.model, metrics, which, loggers, step=ending.n_epochs)
         resolved = job.resolved
-        tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved)
+        text = functools.partial(_text, job)
+        tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved, text=text)
         value = metrics[cfg["optimized_metric"]]
         confusion = measured.confusion
         if (record := self.factory.datamodule(job).record) is not None:
@@ -330,6 +331,14 @@ def _failed(job: Job, error: Exception, recorder: Recorder, own_log: TrainLog) -
     except Exception:
         return Outcome(job, "failed", error=error, is_recorded=False)
     return Outcome(job, "failed", error=error)
+
+
+def _text(job: Job) -> str:
+    """What a job was asked for as YAML; what jobs share is written once."""
+    if job.parts is None:
+        return to_yaml(job.asked)
+    tree = job.parts.kind.tree
+    return "".join(tree.text(("config", key), value) for key, value in job.asked.items())
 
 
 def _summary(row: Mapping[str, float]) -> Summary:
