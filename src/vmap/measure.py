@@ -25,7 +25,7 @@ from src.vmap.stacked.layout import load, put, tensors_of
 
 _SPLITS = ("val", "test")
 
-# Numbers that are measured at once: some megabytes.
+# Numbers that are kept at once, of which there are copies: some tens of megabytes.
 _NUMBERS = 1 << 20
 
 
@@ -82,10 +82,10 @@ def measure_model(task: Task, tensors: Mapping[str, Tensor], parts: Parts, preci
     return metrics
 
 
-def at_once(task: Task, parts: Parts) -> int:
-    """How many models like this one `measure_models` takes well in one call."""
+def at_once(task: Task, parts: Parts, *, n_weights: int) -> int:
+    """How many models like this one to keep and measure at a time: their weights and outputs are few numbers."""
     k = task.spec.n_outputs
-    return max(1, _NUMBERS // (k * k + k * sum(len(part.x) for part in parts[1:])))
+    return max(1, _NUMBERS // (n_weights + k * k + k * sum(len(part.x) for part in parts[1:])))
 
 
 @torch.no_grad()

@@ -106,8 +106,8 @@ class ModelRecorder:
 
     def _record_all(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         ending = tile.ending or Ending(self.trainer.current_epoch, loops_of(self.trainer))
-        first = tile.models[0]
-        size = min(_TOGETHER, at_once(first.task, first.parts))
+        first, n_weights = tile.models[0], max(len(model.weights) for model in tile.models)
+        size = min(_TOGETHER, at_once(first.task, first.parts, n_weights=n_weights))
         models = (
             trained for trained in trained_models(tile, n_epochs=ending.n_epochs) if trained.model.job.number in numbers
         )
@@ -124,8 +124,11 @@ class ModelRecorder:
             # drawn of the network as it is measured
             return [None] * len(group)
         sound = [trained for trained in group if trained.error is None]
-        weighed = [Weighed(each.model.task, _chosen(each)[0], each.model.parts) for each in sound]
-        found = dict(zip(map(id, sound), measure_models(weighed, self.trainer.precision_plugin), strict=True))
+        found: dict[int, Measured | None] = {}
+        # what a model meets is its own, and is met again where it is measured by itself
+        with contextlib.suppress(Exception):
+            weighed = [Weighed(each.model.task, _chosen(each)[0], each.model.parts) for each in sound]
+            found |= zip(map(id, sound), measure_models(weighed, self.trainer.precision_plugin), strict=True)
         return [found.get(id(trained)) for trained in group]
 
     def _record(self, trained: TrainedModel, measured: Measured | None, ending: Ending) -> Outcome:

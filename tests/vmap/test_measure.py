@@ -241,6 +241,7 @@ def test_no_models_are_measured_as_none() -> None:
 
 def test_fewer_models_are_measured_at_once_where_their_outputs_are_large() -> None:
     small, large = (SPECS["classes"], 100), (SPECS["many classes"], 60_000)
-    counts = [at_once(make(spec), random_parts(spec, n=n)) for spec, n in (small, large)]
+    counts = [at_once(make(spec), random_parts(spec, n=n), n_weights=100) for spec, n in (small, large)]
     assert counts[0] > 100
     assert counts[1] == 1
+    assert at_once(make(small[0]), random_parts(small[0]), n_weights=10_000_000) == 1
