@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import big_data, busy, compiled, small_data, streamed, tables, vectorised
+from benchmarks import around, big_data, busy, compiled, small_data, streamed, tables, vectorised
 from benchmarks.figures import cost_curve
 from benchmarks.timing import Claim, machine, write
 from src.plots.style import save
@@ -27,6 +27,7 @@ GROUPS: dict[str, Callable[[], list[Claim]]] = {
     "big": big_data.epoch_over_a_million,
     "compile": compiled.claims,
     "together": vectorised.claims,
+    "around": around.claims,
     "folds": tables.folds,
     "busy": busy.claims,
 }

@@ -116,15 +116,7 @@ def whole_command() -> list[Claim]:
         Claim("1,024 jobs together, per job / usual LightningModule", [ours], [usual], target=1 / 100),
         Claim("1,024 jobs together, per job / a job of the basic launcher", [ours], [basic], target=1 / 20),
         Claim("1,024 jobs together, per job / plain loop", [ours], [loop], target=1 / 5),
-        around(),
     ]
-
-
-def around() -> Claim:
-    """What each job costs beside training, against the 40 ms that are allowed."""
-    few = sweep(16, "hydra/launcher=vmap", "logger=csv", "trainer.max_epochs=1")
-    many = sweep(16 + 512, "hydra/launcher=vmap", "logger=csv", "trainer.max_epochs=1")
-    return Claim("around training, per job / 40 ms", [(many - few) / 512], [0.04], target=1)
 
 
 def claims() -> list[Claim]:

@@ -8,6 +8,7 @@ The seed is set straight before the network draws its weights, so that it gives 
 Nothing else that is made here, nor the data or the order of batches, takes anything from the global generators.
 """
 
+import functools
 import logging
 import random
 import traceback
@@ -203,9 +204,11 @@ def build_net(cfg: DictConfig, spec: DataSpec, *, seed: int | None = None) -> nn
         seed: Draws the weights; None for that of ``cfg``.
     """
     sizes = {"in_features": spec.n_features, "out_features": spec.n_outputs}
-    open_sizes = {key: size for key, size in sizes.items() if key in cfg.model.net and cfg.model.net[key] is None}
+    # each look into a configuration takes a while
+    node = cfg.model.net
+    open_sizes = {key: size for key, size in sizes.items() if node.get(key, "") is None}
     seed_everything(seed_of_weights(cfg) if seed is None else seed)
-    return _of_kind("model.net", cfg.model.net, nn.Module, **open_sizes)
+    return _of_kind("model.net", node, nn.Module, **open_sizes)
 
 
 def build_loss(cfg: DictConfig, spec: DataSpec) -> nn.Module:
@@ -228,7 +231,17 @@ def seed_everything(seed: int) -> None:
     """Seed all global generators; 0 is a seed like any other."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:
+        # the same without asking for devices that are not there, which takes longer than to draw a small network
+        torch.default_generator.manual_seed(seed)
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    """Whether this machine has a device with a generator of its own."""
+    return torch.accelerator.is_available()
 
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Logger], **changes: Any) -> pl.Trainer:

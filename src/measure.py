@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightning.pytorch as pl
-import torch
+import numpy as np
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.core.hooks import DataHooks
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -26,13 +27,15 @@ from src.tasks.checkpoint import LAST_EPOCH, load_checkpoint, weights_in
 
 log = logging.getLogger(__name__)
 
+_Numbers: TypeAlias = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """What is known of a network.
 
     Attributes:
-        metrics: Numbers by ``split/name``.
+        metrics: _Numbers by ``split/name``.
         per_class: For a classification precision, recall, F1 and support of each class of the test part.
         weights: Which weights were measured: ``best, epoch 834``, or ``last epoch``.
     """
@@ -149,14 +152,14 @@ def class_report(confusion: Tensor, class_names: tuple[str, ...]) -> list[dict[s
     Returns:
         A row per class; a share of nothing counts as 0, as in scikit-learn.
     """
-    counts = confusion.double().cpu()
-    hits, predicted, support = counts.diag(), counts.sum(0), counts.sum(1)
+    counts = confusion.double().cpu().numpy()
+    hits, predicted, support = counts.diagonal(), counts.sum(0), counts.sum(1)
     precision, recall = _share(hits, predicted), _share(hits, support)
     f1 = _share(2 * hits, predicted + support)
-    columns = (class_names, precision.tolist(), recall.tolist(), f1.tolist(), support.long().tolist())
+    columns = (class_names, precision.tolist(), recall.tolist(), f1.tolist(), support.astype(int).tolist())
     names = ("class", "precision", "recall", "f1", "support")
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _share(part: Tensor, whole: Tensor) -> Tensor:
-    return torch.where(whole > 0, part / whole.clamp(min=1), torch.zeros_like(part))
+def _share(part: _Numbers, whole: _Numbers) -> _Numbers:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

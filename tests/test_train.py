@@ -100,7 +100,9 @@ def test_tensorboard_holds_scalars_pictures_config_and_hparams(tmp_path: Path) -
     start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
     assert start.hparams["optimizer.lr"].number_value == 0.03
     assert start.hparams["model.name"].string_value == "circle_v2"
-    assert events.Scalars("when done/test/accuracy")[-1].value == pytest.approx(result_of(tmp_path)["metrics"]["test/accuracy"])
+    assert events.Scalars("when done/test/accuracy")[-1].value == pytest.approx(
+        result_of(tmp_path)["metrics"]["test/accuracy"]
+    )
 
 
 def test_a_completed_run_returns_its_value_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 Axes: `n` samples, `f` features.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from src.data.base import Batches, InMemoryDataModule, Part, Parts
-from src.hints.rules import Facts, ReluLayer
+from src.hints.rules import Facts, ReluLayer, has_enough_steps, has_exploded, is_near_chance, may_be_slow
 from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
 from src.tasks.base import Task
@@ -43,8 +43,9 @@ def facts_of(
     numbers: Mapping[str, Any],
     suggested_lr: float,
     course: Sequence[tuple[int, float]],
+    ends_in: Callable[[], str | None] | None = None,
 ) -> Facts:
-    """What training has brought about.
+    """What training has brought about; what no hint would look at is not looked at here either.
 
     Args:
         task: With the weights that training has ended with.
@@ -56,35 +57,43 @@ def facts_of(
         numbers: Of the optimiser.
         suggested_lr: Learning rate that suits the data.
         course: Logged epochs and their training loss, in order.
+        ends_in: Tells what `squashed` does, where that is known already; None asks the network.
     """
     train = parts.train
+    last_loss = metrics["train/loss"]
+    is_sound = not has_exploded(first_loss, last_loss)
     is_classification = task.spec.task != "regression"
     guessing = float(train.y.bincount().max() / len(train.y)) if is_classification else None
     train_score = metrics[f"train/{task.score_name}"]
     is_no_better = guessing is not None and train_score <= guessing + _ROUNDING
+    relus = tuple(dead_relus(task.net, train)) if is_sound else ()
+    may_be_a_line = is_sound and not relus and guessing is not None and is_near_chance(train_score, guessing)
+    squash = (ends_in or (lambda: squashed(task.net, train.x)))() if is_sound and is_classification else None
+    slow = is_sound and may_be_slow(n_steps, first_loss, last_loss)
+    at_chance = is_sound and is_no_better and has_enough_steps(n_steps)
     return Facts(
         n_steps=n_steps,
         lr=numbers["lr"],
         suggested_lr=suggested_lr,
         weight_decay=numbers.get("weight_decay"),
         first_loss=first_loss,
-        last_loss=metrics["train/loss"],
-        moved=moved(first_weights, list(task.net.parameters())),
+        last_loss=last_loss,
+        moved=moved(first_weights, list(task.net.parameters())) if slow else None,
         train_score=train_score,
         val_score=metrics.get(f"val/{task.score_name}"),
         n_val=len(parts.val.x),
         guessing=guessing,
-        balanced_accuracy=balanced_accuracy(task, train) if is_no_better else None,
+        balanced_accuracy=balanced_accuracy(task, train) if at_chance else None,
         n_classes=len(task.spec.class_names) if is_classification else 0,
         weighs_classes=any(getattr(task.loss, name, None) is not None for name in ("weight", "pos_weight")),
-        line_accuracy=line_accuracy(train) if is_classification and is_affine(task.net, train.x) else None,
+        line_accuracy=line_accuracy(train) if may_be_a_line and is_affine(task.net, train.x) else None,
         target_std=None if is_classification else float(train.y.float().std(correction=0)),
         target_mean=None if is_classification else float(train.y.double().mean()),
-        relus=tuple(dead_relus(task.net, train)),
+        relus=relus,
         activation_is_a_key=isinstance(task.net, MLP),
         n_epochs=course[-1][0] + 1 if course else 0,
         tenths=tenths(course),
-        squashed=squashed(task.net, train.x) if is_classification else None,
+        squashed=squash,
     )
 
 

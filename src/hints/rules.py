@@ -83,19 +83,21 @@ class Facts:
         weight_decay: The optimiser's; None if it has none.
         first_loss: Training loss before the first step, or of the first epoch.
         last_loss: Training loss of the last epoch.
-        moved: Distance between the first and the last weights, over the length of the first.
+        moved: Distance between the first and the last weights, over the length of the first; None where it does not
+            matter (`may_be_slow`).
         train_score: Accuracy of the last epoch, or mean absolute error of a regression.
         val_score: The same of validation; None if there is none.
         n_val: Number of validation points.
         guessing: Share of the most frequent training class; None for a regression.
-        balanced_accuracy: Mean recall of the training classes; None where accuracy is better than guessing.
+        balanced_accuracy: Mean recall of the training classes; None where accuracy is better than guessing, or the
+            steps are few.
         n_classes: Number of classes; 0 for a regression.
         weighs_classes: Whether classes have weights in the loss.
         line_accuracy: Share of the training points that the best line by least squares gets right; None unless the
-            network is linear.
+            network is linear, and not far from guessing (`is_near_chance`).
         target_std: Standard deviation of the training targets; None for a classification.
         target_mean: Mean of them; None for a classification.
-        relus: Layers of ReLU units.
+        relus: Layers of ReLU units; none where training has exploded, of which nothing else is known either.
         activation_is_a_key: Whether ``model.net.activation`` sets the network's activation.
         n_epochs: Epochs trained.
         tenths: Mean training loss of the last tenth of them but one, and of the last; None of few epochs.
@@ -108,7 +110,7 @@ class Facts:
     weight_decay: float | None
     first_loss: float
     last_loss: float
-    moved: float
+    moved: float | None
     train_score: float
     val_score: float | None
     n_val: int
@@ -181,8 +183,29 @@ def _key(override: str) -> str:
     return override.lstrip("+~").split("=")[0].split("@")[0]
 
 
+def has_exploded(first_loss: float, last_loss: float) -> bool:
+    """Whether training has made a loss so much larger that nothing else matters."""
+    return last_loss > _EXPLODED * first_loss
+
+
+def has_enough_steps(n_steps: int) -> bool:
+    """Whether so many steps should have brought something about."""
+    return n_steps >= _ENOUGH_STEPS
+
+
+def may_be_slow(n_steps: int, first_loss: float, last_loss: float) -> bool:
+    """Whether it matters how far the weights have moved: the loss has not, after enough steps."""
+    fallen = 1 - last_loss / first_loss if first_loss > 0 else 0.0
+    return has_enough_steps(n_steps) and abs(fallen) < _FALLEN
+
+
+def is_near_chance(accuracy: float, guessing: float) -> bool:
+    """Whether an accuracy is hardly better than that of guessing."""
+    return accuracy < guessing + _NEAR_CHANCE * (1 - guessing)
+
+
 def _exploding(facts: Facts) -> Iterator[Hint]:
-    if facts.last_loss > _EXPLODED * facts.first_loss:
+    if has_exploded(facts.first_loss, facts.last_loss):
         seen = f"training loss grew from {facts.first_loss:.4g} to {facts.last_loss:.4g}: the steps are too large"
         yield Hint("exploding", seen, (_lower(facts.lr, facts.suggested_lr),))
 
@@ -201,8 +224,7 @@ def _dead_relus(facts: Facts) -> Iterator[Hint]:
 def _linear(facts: Facts) -> Iterator[Hint]:
     if facts.line_accuracy is None or facts.guessing is None or facts.relus:
         return
-    near = facts.guessing + _NEAR_CHANCE * (1 - facts.guessing)
-    if max(facts.train_score, facts.line_accuracy) < near:
+    if is_near_chance(max(facts.train_score, facts.line_accuracy), facts.guessing):
         seen = (
             f"the network is linear and gets {share(facts.train_score)}% of the training points right; guessing "
             f"gets {share(facts.guessing)}%, and the best line by least squares {share(facts.line_accuracy)}%: no line "
@@ -213,8 +235,9 @@ def _linear(facts: Facts) -> Iterator[Hint]:
 
 
 def _too_slow(facts: Facts) -> Iterator[Hint]:
-    fallen = 1 - facts.last_loss / facts.first_loss if facts.first_loss > 0 else 0.0
-    if facts.n_steps >= _ENOUGH_STEPS and facts.moved < _MOVED and abs(fallen) < _FALLEN:
+    if facts.moved is None or not may_be_slow(facts.n_steps, facts.first_loss, facts.last_loss):
+        return
+    if facts.moved < _MOVED:
         seen = (
             f"{facts.n_steps:,} steps moved the weights by {facts.moved:.2g} of their length and changed training loss "
             f"from {facts.first_loss:.4g} to {facts.last_loss:.4g}: optimizer.lr={facts.lr:g} hardly moves anything"
@@ -226,7 +249,7 @@ def _too_slow(facts: Facts) -> Iterator[Hint]:
 
 
 def _at_chance(facts: Facts) -> Iterator[Hint]:
-    if facts.guessing is None or facts.balanced_accuracy is None or facts.n_steps < _ENOUGH_STEPS:
+    if facts.guessing is None or facts.balanced_accuracy is None or not has_enough_steps(facts.n_steps):
         return
     if facts.balanced_accuracy > 1 / facts.n_classes + _TOLD_APART:
         return
@@ -248,7 +271,7 @@ def _at_chance(facts: Facts) -> Iterator[Hint]:
 def _worse_than_mean(facts: Facts) -> Iterator[Hint]:
     mean, spread = facts.target_mean, facts.target_std
     # the mean itself is never further from the targets, on average, than their standard deviation
-    if mean is None or not spread or facts.n_steps < _ENOUGH_STEPS or facts.train_score <= spread:
+    if mean is None or not spread or not has_enough_steps(facts.n_steps) or facts.train_score <= spread:
         return
     seen = (
         f"mean absolute error is {facts.train_score:.4g} in training, worse than answering the mean of the training "

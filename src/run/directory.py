@@ -289,15 +289,16 @@ class RunDir:
             OtherRunError: If the directory holds a run of another configuration.
             UnreadableError: If it cannot be told which run it holds, or how that has ended.
         """
-        self._end_extension()
-        found = self.look(cfg)
-        self.tidy(is_over=found == "completed")
-        if found != "fresh":
-            return found
-        if self._has_config:
-            self.clear()
-        # the record of a run that failed before it had a configuration
-        self.result_file.unlink(missing_ok=True)
+        if not self._is_new():
+            self._end_extension()
+            found = self.look(cfg)
+            self.tidy(is_over=found == "completed")
+            if found != "fresh":
+                return found
+            if self._has_config:
+                self.clear()
+            # the record of a run that failed before it had a configuration
+            self.result_file.unlink(missing_ok=True)
         write_atomically(self.begun_file, f"{datetime.now(timezone.utc).isoformat()}\n".encode())
         _write_yaml(self.config_file.with_name("overrides.yaml"), list(overrides))
         config_text, hydra_text = texts() if texts is not None else (_config_text(cfg), None)
@@ -310,6 +311,17 @@ class RunDir:
         # last of all: it marks the directory as taken
         write_atomically(self.config_file, config_text.encode())
         return "fresh"
+
+    def _is_new(self) -> bool:
+        """Whether nothing is there, to look at or in the way."""
+        try:
+            self.path.lstat()
+        except FileNotFoundError:
+            return True
+        # told by whoever looks closer
+        except OSError:
+            pass
+        return False
 
     def take_over(self, cfg: DictConfig | Mapping[str, Any]) -> None:
         """Put what the extension has left, which has completed, in the place of what this run had.

@@ -44,13 +44,12 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
         data: Its content.
         keep: Where the file goes that stands in its place; None for nowhere.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
-    except OSError as error:
-        # in the name that is known
-        error.filename = str(path)
-        raise
+        handle, name = _aside(path)
+    except (FileNotFoundError, NotADirectoryError):
+        # most folders are there already, and to ask each time takes a while
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = _aside(path)
     waiting = _together.get()
     try:
         with os.fdopen(handle, "wb") as file:
@@ -80,6 +79,16 @@ def write_atomically(path: Path, data: bytes, *, keep: Path | None = None) -> No
             Path(name).unlink()
         raise
     _flush_folder(path.parent)
+
+
+def _aside(path: Path) -> tuple[int, str]:
+    """A new file beside a path: its handle and name."""
+    try:
+        return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    except OSError as error:
+        # in the name that is known
+        error.filename = str(path)
+        raise
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -114,7 +114,9 @@ class Result:
 
     def write(self, path: Path) -> None:
         """Write the file in one step; numbers that JSON does not know become null."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
+        # `asdict` of it all would copy every list and mapping
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        given |= {name: asdict(value) for name, value in given.items() if isinstance(value, Metric | Failure)}
         text = json.dumps(_json({"format": FORMAT, **given}), indent=2, allow_nan=False)
         write_atomically(path, text.encode())
 

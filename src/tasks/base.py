@@ -406,13 +406,17 @@ class Task(pl.LightningModule, ABC):
         if batch.share == 0:
             # a process without samples of its own
             return None
-        outputs = self.net(batch.x)
-        targets = self.targets(batch.y)
-        # in double precision as in training
-        loss = self.loss(outputs, targets.to(outputs) if _is_double(outputs, targets) else targets)
+        outputs, loss = self.evaluated(batch)
         meters = self._meters[split]
         meters.update(loss, self.preds(outputs), batch.y, self.probs(outputs) if meters.takes_probs else None)
         return outputs, loss
+
+    def evaluated(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Outputs (n, o) of a batch and their mean loss, by the network as it is."""
+        outputs = self.net(batch.x)
+        targets = self.targets(batch.y)
+        # in double precision as in training
+        return outputs, self.loss(outputs, targets.to(outputs) if _is_double(outputs, targets) else targets)
 
     def _compute(self, split: str) -> dict[str, Tensor]:
         values = self._meters[split].compute()

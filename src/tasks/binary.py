@@ -69,4 +69,4 @@ class BinaryClassification(Task):
 
     def make_calibration(self) -> MetricCollection:
         """Expected calibration error and Brier's score."""
-        return calibration_metrics(2)
+        return calibration_metrics()

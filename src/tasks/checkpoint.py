@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from src.compat.torch_pickle import PLAIN_PICKLE
 from src.config.errors import ConfigError
 from src.run.files import write_atomically
 from src.run.reading import refuse_damaged_zip
@@ -156,7 +157,7 @@ def save_checkpoint(path: Path, checkpoint: State, *, keep: Path | None = None) 
         keep: Where the one goes that stands there; None for nowhere.
     """
     data = io.BytesIO()
-    torch.save(checkpoint, data)
+    torch.save(checkpoint, data, pickle_module=PLAIN_PICKLE)
     write_atomically(path, data.getvalue(), keep=keep)
 
 

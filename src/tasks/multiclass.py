@@ -70,4 +70,4 @@ class MulticlassClassification(Task):
 
     def make_calibration(self) -> MetricCollection:
         """Expected calibration error and Brier's score."""
-        return calibration_metrics(self.spec.n_outputs)
+        return calibration_metrics()

@@ -124,7 +124,7 @@ def best_temperature(outputs: Tensor, y: Tensor) -> float:
 
 def _measured(task: Task, split: str, outputs: Tensor, y: Tensor) -> list[tuple[str, float]]:
     probs = task.probs(outputs)
-    found = calibration_metrics(probs.shape[1])(probs, y)
+    found = calibration_metrics()(probs, y)
     return [(f"{split}/{name}", float(value)) for name, value in found.items()]
 
 

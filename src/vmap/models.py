@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from src.sweep.trees import Kind
 from src.tasks.base import Task
 from src.tasks.start import begin_network_with
 from src.tasks.training.threads import computing_threads, is_little_work, multiplications
-from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of
+from src.vmap.stacked.layout import Layout, freeze_like, freeze_unused, held_of, row_of, tensors_of
 from src.vmap.stacked.schedulers import OptimizerRecipe
 from src.vmap.stopping import stopping_nodes
 
@@ -73,6 +73,9 @@ class ModelFactory:
         self._made: dict[str, Any] = {}
         self._hydra: dict[Kind, Job] = {}
         self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}
+        # each is asked for several times
+        self._data_of: dict[Job, InMemoryDataModule] = {}
+        self._layouts: dict[Task, _Known] = {}
         # what data have said, also to the single runs of a proof
         self.said: set[str] = set()
 
@@ -123,6 +126,11 @@ class ModelFactory:
 
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
+        if job not in self._data_of:
+            self._data_of[job] = self._datamodule(job)
+        return self._data_of[job]
+
+    def _datamodule(self, job: Job) -> InMemoryDataModule:
         node = _data_node(job)
         # a class of one's own may well make its parts from any of its values
         if node["_target_"].startswith(f"{data.__name__}."):
@@ -199,10 +207,16 @@ class ModelFactory:
         if (source := cfg.get("init_from")) is not None:
             begin_network_with(net, Path(source).expanduser())
         rng_state = torch.get_rng_state()
-        freeze_like(net, task.net)
-        freeze_like(loss, task.loss)
-        layout = Layout(net, loss)
-        return row_of(layout, net, loss), held_of(layout, net, loss), rng_state
+        if task not in self._layouts:
+            self._layouts[task] = _Known(Layout(task.net, task.loss), _shapes(tensors_of(task.net, task.loss)))
+        layout, shapes = self._layouts[task]
+        tensors = tensors_of(net, loss)
+        if _shapes(tensors) != shapes:
+            # a network that its seed has made another: told where its weights are stacked
+            freeze_like(net, task.net)
+            freeze_like(loss, task.loss)
+            layout = Layout(net, loss)
+        return row_of(layout, tensors), held_of(layout, tensors), rng_state
 
     def _hydra_of(self, job: Job) -> DictConfig:
         """What is read from Hydra where an object is made: of the first job of a kind, since it takes a while."""
@@ -233,6 +247,17 @@ class ModelFactory:
                 self._made[name] = make()
         made: T = self._made[name]
         return made
+
+
+class _Known(NamedTuple):
+    """The layout of a structure, and the shapes of all its tensors by name."""
+
+    layout: Layout
+    shapes: dict[str, torch.Size]
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _data_node(job: Job) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The run directory of each stacked model, as its single run would have left it."""
 
 import contextlib
+import functools
+import itertools
 import logging
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -27,7 +29,8 @@ from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
 from src.console.results import end_line, result_lines
 from src.console.setup import origin
-from src.hints.facts import facts_of
+from src.data.base import Parts
+from src.hints.facts import facts_of, squashed
 from src.hints.rules import Hint, hints
 from src.measure import class_report
 from src.pictures.subject import Subject, title_of
@@ -35,10 +38,10 @@ from src.record import Fitted, Recorder
 from src.run.directory import RunDir
 from src.run.files import written_together
 from src.sweep.jobs import Job
-from src.tasks.base import task_state
+from src.tasks.base import Task, task_state
 from src.tasks.checkpoint import CONFIGURATION, LAST_EPOCH, best_epoch, loops_of, run_checkpoint, save_checkpoint
 from src.tasks.schedule import Schedule
-from src.vmap.measure import measure_model
+from src.vmap.measure import Measured, Weighed, at_once, measure_model, measure_models
 from src.vmap.models import Model, ModelFactory
 from src.vmap.stacked.layout import load
 from src.vmap.tile import Ending, Tile
@@ -49,6 +52,9 @@ log = logging.getLogger(__name__)
 
 # Records of TensorBoard that may wait to be written.
 _ALL = 1_000_000
+
+# Models that are taken out of their tile at a time.
+_TOGETHER = 64
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ class ModelRecorder:
     tensorboard: bool
     pictures: bool
     duration_s: float
+    # what networks end in, which is the same for all weights: where they decide what is computed, nothing is stacked
+    _endings: dict[Task, str | None] = field(default_factory=dict, init=False)
 
     def record(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         """Write what each model of a tile leaves whose job has one of these numbers; what one meets ends no other."""
@@ -98,13 +106,32 @@ class ModelRecorder:
 
     def _record_all(self, tile: Tile, numbers: Container[int]) -> Iterator[Outcome]:
         ending = tile.ending or Ending(self.trainer.current_epoch, loops_of(self.trainer))
-        for trained in trained_models(tile, n_epochs=ending.n_epochs):
-            # its network receives the weights of one model after the other
-            trained.model.task.cpu()
-            if trained.model.job.number in numbers:
-                yield self._record(trained, ending)
+        first, n_weights = tile.models[0], max(len(model.weights) for model in tile.models)
+        size = min(_TOGETHER, at_once(first.task, first.parts, n_weights=n_weights))
+        models = (
+            trained for trained in trained_models(tile, n_epochs=ending.n_epochs) if trained.model.job.number in numbers
+        )
+        while group := list(itertools.islice(models, size)):
+            for task in {trained.model.task for trained in group}:
+                # its network receives the weights of one model after the other
+                task.cpu()
+            for trained, measured in zip(group, self._measured(group), strict=True):
+                yield self._record(trained, measured, ending)
 
-    def _record(self, trained: TrainedModel, ending: Ending) -> Outcome:
+    def _measured(self, group: Sequence[TrainedModel]) -> list[Measured | None]:
+        """Validation and test of models, where they can be measured together."""
+        if self.pictures:
+            # drawn of the network as it is measured
+            return [None] * len(group)
+        sound = [trained for trained in group if trained.error is None]
+        found: dict[int, Measured | None] = {}
+        # what a model meets is its own, and is met again where it is measured by itself
+        with contextlib.suppress(Exception):
+            weighed = [Weighed(each.model.task, _chosen(each)[0], each.model.parts) for each in sound]
+            found |= zip(map(id, sound), measure_models(weighed, self.trainer.precision_plugin), strict=True)
+        return [found.get(id(trained)) for trained in group]
+
+    def _record(self, trained: TrainedModel, measured: Measured | None, ending: Ending) -> Outcome:
         job = trained.model.job
         started = time.monotonic() - self.duration_s
         recorder = Recorder(
@@ -113,7 +140,7 @@ class ModelRecorder:
         loggers: list[Logger] = []
         with train_log(job, listens=True) as own_log:
             try:
-                outcome = self._write(trained, ending, recorder, loggers, own_log)
+                outcome = self._write(trained, measured, ending, recorder, loggers, own_log)
             # a disk that is full, a picture that cannot be drawn
             except Exception as error:
                 for logger in loggers:
@@ -125,12 +152,19 @@ class ModelRecorder:
         return outcome
 
     def _write(
-        self, trained: TrainedModel, ending: Ending, recorder: Recorder, loggers: list[Logger], own_log: TrainLog
+        self,
+        trained: TrainedModel,
+        measured: Measured | None,
+        ending: Ending,
+        recorder: Recorder,
+        loggers: list[Logger],
+        own_log: TrainLog,
     ) -> Outcome:
         """Write all files of a run.
 
         Args:
             trained: Its model.
+            measured: Its validation and test; None if they are still to be done.
             ending: Where its training has ended.
             recorder: Of its result.
             loggers: Where those go that have been opened.
@@ -145,15 +179,15 @@ class ModelRecorder:
             raise trained.error
         fitted = {name: value for name, value in trained.rows[-1].items() if name.startswith("train/")}
         found = self._hints(trained)
-        chosen = trained.best_tensors if cfg["evaluate"] == "best" else None
-        which = LAST_EPOCH if chosen is None or trained.best is None else best_epoch(trained.best["epoch"])
-        metrics = {**fitted, **self._measure(trained.last_tensors if chosen is None else chosen, trained.model)}
+        tensors, which = _chosen(trained)
+        measured = measured or self._measure(tensors, trained.model)
+        metrics = {**fitted, **measured.metrics}
         if self.pictures:
             self._draw(run, trained.model, metrics, which, loggers, step=ending.n_epochs)
         resolved = job.resolved
         tell_loggers(job.asked, loggers, metrics, step=ending.n_epochs, resolved=resolved)
         value = metrics[cfg["optimized_metric"]]
-        confusion = task.confusion.get("test")
+        confusion = measured.confusion
         if (record := self.factory.datamodule(job).record) is not None:
             run.write_data_record(record)
         # last: a checkpoint without a result is a run that goes on by itself
@@ -176,12 +210,12 @@ class ModelRecorder:
     def _callback(self, job: Job, kind: type) -> dict[str, Any] | None:
         """Configuration of a callback of this class, if the job has one."""
         nodes = [node for node in job.resolved["callbacks"].values() if node is not None]
-        return next((node for node in nodes if get_class(node["_target_"]) is kind), None)
+        return next((node for node in nodes if _class_of(node["_target_"]) is kind), None)
 
     def _log(self, job: Job, rows: Sequence[Mapping[str, float]], loggers: list[Logger]) -> None:
         """Open all loggers, and give each the rows that it wants, all at once."""
         for node in job.resolved["logger"].values():
-            kind = None if node is None else get_class(node["_target_"])
+            kind = None if node is None else _class_of(node["_target_"])
             if kind is not None and (self.tensorboard or kind is not TensorBoardLogger):
                 given = {name: value for name, value in node.items() if name != "_target_"}
                 # all at once: a short queue would have the file's thread take turns with this one
@@ -232,9 +266,10 @@ class ModelRecorder:
         if node is None:
             return []
         load(task.net, task.loss, trained.last_tensors)
+        parts = trained.model.parts
         facts = facts_of(
             task,
-            trained.model.parts,
+            parts,
             first_weights=trained.first_weights,
             first_loss=trained.rows[0]["train/loss"],
             metrics=trained.rows[-1],
@@ -242,12 +277,19 @@ class ModelRecorder:
             numbers=trained.numbers,
             suggested_lr=node["suggested_lr"],
             course=self._course(trained.rows),
+            ends_in=lambda: self._ending_of(task, parts),
         )
         return hints(facts)
 
-    def _measure(self, tensors: Mapping[str, Tensor], model: Model) -> dict[str, float]:
+    def _ending_of(self, task: Task, parts: Parts) -> str | None:
+        if task not in self._endings:
+            self._endings[task] = squashed(task.net, parts.train.x)
+        return self._endings[task]
+
+    def _measure(self, tensors: Mapping[str, Tensor], model: Model) -> Measured:
         """Validation and test of one model."""
-        return measure_model(model.task, tensors, model.parts, self.trainer.precision_plugin)
+        metrics = measure_model(model.task, tensors, model.parts, self.trainer.precision_plugin)
+        return Measured(metrics, model.task.confusion.get("test"))
 
     def _draw(
         self, run: RunDir, model: Model, metrics: dict[str, float], which: str, loggers: Sequence[Logger], *, step: int
@@ -264,6 +306,21 @@ class ModelRecorder:
             write_pictures(subject, run, names, loggers, step=step)
         if self._callback(job, PrecisionRecallCurves) is not None:
             add_precision_recall(writers, Subject(task, datamodule), step=step)
+
+
+@functools.cache
+def _class_of(target: str) -> type:
+    """The same few are asked for in every job."""
+    found: type = get_class(target)
+    return found
+
+
+def _chosen(trained: TrainedModel) -> tuple[Mapping[str, Tensor], str]:
+    """The weights that a run measures, and which they are."""
+    if trained.model.job.resolved["evaluate"] == "best" and trained.best is not None:
+        assert trained.best_tensors is not None
+        return trained.best_tensors, best_epoch(trained.best["epoch"])
+    return trained.last_tensors, LAST_EPOCH
 
 
 def _failed(job: Job, error: Exception, recorder: Recorder, own_log: TrainLog) -> Outcome:

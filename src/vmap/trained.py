@@ -70,7 +70,7 @@ def trained_models(tile: Tile, *, n_epochs: int) -> Iterator[TrainedModel]:
             model=model,
             rows=rows,
             error=error,
-            first_weights=_copies(layout.net_parameters(first)),
+            first_weights=layout.net_parameters(first),
             last_tensors=_tensors(tile, last, i),
             best_tensors=None if own_best is None else _tensors(tile, own_best, i),
             best_score=best_score,
@@ -122,7 +122,7 @@ def _state(tile: Tile, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str
         snapshot.optimizer,
         lr=float(snapshot.lr[i]),
         n_steps=n_steps,
-        split=lambda row: _copies(layout.split(frame.own(task, row))),
+        split=lambda row: layout.split(frame.own(task, row).clone()),
     )
     # torch counts the parameters that it does not train, too
     optimizer["state"] = {layout.places[k]: state for k, state in optimizer["state"].items()}
@@ -130,17 +130,21 @@ def _state(tile: Tile, i: int, snapshot: Snapshot, *, n_epochs: int) -> dict[str
     return {
         "epoch": epoch,
         "n_steps": n_steps,
-        "weights": _state_dict(tile, i, _tensors(tile, snapshot, i)),
+        "weights": _state_dict(tile, i, snapshot),
         "optimizers": [optimizer],
     }
 
 
-def _state_dict(tile: Tile, i: int, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """State of the task of model ``i`` with its tensors."""
-    task = tile.models[i].task
-    own = {name: tensor.clone() for name, tensor in tensors.items()}
-    stored = tile.frame.layout_of(task).stored
-    return {name: own[stored[name]] if name in stored else value for name, value in task.state_dict().items()}
+def _state_dict(tile: Tile, i: int, snapshot: Snapshot) -> dict[str, Any]:
+    """State of the task of model ``i``, in tensors of its own: a file of views would hold the weights of all models."""
+    frame, task = tile.frame, tile.models[i].task
+    layout = frame.layout_of(task)
+    held = {name: tensor[i].clone() for name, tensor in snapshot.held.items()}
+    # one copy of all weights, which makes one record of a file
+    own = layout.tensors(frame.own(task, snapshot.weights[i]).clone(), held)
+    return {
+        name: own[layout.stored[name]] if name in layout.stored else value for name, value in task.state_dict().items()
+    }
 
 
 def _tensors(tile: Tile, snapshot: Snapshot, i: int) -> dict[str, Tensor]:
@@ -148,11 +152,6 @@ def _tensors(tile: Tile, snapshot: Snapshot, i: int) -> dict[str, Tensor]:
     frame, task = tile.frame, tile.models[i].task
     held = {name: tensor[i] for name, tensor in snapshot.held.items()}
     return frame.layout_of(task).tensors(frame.own(task, snapshot.weights[i]), held)
-
-
-def _copies(views: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors of their own: a file of a view would hold the weights of all models."""
-    return [view.clone() for view in views]
 
 
 def _to_cpu(snapshot: Snapshot) -> Snapshot:

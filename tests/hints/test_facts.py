@@ -1,15 +1,19 @@
 """What is measured of a trained network, each on one made for it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from src.data.base import Part
-from src.hints.facts import dead_relus, is_affine, line_accuracy, moved, squashed, tenths
+from src.hints.facts import balanced_accuracy, dead_relus, facts_of, is_affine, line_accuracy, moved, squashed, tenths
+from src.hints.rules import hints
 from src.models.activations import HandmadeSigmoid
 from src.models.mlp import MLP
+from tests.tasks.runs import classes_spec, random_parts
+from tests.tasks.test_metrics import make
 
 
 class Odd(nn.Module):
@@ -136,3 +140,64 @@ def test_tenths_are_means_over_the_last_epochs(
     course: list[tuple[int, float]], expected: tuple[float, float] | None
 ) -> None:
     assert tenths(course) == expected
+
+
+LOSSES = {"exploded": (0.7, 2.0), "stuck": (0.7, 0.699), "fallen": (0.7, 0.2)}
+NETS = {"relu": ([4], "relu"), "dead": ([4], "relu"), "line": ([], "relu"), "tanh": ([4], "tanh")}
+
+
+@pytest.mark.parametrize("squash", [False, True])
+@pytest.mark.parametrize("accuracy", [0.5, 0.95])
+@pytest.mark.parametrize("n_steps", [10, 1000])
+@pytest.mark.parametrize("losses", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("name", NETS)
+def test_what_is_not_looked_at_would_change_no_hint(
+    name: str, losses: tuple[float, float], n_steps: int, accuracy: float, *, squash: bool
+) -> None:
+    torch.manual_seed(0)
+    spec = classes_spec(2, 2)
+    hidden, activation = NETS[name]
+    net: nn.Module = MLP(in_features=2, hidden=hidden, out_features=1, activation=activation)
+    if name == "dead":
+        for parameter in net.parameters():
+            nn.init.constant_(parameter, -1)
+    task, parts = make(spec, net=nn.Sequential(net, nn.Sigmoid()) if squash else net), random_parts(spec)
+    first = [p.detach() * (1 + 1e-4) for p in task.net.parameters()]
+    facts = facts_of(
+        task,
+        parts,
+        first_weights=first,
+        first_loss=losses[0],
+        metrics={"train/loss": losses[1], "train/accuracy": accuracy},
+        n_steps=n_steps,
+        numbers={"lr": 0.1},
+        suggested_lr=0.1,
+        course=[],
+    )
+    all_facts = replace(
+        facts,
+        moved=moved(first, list(task.net.parameters())),
+        balanced_accuracy=balanced_accuracy(task, parts.train) if accuracy == 0.5 else None,
+        line_accuracy=line_accuracy(parts.train) if is_affine(task.net, parts.train.x) else None,
+        relus=tuple(dead_relus(task.net, parts.train)),
+        squashed=squashed(task.net, parts.train.x),
+    )
+    assert hints(facts) == hints(all_facts)
+
+
+def test_what_a_network_ends_in_may_be_known_already() -> None:
+    spec = classes_spec(2, 2)
+    given = {"train/loss": 0.5, "train/accuracy": 0.8}
+    facts = facts_of(
+        make(spec),
+        random_parts(spec),
+        first_weights=[],
+        first_loss=0.7,
+        metrics=given,
+        n_steps=10,
+        numbers={"lr": 0.1},
+        suggested_lr=0.1,
+        course=[],
+        ends_in=lambda: "softmax",
+    )
+    assert facts.squashed == "softmax"

@@ -83,7 +83,9 @@ def test_accuracy_in_each_title_is_that_of_scikit_learn(classes: int) -> None:
     for ax, name, (x, y) in zip(_draw(predict, *parts, classes).axes, ("Train", "Test"), parts, strict=True):
         expected = predict(x.astype(np.float32)).argmax(1)
         n_wrong = (expected != y).sum()
-        assert ax.get_title() == f"{name}: accuracy {100 * accuracy_score(y, expected):.1f}%\n{n_wrong} of {len(y)} wrong"
+        assert (
+            ax.get_title() == f"{name}: accuracy {100 * accuracy_score(y, expected):.1f}%\n{n_wrong} of {len(y)} wrong"
+        )
 
 
 def test_predict_gets_float32_pairs_and_a_grid_no_finer_than_every_second_pixel() -> None:

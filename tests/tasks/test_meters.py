@@ -220,7 +220,7 @@ def test_calibration_is_that_of_torchmetrics_and_scikit_learn(k: int) -> None:
 )
 def test_calibration_by_hand(probs: list[float], y: list[int], ece: float, brier: float) -> None:
     positive, target = torch.tensor(probs, dtype=torch.float64), torch.tensor(y)
-    metrics = calibration_metrics(2)
+    metrics = calibration_metrics()
     found = metrics(torch.stack([1 - positive, positive], dim=1), target)
     assert {name: value.item() for name, value in found.items()} == {
         "ece": pytest.approx(ece),

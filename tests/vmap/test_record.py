@@ -134,3 +134,23 @@ def test_a_job_stores_where_it_was_to_go_as_it_was_asked(tmp_path: Path) -> None
         kept = {name: value for name, value in job.asked.items() if name not in NOT_STORED}
         assert stored == {**kept, "run_dir": "${hydra:runtime.output_dir}"}
         assert job.cfg.run_dir == str(job.run_dir)
+
+
+@pytest.mark.parametrize("common", [("model=circle_v1",), ("data=blobs", "model=blob"), ("data=line", "model=line")])
+def test_models_measured_together_are_recorded_as_those_that_measure_by_themselves(
+    common: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (*common, "callbacks=checkpoint", "trainer.max_epochs=2")
+    together = make_jobs(given, [*SEEDS, ("seed=3", "evaluate=last")], tmp_path / "together")
+    train_stack(together, StackOptions())
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("src.vmap.record.measure_models", full)
+    apart = make_jobs(given, [*SEEDS, ("seed=3", "evaluate=last")], tmp_path / "apart")
+    train_stack(apart, StackOptions())
+    own = ("metrics", "per_class", "weights", "optimized_metric", "hints", "status")
+    for first, second in zip(together, apart, strict=True):
+        found, expected = result_of(first.run_dir), result_of(second.run_dir)
+        assert {name: found.get(name) for name in own} == {name: expected.get(name) for name in own}

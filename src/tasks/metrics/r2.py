@@ -36,17 +36,27 @@ class R2(Metric):
         y = target.detach().double().reshape(len(target), -1)
         if not len(y):
             return
-        squares = (y - preds.detach().double().reshape(y.shape)).square().sum(0)
-        mean = y.mean(0)
-        batch = torch.stack([torch.full_like(mean, len(y)), mean, (y - mean).square().sum(0), squares])
+        batch = moments_of(preds.detach().double().reshape(y.shape), y)
         self.moments = _merged(torch.stack([self.moments, batch]))
 
     def compute(self) -> Tensor:
         """The value so far, float64."""
-        n, _, deviations, squares = self.moments
-        of_constant = torch.where(squares == 0, 1.0, 0.0).to(squares)
-        values = torch.where(deviations == 0, of_constant, 1 - squares / deviations)
-        return torch.where(n < 2, torch.nan, values).mean()
+        return explained(self.moments)
+
+
+def moments_of(preds: Tensor, y: Tensor) -> Tensor:
+    """Samples, means, squared deviations from these, and squared residuals (4, ..., t) of numbers (..., n, t)."""
+    mean = y.mean(-2)
+    deviations = (y - mean.unsqueeze(-2)).square().sum(-2)
+    return torch.stack([torch.full_like(mean, y.shape[-2]), mean, deviations, (y - preds).square().sum(-2)])
+
+
+def explained(moments: Tensor) -> Tensor:
+    """The share of the variance (...) that these moments (4, ..., t) tell of, averaged over targets."""
+    n, _, deviations, squares = moments
+    of_constant = torch.where(squares == 0, 1.0, 0.0).to(squares)
+    values = torch.where(deviations == 0, of_constant, 1 - squares / deviations)
+    return torch.where(n < 2, torch.nan, values).mean(-1)
 
 
 def _merged(moments: Tensor) -> Tensor:

@@ -93,30 +93,34 @@ def freeze_like(module: nn.Module, other: nn.Module) -> None:
 
 def load(net: nn.Module, loss: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Put one model's tensors, trained and held, in their places."""
-    for name, tensor in _tensors_of(net, loss).items():
-        tensor.data = tensors[name]
+    put(tensors, tensors_of(net, loss))
 
 
-def row_of(layout: Layout, net: nn.Module, loss: nn.Module) -> Tensor:
-    """The trained parameters as one row of weights (p,).
+def put(tensors: Mapping[str, Tensor], places: Mapping[str, Tensor]) -> None:
+    """Put one model's tensors in their places, those of `tensors_of`, which are the same for all of its models."""
+    for name, place in places.items():
+        place.data = tensors[name]
+
+
+def row_of(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The trained parameters among a model's tensors as one row of weights (p,).
 
     Raises:
         NotStackedError: If one is not of single precision.
     """
-    tensors = _tensors_of(net, loss)
     for name in layout.trained:
         if tensors[name].dtype != torch.float32:
             raise NotStackedError(f"{name} is of {tensors[name].dtype}; trained weights are stacked as torch.float32")
     return torch.cat([tensors[name].detach().reshape(-1) for name in layout.trained] or [torch.empty(0)])
 
 
-def held_of(layout: Layout, net: nn.Module, loss: nn.Module) -> dict[str, Tensor]:
+def held_of(layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies of what is not trained."""
-    tensors = _tensors_of(net, loss)
     return {name: tensors[name].detach().clone() for name in layout.held}
 
 
-def _tensors_of(net: nn.Module, loss: nn.Module) -> dict[str, Tensor]:
+def tensors_of(net: nn.Module, loss: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers by the names that they have in a task."""
     parts = {"net": net, "loss": loss}
     named = (
         (part, each) for part, module in parts.items() for each in (*module.named_parameters(), *module.named_buffers())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from src.models.mlp import MLP
 from src.vmap.stacked.draws import Draws
-from src.vmap.stacked.layout import Layout, row_of
+from src.vmap.stacked.layout import Layout, row_of, tensors_of
 from src.vmap.stacked.network import StackedMLP, StackedNet, stacked_network
 
 N_MODELS, N, F, K = 4, 12, 3, 2
@@ -58,7 +58,7 @@ def test_outputs_and_gradients_are_those_of_each_network(
     x = torch.randn(n_data, N, F, generator=generator())
     stacked = form(nets[0], {}, Draws([torch.get_rng_state()] * N_MODELS))
     layout = Layout(nets[0], nn.MSELoss())
-    rows = torch.stack([row_of(layout, net, nn.MSELoss()) for net in nets])
+    rows = torch.stack([row_of(layout, tensors_of(net, nn.MSELoss())) for net in nets])
     leaves = [leaf.detach().requires_grad_() for leaf in layout.split(rows)]
     outputs = stacked(leaves, stacked.inputs(x))
     (outputs**2).mean((1, 2)).sum().backward()  # type: ignore[no-untyped-call]

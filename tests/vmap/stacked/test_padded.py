@@ -10,7 +10,7 @@ from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
 from src.vmap.errors import NotStackedError
 from src.vmap.stacked.draws import Draws
-from src.vmap.stacked.layout import row_of
+from src.vmap.stacked.layout import row_of, tensors_of
 from src.vmap.stacked.network import StackedMLP
 from src.vmap.stacked.padded import Frame, PaddedMLP
 
@@ -47,7 +47,7 @@ def task_of(hidden: list[int], activation: list[str]) -> Task:
 
 
 def rows_of(tasks: list[Task], frame: Frame) -> Tensor:
-    own = [row_of(frame.layout_of(task), task.net, task.loss) for task in tasks]
+    own = [row_of(frame.layout_of(task), tensors_of(task.net, task.loss)) for task in tasks]
     return torch.stack([frame.padded(task, row) for task, row in zip(tasks, own, strict=True)])
 
 
