@@ -224,7 +224,12 @@ PROVEN = ["model=circle_v2", "trainer.max_epochs=2", "data.n_samples=60"]
 def test_a_stack_is_proven_as_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[bool] = []
     learn = Fused.learn
-    monkeypatch.setattr(Fused, "learn", lambda *args, **named: (tried.append(True), learn(*args, **named))[1])
+
+    def noted(self: Fused, *args: Any, **named: Any) -> Any:
+        tried.append(True)
+        return learn(self, *args, **named)
+
+    monkeypatch.setattr(Fused, "learn", noted)
     factory = ModelFactory()
     assert plan(make_jobs(PROVEN, [["seed=0"], ["seed=1"]], tmp_path), factory).stacks
     assert tried
