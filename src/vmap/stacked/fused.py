@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 # Inputs (m or 1, f, n) and targets (m or 1, t, n).
 Samples: TypeAlias = tuple[Tensor, Tensor]
 
-# Widest layer for which the kernel takes at most half of the time that PyTorch's products of matrices take.
-_WIDEST = 64
+# Weights of the largest layer for which the kernel takes at most half of the time that PyTorch takes, which multiplies
+# large matrices better: two layers of 24 units take 0.44 of it, of 32 units 0.6, of 64 units 0.9.
+_LARGEST = 600
 
 # Values of ``trainer.precision`` that are single.
 SINGLE = ("32-true", "32", 32)
@@ -68,7 +69,7 @@ def _is_known(net: nn.Module) -> bool:
     if type(net) is not MLP or not net.is_chain or not all(each.requires_grad for each in net.parameters()):
         return False
     return all(
-        layer.bias is not None and max(layer.in_features, layer.out_features) <= _WIDEST
+        layer.bias is not None and layer.weight.numel() <= _LARGEST
         if isinstance(layer, nn.Linear)
         else type(layer) in _ACTIVATIONS
         for layer in net.layers
