@@ -39,8 +39,9 @@ OPTIMIZERS = {
     "momentum, decay": ["optimizer.lr=0.01", "optimizer.momentum=0.5", "optimizer.weight_decay=0.01"],
     "adam, clipped": ["optimizer=adam", "optimizer.lr=0.003", "task.gradient_clip_val=0.1"],
     "adamw, penalty": ["optimizer=adamw", "optimizer.lr=0.003", "task.l2=0.01"],
-    "rmsprop": ["optimizer=rmsprop", "optimizer.lr=0.001"],
-    "of torch": ["optimizer._target_=torch.optim.Adagrad", "optimizer.lr=0.01"],
+    # with PyTorch's small eps what rounding leaves of a gradient moves weights as far as a gradient does
+    "rmsprop": ["optimizer=rmsprop", "optimizer.lr=0.001", "optimizer.eps=1e-4"],
+    "of torch": ["optimizer=adam", "optimizer._target_=torch.optim.NAdam", "optimizer.lr=0.003"],
 }
 # of each model; the last ones have widths and activations of their own
 NETS = {
@@ -93,11 +94,16 @@ def assert_alike(jobs: Sequence[Job]) -> None:
         torch.testing.assert_close(found.columns[name], column, rtol=WITHIN, atol=within)
 
 
-EVERY = list(itertools.product(DATA, OPTIMIZERS, NETS, BATCHES))
+# a sixth of all combinations, in which each pair of choices is found
+SOME = [
+    tuple(name for _, name in choice)
+    for choice in itertools.product(*map(enumerate, (DATA, OPTIMIZERS, NETS, BATCHES)))
+    if (choice[0][0] + choice[1][0] + choice[2][0] + 3 * choice[3][0]) % 6 == 0
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("data", "optimizer", "net", "batches"), EVERY)
+@pytest.mark.parametrize(("data", "optimizer", "net", "batches"), SOME)
 def test_weights_are_those_of_the_operations(data: str, optimizer: str, net: str, batches: str, tmp_path: Path) -> None:
     common = [*DATA[data], f"data.batch_size={BATCHES[batches]}", *OPTIMIZERS[optimizer]]
     models = MODELS["own" if batches == "whole" else "shared"]
