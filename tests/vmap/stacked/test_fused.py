@@ -96,9 +96,11 @@ def assert_alike(jobs: Sequence[Job]) -> None:
 
 # a sixth of all combinations, in which each pair of choices is found
 SOME = [
-    tuple(name for _, name in choice)
-    for choice in itertools.product(*map(enumerate, (DATA, OPTIMIZERS, NETS, BATCHES)))
-    if (choice[0][0] + choice[1][0] + choice[2][0] + 3 * choice[3][0]) % 6 == 0
+    (data, optimizer, net, batches)
+    for (a, data), (b, optimizer), (c, net), (d, batches) in itertools.product(
+        enumerate(DATA), enumerate(OPTIMIZERS), enumerate(NETS), enumerate(BATCHES)
+    )
+    if (a + b + c + 3 * d) % 6 == 0
 ]
 
 
