@@ -24,6 +24,7 @@ from src.sweep.jobs import Job
 from src.vmap.limits import Limits
 from src.vmap.models import ModelFactory
 from src.vmap.module import StackedModule
+from src.vmap.stacked.fused import is_fit
 
 EPOCHS = 1000
 # Enough of what is a hundred times slower; the rest is scaled.
@@ -49,18 +50,28 @@ def jobs(n: int, epochs: int, *overrides: str) -> list[Job]:
     return made
 
 
-def together(made: list[Job]) -> float:
-    """Seconds of training and evaluating models every epoch, without what stands around it."""
+def together(made: list[Job], *, fused: bool = True) -> float:
+    """Seconds of training and evaluating models, without what stands around it; by PyTorch if it is not ``fused``."""
     factory = ModelFactory()
     cfg = made[0].cfg
     trainer = build_trainer(cfg, [], [])
     models = [factory.model(job) for job in made]
-    limits = Limits.of(models[0], models[0].task.net, torch.device("cpu"), memory_gb=None, tile=None)
+    cpu = torch.device("cpu")
+    limits = Limits.of(models[0], models[0].task.net, cpu, memory_gb=None, tile=None, fused=fused)
     size = factory.batch_size(made[0])
-    module = StackedModule(models, batch_size=size, monitor=None, tile=limits.tile, progress=NoProgress())
-    start = time.perf_counter()
-    trainer.fit(module, train_dataloaders=[0])
-    return time.perf_counter() - start
+    with factory.computing_threads(made[0]) as threads:
+        module = StackedModule(
+            models,
+            batch_size=size,
+            monitor=None,
+            tile=limits.tile_of(len(made)),
+            progress=NoProgress(),
+            threads=threads,
+            fused=fused and is_fit([model.task for model in models]),
+        )
+        start = time.perf_counter()
+        trainer.fit(module, train_dataloaders=[0])
+        return time.perf_counter() - start
 
 
 def plain(epochs: int) -> float:
@@ -78,6 +89,19 @@ def per_model_epoch() -> Claim:
         lambda: plain(400) / 400,
         target=1 / 10,
     )
+
+
+def compiled_kernel() -> list[Claim]:
+    """256 models, measured every tenth epoch: Numba against PyTorch, and against 10 µs; per model and epoch."""
+    made = jobs(256, EPOCHS)
+    claim = in_turn(
+        "256 models together, Numba / PyTorch, per model and epoch",
+        lambda: together(made) / 256 / EPOCHS,
+        lambda: together(made, fused=False) / 256 / EPOCHS,
+        target=1 / 2,
+    )
+    absolute = Claim("256 models together, Numba / 10 µs", claim.ours_s, [1e-5] * len(claim.ours_s), target=1)
+    return [claim, absolute]
 
 
 def of_widths() -> Claim:
@@ -121,7 +145,7 @@ def whole_command() -> list[Claim]:
 
 def claims() -> list[Claim]:
     """All of them."""
-    return [per_model_epoch(), of_widths(), *whole_command()]
+    return [per_model_epoch(), *compiled_kernel(), of_widths(), *whole_command()]
 
 
 def curve() -> list[dict[str, Any]]:

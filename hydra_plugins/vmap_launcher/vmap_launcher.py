@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOCAL = "local"
 _PICTURES = ("none", "report", "all")
+_FUSED = ("auto", "never")
 
 
 class VmapLauncher(Launcher):
@@ -32,6 +33,7 @@ class VmapLauncher(Launcher):
         models_per_process: Most models that an engine gets at once.
         memory_gb: Memory to use; None for half of what is free.
         models_per_step: Models that one step computes; None to choose.
+        fused: Who computes small networks: `auto`, Numba where it is installed, or `never`, always PyTorch.
         tensorboard: Whether loggers of TensorBoard write their files.
         pictures: Which jobs get pictures: `none`, `all`, or `report` for those that the report shows, which
             `src.sweep.guard` draws once the sweep is over.
@@ -46,13 +48,14 @@ class VmapLauncher(Launcher):
         models_per_process: int,
         memory_gb: float | None,
         models_per_step: int | None,
+        fused: str,
         tensorboard: bool,
         pictures: str,
         **unknown: Any,
     ) -> None:
         self.executor, self.engines, self.unknown = executor, engines, unknown
         self.models_per_process, self.memory_gb, self.models_per_step = models_per_process, memory_gb, models_per_step
-        self.tensorboard, self.pictures = tensorboard, pictures
+        self.fused, self.tensorboard, self.pictures = fused, tensorboard, pictures
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over before the first launch."""
@@ -86,6 +89,7 @@ class VmapLauncher(Launcher):
         options = StackOptions(
             memory_gb=self.memory_gb,
             models_per_step=self.models_per_step,
+            fused=self.fused == "auto",
             tensorboard=self.tensorboard,
             pictures=self.pictures == "all",
             folder=folder,
@@ -116,7 +120,10 @@ class VmapLauncher(Launcher):
         from src.config.errors import ConfigError, suggest
         from src.config.keys import RENAMED
 
-        keys = ("executor", "engines", "models_per_process", "memory_gb", "models_per_step", "tensorboard", "pictures")
+        keys = (
+            *("executor", "engines", "models_per_process", "memory_gb", "models_per_step", "fused", "tensorboard"),
+            "pictures",
+        )
         for key in self.unknown:
             now = RENAMED.get(f"hydra.launcher.{key}")
             hint = f"it is called {now} now" if now else suggest(key, keys, prefix="hydra.launcher.")
@@ -124,6 +131,8 @@ class VmapLauncher(Launcher):
         known = [_LOCAL, *self.engines]
         if self.executor not in known:
             raise ConfigError(f"hydra.launcher.executor: got {self.executor}; allowed: {', '.join(known)}")
+        if self.fused not in _FUSED:
+            raise ConfigError(f"hydra.launcher.fused: got {self.fused}; allowed: {', '.join(_FUSED)}")
         if self.pictures not in _PICTURES:
             # what the key held once
             before: dict[Any, str] = {True: "true, which is called all now", False: "false, which is called none now"}

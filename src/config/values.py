@@ -156,6 +156,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "models_per_step": Count | None,
         # it knows the words that these once were
         "executor": Any,
+        "fused": Any,
         "pictures": Any,
     },
     "hydra_plugins.tolerant_launchers.launchers.": {

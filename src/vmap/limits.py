@@ -46,7 +46,14 @@ class Limits:
 
     @classmethod
     def of(
-        cls, model: Model, net: nn.Module, device: torch.device, *, memory_gb: float | None, tile: int | None
+        cls,
+        model: Model,
+        net: nn.Module,
+        device: torch.device,
+        *,
+        memory_gb: float | None,
+        tile: int | None,
+        fused: bool = False,
     ) -> "Limits":
         """Choose for models like this one.
 
@@ -56,6 +63,7 @@ class Limits:
             device: Where it is trained.
             memory_gb: Memory to use; None for half of what is free.
             tile: Models that one step computes; None to choose.
+            fused: Whether they are computed one after the other, so that no cache has to hold the activations of all.
         """
         memory = free_memory(device) // 2 if memory_gb is None else int(memory_gb * 2**30)
         train = model.parts.train
@@ -66,7 +74,7 @@ class Limits:
         # weights, gradient and up to three tensors of an optimiser, now and at the best epoch
         kept = 10 * model.weights.nbytes + data + _RECORDS
         fitting = max(1, memory // 2 // work)
-        cached = max(1, _CACHE * _COPIES // work) if device.type == "cpu" else fitting
+        cached = max(1, _CACHE * _COPIES // work) if device.type == "cpu" and not fused else fitting
         chunk = min(_CHUNK.get(device.type, _CHUNK_ON_GPU), max(1, memory // 2 // kept))
         return cls(min(tile or cached, fitting, chunk), chunk)
 

@@ -67,9 +67,17 @@ class Model:
 
 
 class ModelFactory:
-    """Makes models as `src.build.build` makes runs; what several of them have in common is made once."""
+    """Makes models as `src.build.build` makes runs; what several of them have in common is made once.
 
-    def __init__(self) -> None:
+    Args:
+        fused: Whether Numba may compute stacks, where it can.
+
+    Attributes:
+        fused: The same; no longer once a proof has found a difference.
+    """
+
+    def __init__(self, *, fused: bool = True) -> None:
+        self.fused = fused
         self._made: dict[str, Any] = {}
         self._hydra: dict[Kind, Job] = {}
         self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}

@@ -39,6 +39,7 @@ class StackedModule(pl.LightningModule):
         tile: Most models that one step computes.
         progress: Hears of every block of a tile.
         threads: Tiles that are trained at the same time, where they share nothing that they change.
+        fused: Whether the compiled kernel may compute, where it can.
     """
 
     def __init__(
@@ -51,11 +52,12 @@ class StackedModule(pl.LightningModule):
         progress: NoProgress,
         drop_last: bool = False,
         threads: int = 1,
+        fused: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self._batch_size, self._monitor, self._tile = batch_size, monitor, tile
-        self._progress, self._drop_last, self._threads = progress, drop_last, threads
+        self._progress, self._drop_last, self._threads, self._fused = progress, drop_last, threads, fused
         # one task for each structure, in a list: as submodules, their weights would stand in this module's checkpoints
         self._tasks = list(dict.fromkeys(model.task for model in models))
         self._frame = Frame(self._tasks)
@@ -106,6 +108,7 @@ class StackedModule(pl.LightningModule):
             dtype=torch.float64 if is_double else torch.float32,
             batch_size=self._batch_size,
             drop_last=self._drop_last,
+            fused=self._fused,
             monitor=self._monitor,
         )
 

@@ -94,7 +94,7 @@ def _run(
         log.info("%s: %s completed before", _count(jobs), "all" if len(ended) == len(jobs) else len(ended))
     if len(ended) == len(jobs):
         return train_jobs(jobs, options, callbacks)
-    factory = ModelFactory()
+    factory = ModelFactory(fused=options.fused)
     log.info("trying which of %s can be stacked", _count(jobs))
     with environment(values):
         mistakes = list(_mistakes(jobs))
@@ -103,6 +103,7 @@ def _run(
         found = plan((job for job in jobs if job.number not in wrong), factory)
         if options.folder is not None:
             tidy(options.folder, [stack.jobs for stack in found.stacks])
+    options = replace(options, fused=factory.fused)
     unfinished = [stack for stack in found.stacks if any(job.number not in ended for job in stack.jobs)]
     for stack in unfinished:
         log.info(stack.description)

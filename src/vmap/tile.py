@@ -14,11 +14,12 @@ from src.data.base import Batch, Batches, InMemoryDataModule, Part
 from src.tasks.base import Task
 from src.tasks.losses import ModelLoss, per_model
 from src.tasks.schedule import Schedule
-from src.tasks.training.loop import Means, columns_of, train_block
+from src.tasks.training.loop import Means, columns_of, evaluate, learn, train_block
 from src.vmap.errors import NotStackedError
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.draws import Draws
+from src.vmap.stacked.fused import Fused, Samples, is_fit
 from src.vmap.stacked.loss import LossOfModule, stacked_loss
 from src.vmap.stacked.network import StackedMLP
 from src.vmap.stacked.padded import Frame
@@ -73,6 +74,7 @@ class Tile:
         drop_last: Leave out a last training batch that is smaller.
         dtype: Type of trained weights, and where it is double of all that is held.
         monitor: Decides which weights are kept as the best; None keeps none.
+        fused: Whether the compiled kernel may compute, where it can.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Tile:
         batch_size: int | None,
         monitor: Monitor | None,
         drop_last: bool = False,
+        fused: bool = False,
     ) -> None:
         self.models, self.frame, self._monitor = models, frame, monitor
         tasks = [model.task for model in models]
@@ -118,7 +121,12 @@ class Tile:
         self.scheduler = stacked_scheduler(recipes)
         self.optimizer = stacked_optimizer(recipes, self.scheduler, self.weights)
         self._ones = self.weights.new_ones(len(models))
+        # numbers of no samples, which stand for all of them
+        self._all = torch.empty(len(seeds), 0, dtype=torch.int64)
         self._inputs: dict[str, Tensor] = {}
+        is_fused = fused and (device.type, dtype) == ("cpu", torch.float32) and is_fit(tasks)
+        self.fused = Fused(tasks, frame.layout, self.weights, self._order_of) if is_fused else None
+        self._samples: dict[str, Samples] = {}
         # epochs (e), rates (e, m) and by metric means (e, m) of all blocks, on the host
         self.epochs: list[int] = []
         # the one that is being trained
@@ -141,6 +149,7 @@ class Tile:
         """Train a block of epochs, and bring its measurements to the host at once."""
         # what belongs to one form of the data is laid out anew, so that only one tile's stands in the cache
         self._inputs.clear()
+        self._samples.clear()
         measured = train_block(self, block, schedule.is_measured)
         if not measured:
             # cut short by a signal
@@ -179,10 +188,18 @@ class Tile:
     def train_batches(self) -> Iterator[Batch]:
         """Batches of all models, with inputs in the network's form."""
         orders = [order for batches in self._orders if (order := batches.order()) is not None]
+        if not orders and self.fused is not None:
+            yield from self._numbered(self._all, 1)
+            return
         if not orders:
             yield Batch(self._whole("train", self._train), self._train.y, 1.0, 1.0)
             return
         order = torch.stack(orders)
+        if self.fused is not None:
+            yield from self._numbered(
+                order[:, : self.n_batches * self._orders[0].batch_size], self._orders[0].batch_size
+            )
+            return
         if len(order) > 1 or len(self._train.x) > 1:
             order = order[self._order_of]
         x, y = self._train.reordered(order.to(self._train.x.device))
@@ -192,6 +209,10 @@ class Tile:
 
     def val_batches(self) -> Iterator[Batch]:
         """The validation parts of all models."""
+        if self.fused is not None:
+            # which holds a piece of the samples at a time, whatever their number
+            yield from self._numbered(self._all, 1)
+            return
         size = InMemoryDataModule.EVAL_BATCH_SIZE
         if self._val.x.shape[1] <= size:
             yield Batch(self._whole("val", self._val), self._val.y, 1.0, 1.0)
@@ -203,6 +224,20 @@ class Tile:
         for start in range(0, n, size):
             stop = min(start + size, n)
             yield Batch(self.network.inputs(x[:, start:stop]), y[:, start:stop], (stop - start) / n, 1.0)
+
+    def _numbered(self, order: Tensor, size: int) -> Iterator[Batch]:
+        """Batches for the kernel: numbers of samples (r, b) in the place of both tensors, none for all of them."""
+        n = order.shape[1]
+        for start in range(0, max(n, 1), size):
+            numbers = order[:, start : start + size].contiguous()
+            yield Batch(numbers, numbers, numbers.shape[1] / n if n else 1.0, 1.0)
+
+    def _samples_of(self, name: str, part: StackedPart) -> Samples:
+        """A part in the kernel's form, laid out once a block."""
+        assert self.fused is not None
+        if name not in self._samples:
+            self._samples[name] = self.fused.samples(part)
+        return self._samples[name]
 
     def _whole(self, name: str, part: StackedPart) -> Tensor:
         """All inputs of a part in the network's form, laid out once a block."""
@@ -219,24 +254,45 @@ class Tile:
         """Outputs (m, n, o)."""
         return self.network(self._weights_of_net, x)
 
+    def learn(self, batch: Batch, *, measure: bool) -> Means | None:
+        """Take a step along a batch."""
+        if self.fused is None:
+            return learn(self, batch, measure=measure)
+        means, grad = self.fused.learn(self._samples_of("train", self._train), batch.x, measure=measure)
+        if self.task.penalty:
+            penalty = torch.as_tensor(self.task.penalty.of(self._weights_of_net, n_model_axes=1))
+            grads = torch.autograd.grad(penalty.sum(), self._weights_of_net, materialize_grads=True)
+            grad += torch.cat([each.flatten(1) for each in grads], dim=1)
+        self._move(grad)
+        return means
+
+    def evaluate(self, batch: Batch) -> Means:
+        """Loss and score (m,) of a batch."""
+        if self.fused is None:
+            return evaluate(self, batch)
+        return self.fused.evaluate(self._samples_of("val", self._val), batch.x)
+
     def step(self, loss: Tensor, *, scale: float) -> None:
         """Move each model's weights along the gradient of its loss (m,)."""
         ones = self._ones if scale == 1 else self._ones * scale
         if self.task.penalty:
             loss = loss + self.task.penalty.of(self._weights_of_net, n_model_axes=1)
         grads = torch.autograd.grad(loss, list(self._parameters.values()), ones, allow_unused=True)
-        with torch.no_grad():
-            grad = torch.cat([self._flat(*each) for each in zip(self._parameters, grads, strict=True)], dim=1)
-            if self._padding is not None:
-                grad.masked_fill_(self._padding, 0)
-            if self.task.clip is not None:
-                norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
-                # as torch.nn.utils.clip_grad_norm_ does
-                grad.mul_((self.task.clip / (norm + 1e-6)).clamp(max=1))
-            self.optimizer.step(self.weights, grad)
-            if self._padding is not None:
-                # an optimiser may move what has no gradient
-                self.weights.masked_fill_(self._padding, 0)
+        self._move(torch.cat([self._flat(*each) for each in zip(self._parameters, grads, strict=True)], dim=1))
+
+    @torch.no_grad()
+    def _move(self, grad: Tensor) -> None:
+        """Take a step of the optimiser along a gradient (m, p), which may be overwritten."""
+        if self._padding is not None:
+            grad.masked_fill_(self._padding, 0)
+        if self.task.clip is not None:
+            norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
+            # as torch.nn.utils.clip_grad_norm_ does
+            grad.mul_((self.task.clip / (norm + 1e-6)).clamp(max=1))
+        self.optimizer.step(self.weights, grad)
+        if self._padding is not None:
+            # an optimiser may move what has no gradient
+            self.weights.masked_fill_(self._padding, 0)
 
     @staticmethod
     def _flat(name: str, grad: Tensor | None) -> Tensor:

@@ -1,11 +1,14 @@
 """Train a stack, chunk by chunk, and record its models."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from src.build import build_trainer, watched_end
 from src.checks.device import describe_device
@@ -21,9 +24,12 @@ from src.vmap.limits import Limits, cut
 from src.vmap.models import Model, ModelFactory
 from src.vmap.module import StackedModule
 from src.vmap.record import ModelRecorder, Outcome
+from src.vmap.stacked.fused import SINGLE, is_fit
 from src.vmap.tile import Monitor
 from src.vmap.train_log import say
 from src.vmap.unfinished import Chunk, ChunkCheckpoint, unfinished_chunks
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class StackOptions:
     Attributes:
         memory_gb: Memory to use; None for half of what is free.
         models_per_step: Models that one step computes; None for what fits into a cache, or a GPU's memory.
+        fused: Whether Numba may compute, where it can.
         tensorboard: Whether loggers of TensorBoard write their files.
         pictures: Whether each run gets its pictures, and its graph and curves in TensorBoard, the longest part of all.
         folder: Where unfinished chunks are kept; None keeps none.
@@ -40,6 +47,7 @@ class StackOptions:
 
     memory_gb: float | None = None
     models_per_step: int | None = None
+    fused: bool = True
     tensorboard: bool = True
     pictures: bool = False
     folder: Path | None = None
@@ -113,14 +121,26 @@ def _train(
             watched_end(f"callbacks.{name}", node, warns=True)
     device = build_trainer(cfg, [], []).strategy.root_device
     widest = _widest(jobs, factory)
-    limits = Limits.of(widest, widest.task.net, device, memory_gb=options.memory_gb, tile=options.models_per_step)
+    fused = options.fused and factory.fused and _is_fused(jobs, device, factory)
+    limits = Limits.of(
+        *(widest, widest.task.net, device), memory_gb=options.memory_gb, tile=options.models_per_step, fused=fused
+    )
     found = [] if options.folder is None else unfinished_chunks(options.folder, jobs)
     unfinished = [chunk for chunk in found if any(job.number in to_train for job in chunk.jobs)]
     in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
     others = [job for job in jobs if job.number in to_train - in_chunks]
     progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
     for chunk in [*unfinished, *(Chunk(part, limits.tile_of(len(part))) for part in cut(others, limits.chunk))]:
-        yield from _train_chunk(chunk, to_train, factory, options, progress, n_threads)
+        yield from _train_chunk(chunk, to_train, factory, options, progress, n_threads, fused=fused)
+
+
+def _is_fused(jobs: Sequence[Job], device: torch.device, factory: ModelFactory) -> bool:
+    """Whether Numba computes these jobs."""
+    is_single = jobs[0].resolved["trainer"]["precision"] in SINGLE
+    tasks = list(dict.fromkeys(map(factory.task, jobs)))
+    fused = device.type == "cpu" and is_single and is_fit(tasks)
+    log.info("%s computes %d models together", "Numba" if fused else "PyTorch", len(jobs))
+    return fused
 
 
 def _widest(jobs: Sequence[Job], factory: ModelFactory) -> Model:
@@ -137,6 +157,8 @@ def _train_chunk(
     options: StackOptions,
     progress: NoProgress,
     n_threads: int,
+    *,
+    fused: bool,
 ) -> Iterator[Outcome]:
     started = time.monotonic()
     cfg = chunk.jobs[0].cfg
@@ -144,6 +166,8 @@ def _train_chunk(
     if options.folder is not None and (node := _checkpoint_callback(cfg)) is not None:
         checkpoint = ChunkCheckpoint(options.folder, every_s=node.every_s, chunk=chunk)
     trainer = build_trainer(cfg, [] if checkpoint is None else [checkpoint], [])
+    # a tile in the kernel is the work of one thread, however large it is
+    threads = max(n_threads, torch.get_num_threads()) if fused else n_threads
     module = StackedModule(
         [factory.model(job) for job in chunk.jobs],
         batch_size=factory.batch_size(chunk.jobs[0]),
@@ -151,7 +175,8 @@ def _train_chunk(
         monitor=_monitor_of(cfg),
         tile=chunk.tile,
         progress=progress,
-        threads=n_threads if trainer.strategy.root_device.type == "cpu" else 1,
+        threads=threads if trainer.strategy.root_device.type == "cpu" else 1,
+        fused=fused,
     )
     device = describe_device(cfg.trainer.accelerator, trainer)
     how = f"{'trains' if chunk.checkpoint is None else 'goes on'} in a stack of {len(chunk.jobs)} models"

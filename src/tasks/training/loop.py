@@ -63,6 +63,22 @@ class Learner(Protocol):
         """Train or evaluate from now on."""
         ...
 
+    def learn(self, batch: Batch, *, measure: bool) -> Means | None:
+        """Take a step along a batch; mean loss and score from before it if they are measured."""
+        ...
+
+    def evaluate(self, batch: Batch) -> Means:
+        """Mean loss and score of a batch."""
+        ...
+
+    def end_epoch(self, val: Means | None) -> None:
+        """Take a step of the scheduler; ``val`` is there if the epoch was measured."""
+        ...
+
+
+class Passes(Protocol):
+    """What `learn` and `evaluate` are made of."""
+
     def outputs(self, x: Tensor) -> Tensor:
         """What the network says of inputs."""
         ...
@@ -79,9 +95,21 @@ class Learner(Protocol):
         """Take a step of the optimiser against the gradient of the loss times ``scale``."""
         ...
 
-    def end_epoch(self, val: Means | None) -> None:
-        """Take a step of the scheduler; ``val`` is there if the epoch was measured."""
-        ...
+
+def learn(passes: Passes, batch: Batch, *, measure: bool) -> Means | None:
+    """Forward and backward pass, and a step; what `Learner.learn` tells."""
+    x, y, _, scale = batch
+    outputs = passes.outputs(x)
+    loss = passes.loss(outputs, y)
+    means = Means(loss.detach(), passes.score(outputs.detach(), y)) if measure else None
+    passes.step(loss, scale=scale)
+    return means
+
+
+def evaluate(passes: Passes, batch: Batch) -> Means:
+    """Forward pass alone."""
+    outputs = passes.outputs(batch.x)
+    return Means(passes.loss(outputs, batch.y), passes.score(outputs, batch.y))
 
 
 def train_block(learner: Learner, block: Iterable[int], is_measured: Callable[[int], bool]) -> list[Measured]:
@@ -102,12 +130,10 @@ def _train_epoch(learner: Learner, *, measure: bool) -> Means | None:
     """One pass over the training batches."""
     learner.set_mode(training=True)
     means: Means | None = None
-    for x, y, share, scale in learner.train_batches():
-        outputs = learner.outputs(x)
-        loss = learner.loss(outputs, y)
-        if measure:
-            means = add(means, Means(loss.detach(), learner.score(outputs.detach(), y)), share)
-        learner.step(loss, scale=scale)
+    for batch in learner.train_batches():
+        found = learner.learn(batch, measure=measure)
+        if found is not None:
+            means = add(means, found, batch.share)
     return means
 
 
@@ -116,9 +142,8 @@ def _evaluate(learner: Learner) -> Means | None:
     """The validation part, by the weights that there are now."""
     learner.set_mode(training=False)
     means: Means | None = None
-    for x, y, share, _ in learner.val_batches():
-        outputs = learner.outputs(x)
-        means = add(means, Means(learner.loss(outputs, y), learner.score(outputs, y)), share)
+    for batch in learner.val_batches():
+        means = add(means, learner.evaluate(batch), batch.share)
     return means
 
 

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from src.data.base import Batch, Batches
 from src.tasks.penalty import Penalty
-from src.tasks.training.loop import Means
+from src.tasks.training.loop import Means, evaluate, learn
 from src.tasks.training.modes import Modes
 
 
@@ -89,6 +89,14 @@ class OneNetwork:
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
         self._modes.set(training=training)
+
+    def learn(self, batch: Batch, *, measure: bool) -> Means | None:
+        """Take a step along a batch."""
+        return learn(self, batch, measure=measure)
+
+    def evaluate(self, batch: Batch) -> Means:
+        """Mean loss and score of a batch."""
+        return evaluate(self, batch)
 
     def score(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Mean score."""

@@ -6,6 +6,7 @@ Trainer. What differs is named, and the jobs run one by one. Nothing that is tri
 
 import contextlib
 import io
+import logging
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,10 @@ from src.vmap.proof.elementwise import check_elementwise
 from src.vmap.proof.members import members_of
 from src.vmap.proof.trial import Trial, advice, in_python, train_alone, train_stacked, train_surely
 from src.vmap.proof.words import in_words
+from src.vmap.stacked.fused import SINGLE, is_fit
 from src.vmap.stacked.optimizers import STACKED
+
+log = logging.getLogger(__name__)
 
 # Jobs of which some may be lost.
 _MOST_MEMBERS = 8
@@ -157,9 +161,27 @@ def _prove(members: list[Job], jobs: Sequence[Job], factory: ModelFactory) -> No
     if 1 < len(sharing) < len(members):
         stacked = train_stacked([members[i] for i in sharing], factory, trial)
         compare([singles[i] for i in sharing], stacked, tolerance)
-    if trial is not own and own.precision not in ("64-true", "64", 64):
+    if trial is not own and factory.fused and own.precision in SINGLE and is_fit([*map(factory.task, members)]):
+        _prove_fused(members, factory, Trial(own.precision, is_measured=False))
+    elif trial is not own and own.precision not in ("64-true", "64", 64):
         two, short = members[:2], Trial(own.precision, n_epochs=1, is_measured=False)
         compare([train_alone(job, factory, short) for job in two], train_stacked(two, factory, short), None)
+
+
+def _prove_fused(members: Sequence[Job], factory: ModelFactory, trial: Trial) -> None:
+    """Train members both ways in single precision, the stack by Numba; where they differ, by PyTorch from now on.
+
+    Raises:
+        NotStackedError: With the first difference of PyTorch's stack.
+    """
+    singles = [train_surely(job, factory, trial) for job in members]
+    try:
+        compare(singles, train_stacked(members, factory, trial, fused=True), LOOSE)
+    # whatever a compiled kernel may do: there is another way
+    except Exception as error:
+        factory.fused = False
+        log.info("Numba computes no stacks of this sweep: %s", in_words(error))
+        compare(singles, train_stacked(members, factory, trial), None)
 
 
 @contextmanager

@@ -179,8 +179,8 @@ def advice(task: Task, name: str) -> str:
     return "keep it in a buffer" + (" of the network or the loss" if name.startswith("task.") else "")
 
 
-def train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: Trial) -> list[Outcome]:
-    """Train and measure jobs as a stack, on the same data as their single runs."""
+def train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: Trial, *, fused: bool = False) -> list[Outcome]:
+    """Train and measure jobs as a stack, on the same data as their single runs; by Numba if it is ``fused``."""
     first, size = jobs[0], factory.batch_size(jobs[0])
     models = [factory.model(job) for job in jobs]
     copies = {id(model.parts): _copy(_few(model.parts, size)) for model in models}
@@ -202,6 +202,7 @@ def train_stacked(jobs: Sequence[Job], factory: ModelFactory, trial: Trial) -> l
         monitor=None,
         tile=_TILE,
         progress=NoProgress(),
+        fused=fused,
     )
     with quiet_lightning():
         trainer.fit(module, train_dataloaders=[0])
