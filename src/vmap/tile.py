@@ -121,8 +121,6 @@ class Tile:
         self.scheduler = stacked_scheduler(recipes)
         self.optimizer = stacked_optimizer(recipes, self.scheduler, self.weights)
         self._ones = self.weights.new_ones(len(models))
-        # numbers of no samples, which stand for all of them
-        self._all = torch.empty(len(seeds), 0, dtype=torch.int64)
         self._inputs: dict[str, Tensor] = {}
         is_fused = fused and (device.type, dtype) == ("cpu", torch.float32) and is_fit(tasks)
         self.fused = Fused(tasks, frame.layout, self.weights, self._order_of) if is_fused else None
@@ -189,7 +187,7 @@ class Tile:
         """Batches of all models, with inputs in the network's form."""
         orders = [order for batches in self._orders if (order := batches.order()) is not None]
         if not orders and self.fused is not None:
-            yield from self._numbered(self._all, 1)
+            yield self._all(self._train)
             return
         if not orders:
             yield Batch(self._whole("train", self._train), self._train.y, 1.0, 1.0)
@@ -211,7 +209,7 @@ class Tile:
         """The validation parts of all models."""
         if self.fused is not None:
             # which holds a piece of the samples at a time, whatever their number
-            yield from self._numbered(self._all, 1)
+            yield self._all(self._val)
             return
         size = InMemoryDataModule.EVAL_BATCH_SIZE
         if self._val.x.shape[1] <= size:
@@ -226,11 +224,16 @@ class Tile:
             yield Batch(self.network.inputs(x[:, start:stop]), y[:, start:stop], (stop - start) / n, 1.0)
 
     def _numbered(self, order: Tensor, size: int) -> Iterator[Batch]:
-        """Batches for the kernel: numbers of samples (r, b) in the place of both tensors, none for all of them."""
+        """Batches for the kernel: numbers of samples (r, b) in the place of both tensors."""
         n = order.shape[1]
-        for start in range(0, max(n, 1), size):
+        for start in range(0, n, size):
             numbers = order[:, start : start + size].contiguous()
-            yield Batch(numbers, numbers, numbers.shape[1] / n if n else 1.0, 1.0)
+            yield Batch(numbers, numbers, numbers.shape[1] / n, 1.0)
+
+    def _all(self, part: StackedPart) -> Batch:
+        """One batch of a part."""
+        numbers = torch.arange(part.x.shape[1]).expand(len(self._orders), -1)
+        return Batch(numbers, numbers, 1.0, 1.0)
 
     def _samples_of(self, name: str, part: StackedPart) -> Samples:
         """A part in the kernel's form, laid out once a block."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.models.activations import HandmadeReLU, HandmadeSigmoid
+from src.models.activations import HandmadeReLU
 from src.models.mlp import MLP
 from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
@@ -42,8 +42,6 @@ _ACTIVATIONS = {
     nn.ReLU: "RELU",
     HandmadeReLU: "RELU",
     nn.Tanh: "TANH",
-    nn.Sigmoid: "SIGMOID",
-    HandmadeSigmoid: "SIGMOID",
 }
 _LOSSES: dict[type[Task], tuple[type[nn.Module], str]] = {
     BinaryClassification: (nn.BCEWithLogitsLoss, "BCE"),
@@ -98,7 +96,7 @@ def kernel() -> ModuleType | None:
 def _try_out(made: ModuleType) -> None:
     """Compile, or read what was compiled before."""
     one, zeros, n = np.ones((1, 1, 1), np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 1), np.int64)
-    models = n[0], np.ones((1, 2), np.int64), n, n[0], np.ones(2, np.int64)
+    models = n[0], np.ones((1, 2), np.int64), n, n + 1, n[0], np.ones(2, np.int64)
     grad = zeros.copy()
     made.learn(zeros, one, one, n, models, made.MSE, np.zeros((2, 1), np.float32), grad)
     if grad.tolist() != [[-2.0, -2.0]]:
@@ -125,8 +123,8 @@ class Fused:
         matrices = shapes[::2]
         room = [matrices[0][1], *(shape[0] for shape in matrices)]
         described = {task: _describe(task.net, made) for task in dict.fromkeys(tasks)}
-        widths, codes = (np.array([described[task][i] for task in tasks], np.int64) for i in (0, 1))
-        self._models = order_of.numpy(), widths, codes, ends[:-1:2].astype(np.int64), np.array(room, np.int64)
+        each = (np.array([described[task][i] for task in tasks], np.int64) for i in range(3))
+        self._models = order_of.numpy(), *each, ends[:-1:2].astype(np.int64), np.array(room, np.int64)
         self._weights = weights
         self._grad = torch.zeros_like(weights)
 
@@ -141,7 +139,7 @@ class Fused:
 
         Args:
             samples: Of the part.
-            numbers: Those of the batch (r, b), int64; (r, 0) for all.
+            numbers: Those of the batch (r, b), int64.
             measure: Whether loss and score are asked for.
         """
         means = torch.empty(2, len(self._weights) if measure else 0)
@@ -159,25 +157,24 @@ class Fused:
         self._learn(weights, x, y, numbers.numpy(), self._models, self._kind, means.numpy(), grad.numpy())
 
 
-def _describe(net: nn.Module, made: ModuleType) -> tuple[list[int], list[int]]:
-    """Widths of inputs and layers of a network, and what stands after each layer.
+def _describe(net: nn.Module, made: ModuleType) -> tuple[list[int], list[int], list[int]]:
+    """Widths of inputs and layers of a network, what stands after each layer, and the inputs of what it is merged with.
 
     Layers without an activation between them are one map where that takes fewer multiplications for each sample.
     """
     assert isinstance(net, MLP)
-    widths, inputs = [net.in_features], net.in_features
+    widths = [net.in_features]
     codes: list[int] = []
+    inputs: list[int] = []
     for layer in net.layers:
         if not isinstance(layer, nn.Linear):
             codes[-1] = getattr(made, _ACTIVATIONS[type(layer)])
-            inputs = widths[-1]
             continue
         h, o = widths[-1], layer.out_features
-        if codes and codes[-1] == made.IDENTITY:
-            if o * inputs <= h * inputs + o * h:
-                codes[-1] = made.MERGED
-            else:
-                inputs = h
+        is_merged = bool(codes) and codes[-1] == made.IDENTITY and o * inputs[-1] <= h * inputs[-1] + o * h
+        if is_merged:
+            codes[-1] = made.MERGED
+        inputs.append(inputs[-1] if is_merged else h)
         widths.append(o)
         codes.append(made.IDENTITY)
-    return widths, codes
+    return widths, codes, inputs

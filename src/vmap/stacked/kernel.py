@@ -1,7 +1,7 @@
 """Loss, score and gradient of many small `MLP`s in one pass over the samples, compiled by Numba.
 
-PyTorch writes what each operation makes to memory and reads it again, and pays for each call. Here a piece of the
-samples goes through a network and back while it stays in a core's cache.
+PyTorch writes to memory what each operation makes. Here a piece of the samples goes through a network and back while it
+stays in a core's cache.
 
 Axes: ``m`` models, ``n`` samples of a part, ``b`` of a batch, ``f`` inputs and ``o`` outputs of a layer, ``l`` layers,
 ``p`` weights of one model, ``t`` targets. A layer's weights and biases stand side by side, (o, f + 1), and its inputs
@@ -9,34 +9,32 @@ above a row of ones; both are filled with zeros to a multiple of 4.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rows: TypeAlias = NDArray[np.float32]
 Counts: TypeAlias = NDArray[np.int64]
-# Of one model: widths of inputs and layers (l + 1,), codes of what stands after each layer (l,), where in a row of
-# weights each layer begins (l,), and the widths that a row has room for (l + 1,).
-Layers: TypeAlias = tuple[Counts, Counts, Counts, Counts]
+# Of one model: widths of inputs and layers (l + 1,), what follows each layer (l,), inputs of what it merges with (l,);
+# where in a row of weights each layer begins (l,), and the widths that a row has room for (l + 1,).
+Layers: TypeAlias = tuple[Counts, Counts, Counts, Counts, Counts]
 
 # After a layer: its map is one with that of the next; or what acts on each output.
-MERGED, IDENTITY, RELU, TANH, SIGMOID = -1, 0, 1, 2, 3
+MERGED, IDENTITY, RELU, TANH = -1, 0, 1, 2
 BCE, CROSS_ENTROPY, MSE = 0, 1, 2
 
 # Numbers of a piece of the samples in all layers together, which stays in the caches of one core.
-_PIECE = 16384
-
-# Python's numbers would make all arithmetic double.
+_PIECE = 24576
+# Python's own would make all arithmetic double.
 _0, _HALF, _1, _2, _LOWEST = (np.float32(value) for value in (0, 0.5, 1, 2, -87))
 _LOG2_E, _LN2, _LN2_REST = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
 # Of (exp(r) - 1 - r) / r² where |r| is at most half of ln 2, and of (atanh(s) - s) / s³ where s is at most a third.
 # Source: Cephes, expf.c; the series of atanh.
-_E = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-_E0, _E1, _E2, _E3, _E4, _E5 = (np.float32(value) for value in _E)
+_E0, _E1, _E2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.float32(8.3334519073e-3)
+_E3, _E4, _E5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 _A0, _A1, _A2, _A3, _A4, _A5 = (np.float32(1 / value) for value in (13, 11, 9, 7, 5, 3))
 
 
@@ -46,10 +44,9 @@ def _compiled(*flags: str) -> Callable[[F], F]:
 
     def compiled(function: F) -> F:
         try:
-            made: F = njit(cache=True, **options)(function)
+            return cast("F", njit(cache=True, **options)(function))
         except RuntimeError:
-            made = njit(**options)(function)
-        return made
+            return cast("F", njit(**options)(function))
 
     return compiled
 
@@ -59,32 +56,17 @@ _exact = _compiled("contract")
 _summing = _compiled("contract", "reassoc", "nsz", "arcp")
 
 
-@intrinsic
-def _float_of(typing: Any, bits: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """The float with these bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
-
-    return types.float32(types.int32), generate
-
-
 @_exact
-def _exp_parts(x: Any) -> tuple[Any, Any]:
-    """Exp of x <= 0 as s and q, where it is s + s q, and q what a small power of e is more than 1."""
+def exp_below(x: Any) -> Any:
+    """Exp of x <= 0."""
     x = _LOWEST if x < _LOWEST else x
     t = x * _LOG2_E - _HALF
     # NaN is no integer
     k = np.int32(_0 if np.isnan(t) else t)
     r = x - np.float32(k) * _LN2 - np.float32(k) * _LN2_REST
     q = r + r * r * (((((_E0 * r + _E1) * r + _E2) * r + _E3) * r + _E4) * r + _E5)
-    return _float_of((k + np.int32(127)) << np.int32(23)), q  # type: ignore[call-arg] # its first one is Numba's
-
-
-@_exact
-def exp_below(x: Any) -> Any:
-    """Exp of x <= 0."""
-    s, q = _exp_parts(x)
+    # 2 to the k, by its bits
+    s = np.int32((k + np.int32(127)) << np.int32(23)).view(np.float32)
     return s + s * q
 
 
@@ -97,19 +79,10 @@ def log1p_below(e: Any) -> Any:
 
 
 @_exact
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
-    e = exp_below(-abs(x))
-    return (_1 if x >= _0 else e) / (_1 + e)
-
-
-@_exact
 def tanh(x: Any) -> Any:
-    """Through exp(-2 |x|) - 1, which loses no digit where x is small."""
-    s, q = _exp_parts(-_2 * abs(x))
-    e = s * q + (s - _1)
-    t = e / (e + _2)
-    return t if x < _0 else -t
+    """Through exp(-2 |x|)."""
+    e = exp_below(-_2 * abs(x))
+    return (_1 - e) / (_1 + e) if x >= _0 else (e - _1) / (_1 + e)
 
 
 @_summing
@@ -117,19 +90,17 @@ def _multiply(a: Rows, o: int, k: int, x: Rows, x0: int, y: Rows, y0: int) -> No
     """Rows from y0: the products of a (o, k) and rows from x0."""
     for i in range(o):
         out = y[y0 + i]
+        if k % 4 or k == 0:
+            out[:] = _0
         for j in range(k % 4):
             a0, r0 = a[i, j], x[x0 + j]
             for c in range(y.shape[1]):
-                out[c] = a0 * r0[c] + (out[c] if j else _0)
+                out[c] += a0 * r0[c]
         for j in range(k % 4, k, 4):
             a0, a1, a2, a3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
             r0, r1, r2, r3 = x[x0 + j], x[x0 + j + 1], x[x0 + j + 2], x[x0 + j + 3]
-            if j:
-                for c in range(y.shape[1]):
-                    out[c] += a0 * r0[c] + a1 * r1[c] + a2 * r2[c] + a3 * r3[c]
-            else:
-                for c in range(y.shape[1]):
-                    out[c] = a0 * r0[c] + a1 * r1[c] + a2 * r2[c] + a3 * r3[c]
+            for c in range(y.shape[1]):
+                out[c] = a0 * r0[c] + a1 * r1[c] + a2 * r2[c] + a3 * r3[c] + (out[c] if j else _0)
 
 
 @_summing
@@ -141,14 +112,10 @@ def _add_outer(g: Rows, o: int, k: int, d: Rows, x: Rows, x0: int) -> None:
             r0, r1, r2, r3 = x[x0 + j], x[x0 + j + 1], x[x0 + j + 2], x[x0 + j + 3]
             s0 = s1 = s2 = s3 = _0
             for c in range(x.shape[1]):
-                s0 += row[c] * r0[c]
-                s1 += row[c] * r1[c]
-                s2 += row[c] * r2[c]
-                s3 += row[c] * r3[c]
-            g[i, j] += s0
-            g[i, j + 1] += s1
-            g[i, j + 2] += s2
-            g[i, j + 3] += s3
+                v = row[c]
+                s0, s1, s2, s3 = s0 + v * r0[c], s1 + v * r1[c], s2 + v * r2[c], s3 + v * r3[c]
+            for e, total in enumerate((s0, s1, s2, s3)):
+                g[i, j + e] += total
 
 
 @_summing
@@ -159,8 +126,6 @@ def _activate(code: int, h: Rows, h0: int, o: int) -> None:
             row[c] = _0 if row[c] <= _0 else row[c]
         for c in range(len(row) if code == TANH else 0):
             row[c] = tanh(row[c])
-        for c in range(len(row) if code == SIGMOID else 0):
-            row[c] = sigmoid(row[c])
 
 
 @_summing
@@ -172,56 +137,39 @@ def _multiply_with_slopes(code: int, h: Rows, h0: int, o: int, d: Rows) -> None:
             out[c] = _0 if row[c] <= _0 else out[c]
         for c in range(len(row) if code == TANH else 0):
             out[c] *= _1 - row[c] * row[c]
-        for c in range(len(row) if code == SIGMOID else 0):
-            out[c] *= row[c] * (_1 - row[c])
 
 
 @_summing
-def _measure(kind: int, z: Rows, y: Rows, n: int) -> tuple[Any, Any]:
-    """Loss and score of outputs z (t, n), summed over all that their means are taken over."""
-    loss = score = np.float64(0)
-    for c in range(n if kind == CROSS_ENTROPY else 0):
-        best = 0
-        for i in range(1, len(z)):
-            best = i if z[i, c] > z[best, c] else best
-        total, label = _0, int(y[0, c])
-        for i in range(len(z)):
-            total += exp_below(z[i, c] - z[best, c])
-        loss += np.log(total) + z[best, c] - z[label, c]
-        score += best == label
-    for i in range(0 if kind == CROSS_ENTROPY else len(z)):
-        row, own, lost, hit = z[i], y[i], _0, _0
+def _lose(kind: int, z: Rows, y: Rows, n: int, d: Rows, is_asked: bool) -> tuple[Any, Any]:  # noqa: FBT001
+    """Loss and score, if asked for, of n outputs z (t, b), summed; their slopes go to d, which has two rows more."""
+    t, top, total, loss, score = len(z), d[len(z)], d[len(z) + 1], np.float64(0), np.float64(0)
+    for i in range(t if kind == CROSS_ENTROPY else 0):
+        for c in range(n):
+            top[c] = top[c] if i and not z[i, c] > top[c] else z[i, c]
+    for i in range(t if kind == CROSS_ENTROPY else 0):
+        for c in range(n):
+            d[i, c] = exp_below(z[i, c] - top[c])
+            total[c] = d[i, c] + (total[c] if i else _0)
+    for c in range(n if kind == CROSS_ENTROPY and is_asked else 0):
+        label = int(y[0, c])
+        loss += np.log(total[c]) + top[c] - z[label, c]
+        score += z[label, c] == top[c]
+    for i in range(t):
+        row, own, out, number, lost, hit = z[i], y[i % len(y)], d[i], np.float32(i), _0, _0
+        for c in range(n if kind == CROSS_ENTROPY else 0):
+            out[c] = out[c] / total[c] - (_1 if own[c] == number else _0)
         for c in range(n if kind == BCE else 0):
-            x = row[c]
-            lost += (_0 if x < _0 else x) - x * own[c] + log1p_below(exp_below(-abs(x)))
+            x, e = row[c], exp_below(-abs(row[c]))
+            lost += (_0 if x < _0 else x) - x * own[c] + log1p_below(e)
             hit += _1 if (x > _0) == (own[c] > _HALF) else _0
+            out[c] = (_1 if x >= _0 else e) / (_1 + e) - own[c]
         for c in range(n if kind == MSE else 0):
+            out[c] = _2 * (row[c] - own[c])
             lost += (row[c] - own[c]) * (row[c] - own[c])
             hit += abs(row[c] - own[c])
         loss += lost
         score += hit
     return loss, score
-
-
-@_summing
-def _slopes_of_loss(kind: int, z: Rows, y: Rows, d: Rows) -> None:
-    """Gradient of the summed loss with respect to outputs z (t, n), into as many rows of d."""
-    t, top, total = len(z), d[len(z)], d[len(z) + 1]
-    for i in range(t if kind == CROSS_ENTROPY else 0):
-        for c in range(d.shape[1]):
-            top[c] = top[c] if i and not z[i, c] > top[c] else z[i, c]
-    for i in range(t if kind == CROSS_ENTROPY else 0):
-        for c in range(d.shape[1]):
-            d[i, c] = exp_below(z[i, c] - top[c])
-            total[c] = d[i, c] + (total[c] if i else _0)
-    for i in range(t):
-        row, own, out, label = z[i], y[i % len(y)], d[i], np.float32(i)
-        for c in range(d.shape[1] if kind == CROSS_ENTROPY else 0):
-            out[c] = out[c] / total[c] - (_1 if own[c] == label else _0)
-        for c in range(d.shape[1] if kind == BCE else 0):
-            out[c] = sigmoid(row[c]) - own[c]
-        for c in range(d.shape[1] if kind == MSE else 0):
-            out[c] = _2 * (row[c] - own[c])
 
 
 @_exact
@@ -238,52 +186,43 @@ def _rows(n: int, size: int) -> Rows:
 
 
 @_exact
-def _take(part: Rows, order: Counts, start: int, n: int, rows: Rows) -> None:
-    """Put n samples of a part (f, n) from a place in an order on into the first f rows, and 0 behind them."""
+def _take(part: Rows, numbers: Counts, rows: Rows) -> None:
+    """Put the samples of a part (f, n) that have these numbers into the first f rows, and 0 behind them."""
     for i in range(len(part)):
         row, source = rows[i], part[i]
-        for c in range(n if len(order) else 0):
-            row[c] = source[order[start + c]]
-        for c in range(0 if len(order) else n):
-            row[c] = source[start + c]
-        for c in range(n, len(row)):
-            row[c] = _0
+        for c in range(len(numbers)):
+            row[c] = source[numbers[c]]
+        row[len(numbers) :] = _0
 
 
 @_summing
 def _maps_of(row: Rows, layers: Layers, maps: Rows) -> None:
     """Put a model's layers into maps (l, o, f + 1), each as one map with those before it that it is merged with."""
-    widths, codes, starts, room = layers
-    f = widths[0]
+    widths, codes, inputs, starts, room = layers
     for j in range(len(codes)):
-        h, w, r, is_merged = widths[j], starts[j], room[j], j > 0 and codes[j - 1] == MERGED
-        f = f if is_merged else h
+        h, w, is_merged = widths[j], starts[j], j > 0 and codes[j - 1] == MERGED
         for i in range(widths[j + 1]):
-            out, own = maps[j, i], row[w + i * r : w + i * r + h]
+            out, own = maps[j, i], row[w + i * room[j] :]
             out[:] = _0
             for e in range(h):
-                if is_merged:
-                    for c in range(_filled(f + 1)):
-                        out[c] += own[e] * maps[j - 1, e, c]
-                else:
-                    out[e] = own[e]
-            out[f] += row[w + room[j + 1] * r + i]
+                for c in range(_filled(inputs[j] + 1) if is_merged else 0):
+                    out[c] += own[e] * maps[j - 1, e, c]
+                out[e] += _0 if is_merged else own[e]
+            out[inputs[j]] += row[w + room[j + 1] * room[j] + i]
 
 
 @_summing
 def _unmerge(row: Rows, layers: Layers, maps: Rows, slopes: Rows, factor: Any, grad: Rows) -> None:
     """Gradient of each layer from slopes (l, o, f + 1), those of the maps; merged layers share by the chain rule."""
-    widths, codes, starts, room = layers
+    widths, codes, inputs, starts, room = layers
     for j in range(len(codes) - 1, -1, -1):
-        h, w, r, is_merged, i0 = widths[j], starts[j], room[j], j > 0 and codes[j - 1] == MERGED, j
-        while i0 > 0 and codes[i0 - 1] == MERGED:
-            i0 -= 1
+        w, r, is_merged = starts[j], room[j], j > 0 and codes[j - 1] == MERGED
         for i in range(widths[j + 1]):
             g = slopes[j, i]
-            grad[w + room[j + 1] * r + i] = factor * g[widths[i0]]
-            for e in range(h):
+            grad[w + room[j + 1] * r + i] = factor * g[inputs[j]]
+            for e in range(widths[j]):
                 total, own = _0 if is_merged else g[e], row[w + i * r + e]
-                for c in range(_filled(widths[i0] + 1) if is_merged else 0):
+                for c in range(_filled(inputs[j] + 1) if is_merged else 0):
                     total += g[c] * maps[j - 1, e, c]
                     slopes[j - 1, e, c] += own * g[c]
                 grad[w + i * r + e] = factor * total
@@ -299,17 +238,15 @@ def learn(
         weights: (m, p).
         x: (m or 1, f, n).
         y: (m or 1, t, n), labels too.
-        numbers: Samples of the batch (r, b); none (r, 0) for all in order.
-        models: Which row of ``numbers`` each model has (m,), and what `Layers` says of each, the first two (m, ...).
+        numbers: Samples of the batch (r, b).
+        models: Which row of ``numbers`` each model has (m,), and what `Layers` says of each, the first three (m, ...).
         kind: Of the loss.
         means: For loss and score of each model (2, m); (2, 0) for none.
         grad: For the gradient (m, p), 0 where a model has no weight; (0, p) for none.
     """
-    row_of, widths, codes, starts, room = models
-    n_layers, most, t, b = len(starts), max(room.max(), 4), y.shape[1], numbers.shape[1] or x.shape[2]
-    n_rows = 0
-    for width in room:
-        n_rows += _filled(width + 1)
+    row_of, widths, codes, inputs, starts, room = models
+    n_layers, most, t, b = len(starts), max(room.max(), 4), y.shape[1], numbers.shape[1]
+    n_rows = _filled(most + 1) * (n_layers + 1)
     # in pieces of one size, a multiple of what a register holds
     n_pieces = -(-b // max(_PIECE // (n_rows + most + t), 64))
     size = _filled(-(-b // n_pieces), 16)
@@ -320,7 +257,7 @@ def learn(
     first, before = np.empty(n_layers + 1, np.int64), np.empty(n_layers, np.int64)
     for m in range(len(weights)):
         w, code = widths[m], codes[m]
-        layers = w, code, starts, room
+        layers = w, code, inputs[m], starts, room
         _maps_of(weights[m], layers, maps)
         last, end = -1, 0
         for j in range(n_layers + 1):
@@ -335,29 +272,25 @@ def learn(
         order, z, loss, score = numbers[row_of[m]], h[first[n_layers] : first[n_layers] + w[n_layers]], 0.0, 0.0
         for start in range(0, b, size):
             n = min(size, b - start)
-            _take(x[m % len(x)], order, start, n, h)
-            _take(y[m % len(y)], order, start, n, own)
+            _take(x[m % len(x)], order[start : start + n], h)
+            _take(y[m % len(y)], order[start : start + n], own)
             for j in range(n_layers):
                 if code[j] != MERGED:
                     e = before[j] + 1
                     _multiply(maps[j], w[j + 1], _filled(w[e] + 1), h, first[e], h, first[j + 1])
                     _activate(code[j], h, first[j + 1], w[j + 1])
-            if means.shape[1]:
-                more = _measure(kind, z, own, n)
-                loss += more[0]
-                score += more[1]
-            if len(grad):
-                _slopes_of_loss(kind, z, own, d)
-                d[:, n:] = _0
-                j = n_layers - 1
-                while j >= 0:
-                    e = before[j]
-                    _add_outer(slopes[j], w[j + 1], _filled(w[e + 1] + 1), d, h, first[e + 1])
-                    if e >= 0:
-                        _multiply(maps[j].T, w[e + 1], w[j + 1], d, 0, d_next, 0)
-                        _multiply_with_slopes(code[e], h, first[e + 1], w[e + 1], d_next)
-                        d, d_next = d_next, d
-                    j = e
+            more = _lose(kind, z, own, n, d, means.shape[1] > 0)
+            loss, score = loss + more[0], score + more[1]
+            d[:, n:] = _0
+            j = n_layers - 1 if len(grad) else -1
+            while j >= 0:
+                e = before[j]
+                _add_outer(slopes[j], w[j + 1], _filled(w[e + 1] + 1), d, h, first[e + 1])
+                if e >= 0:
+                    _multiply(maps[j].T, w[e + 1], w[j + 1], d, 0, d_next, 0)
+                    _multiply_with_slopes(code[e], h, first[e + 1], w[e + 1], d_next)
+                    d, d_next = d_next, d
+                j = e
         counted = b if kind == CROSS_ENTROPY else b * t
         if means.shape[1]:
             means[0, m], means[1, m] = loss / counted, score / counted
