@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,9 @@ T = TypeVar("T")
 # Samples that show which parameters take part in the loss.
 _FEW = 8
 
+# Data sets that are kept for other jobs, the last ones that were asked for: more than a CPU trains together.
+_MOST_DATA = 2000
+
 
 @dataclass(frozen=True)
 class Model:
@@ -70,7 +74,7 @@ class ModelFactory:
     """Makes models as `src.build.build` makes runs; what several of them have in common is made once."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, OrderedDict[str, Any]] = {}
         self._hydra: dict[Kind, Job] = {}
         self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}
         # what data have said, also to the single runs of a proof
@@ -154,7 +158,8 @@ class ModelFactory:
             for tensor in part:
                 digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
-        datamodule.share_parts(self._made.setdefault(f"parts {digest.hexdigest()}", datamodule.parts))
+        own = datamodule.parts
+        datamodule.share_parts(self._kept("parts", digest.hexdigest(), lambda: own))
         return datamodule
 
     def batch_size(self, job: Job) -> int | None:
@@ -227,12 +232,26 @@ class ModelFactory:
         return nodes
 
     def _once(self, kind: str, key: Any, job: Job, make: Callable[[], T]) -> T:
-        name = f"{kind} {json.dumps(key, sort_keys=True)}"
-        if name not in self._made:
+        def made() -> T:
             with hydra_config(self._hydra_of(job)):
-                self._made[name] = make()
-        made: T = self._made[name]
-        return made
+                return make()
+
+        return self._kept(kind, json.dumps(key, sort_keys=True), made)
+
+    def _kept(self, kind: str, name: str, make: Callable[[], T]) -> T:
+        """What was made under this name, of data the last few alone."""
+        known = self._made.setdefault(kind, OrderedDict())
+        if name not in known:
+            known[name] = make()
+            if kind in ("data", "parts") and len(known) > _MOST_DATA:
+                known.popitem(last=False)
+        known.move_to_end(name)
+        found: T = known[name]
+        return found
+
+    def forget_weights(self) -> None:
+        """Let go of what models begin with, once they are trained."""
+        self._made.pop("weights", None)
 
 
 def _data_node(job: Job) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Run the jobs of a sweep: those that can be stacked in stacks, the others one by one."""
 
+import contextlib
+import gc
 import hashlib
 import itertools
 import json
@@ -147,7 +149,10 @@ def _train(
     """Train in this process; also the jobs whose stack failed as a whole, with the reason."""
     returns: Returns = {}
     failed: list[tuple[Job, str]] = []
-    with StackBar([(len(stack.jobs), stack.jobs[0].resolved["trainer"]["max_epochs"]) for stack in stacks]) as bar:
+    with (
+        _jobs_are_no_garbage(),
+        StackBar([(len(stack.jobs), stack.jobs[0].resolved["trainer"]["max_epochs"]) for stack in stacks]) as bar,
+    ):
         for stack in stacks:
             bar.begin()
             try:
@@ -167,6 +172,21 @@ def _train(
                 continue
             bar.end()
     return returns, failed
+
+
+@contextlib.contextmanager
+def _jobs_are_no_garbage() -> Iterator[None]:
+    """Let Python search for garbage without the jobs: among millions of objects that stay it would search too seldom.
+
+    What has trained a chunk holds itself, and would stay until then.
+    """
+    gc.freeze()
+    # counts what is there by now
+    gc.collect()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _has_ended(job: Job) -> bool:
