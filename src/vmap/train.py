@@ -121,7 +121,8 @@ def _train(
     found = [] if options.folder is None else unfinished_chunks(options.folder, jobs)
     unfinished = [chunk for chunk in found if any(job.number in to_train for job in chunk.jobs)]
     in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
-    others = [job for job in jobs if job.number in to_train - in_chunks]
+    left = to_train - in_chunks
+    others = [job for job in jobs if job.number in left]
     progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
     for chunk in [*unfinished, *(Chunk(part, limits.tile_of(len(part))) for part in cut(others, limits.chunk))]:
         yield from _train_chunk(chunk, to_train, factory, options, progress, n_threads)

@@ -48,16 +48,19 @@ def _lower(x: NDArray[np.float64], rich: float) -> float:
     """Largest m in [0, mean of x] against which one gets rich; the fortune falls as m grows."""
     if x.max() == 0:
         return 0.0
-    low, high = 0.0, float(x.mean())
-    for _ in range(50):
-        m = (low + high) / 2
-        if _log_fortune(x, m) >= rich:
-            low = m
-        else:
-            high = m
-    return low
+    from scipy.optimize import brentq
+
+    # equal values, of which a share of few rows has many, are looked at once
+    distinct, counts = np.unique(x, return_counts=True)
+
+    def surplus(m: float) -> float:
+        return _log_fortune(distinct, counts, m) - rich
+
+    least, mean = 1e-300, float(x.mean())
+    return 0.0 if mean <= least or surplus(least) < 0 else float(brentq(surplus, least, mean, xtol=1e-15, rtol=1e-14))
 
 
-def _log_fortune(x: NDArray[np.float64], m: float) -> float:
-    growth = np.log1p(_STAKES[:, None] * (x / m - 1)).sum(1)  # (stakes,)
+def _log_fortune(distinct: NDArray[np.float64], counts: NDArray[np.int64], m: float) -> float:
+    # stake by stake: of a hundred thousand values at once there would be 80 MB
+    growth = np.array([(np.log1p(stake * (distinct / m - 1)) * counts).sum() for stake in _STAKES])  # (stakes,)
     return float(np.logaddexp.reduce(growth) - np.log(len(_STAKES)))
