@@ -239,7 +239,7 @@ def _split(override: str) -> tuple[str, str]:
     return sys.intern(key.lstrip("+")), sys.intern(value[1:-1] if quoted else value)
 
 
-def _made_with(result: Result) -> dict[str, str]:
+def _made_with(result: Result) -> Mapping[str, str]:
     found = dict(result.versions)
     if result.git and result.git.get("commit"):
         found["commit"] = f"{result.git['commit']}{' and changes' if result.git.get('dirty') else ''}"

@@ -61,9 +61,9 @@ function allRows(table) {
   };
 }
 
-const packed = JSON.parse(document.getElementById("rows").textContent);
+const packed = document.getElementById("rows");
 const table = document.getElementById("table");
-const chooseRows = packed ? manyRows(table, packed) : allRows(table);
+const chooseRows = packed ? manyRows(table, JSON.parse(packed.textContent)) : allRows(table);
 
 const lines = JSON.parse(document.getElementById("lines-data").textContent);
 if (lines) drawLines(document.getElementById("lines"), lines, chooseRows);

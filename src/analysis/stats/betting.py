@@ -20,6 +20,9 @@ from src.analysis.stats.interval import LEVEL, Interval
 # Shares of the fortune, as Beta(1/2, 1/2) has them: many careful ones and many bold ones.
 _STAKES = np.sin((np.arange(100) + 0.5) * np.pi / 200) ** 2
 
+# Values that are computed at once.
+_AT_ONCE = 1_000_000
+
 
 def mean_interval(values: Sequence[float], bounds: tuple[float, float], level: float = LEVEL) -> Interval | None:
     """Interval of the mean; None below two values.
@@ -61,6 +64,8 @@ def _lower(x: NDArray[np.float64], rich: float) -> float:
 
 
 def _log_fortune(distinct: NDArray[np.float64], counts: NDArray[np.int64], m: float) -> float:
-    # stake by stake: of a hundred thousand values at once there would be 80 MB
-    growth = np.array([(np.log1p(stake * (distinct / m - 1)) * counts).sum() for stake in _STAKES])  # (stakes,)
+    # of a hundred thousand values and all stakes at once there would be 80 MB
+    size = max(1, _AT_ONCE // len(distinct))
+    parts = [_STAKES[at : at + size, None] for at in range(0, len(_STAKES), size)]
+    growth = np.concatenate([(np.log1p(part * (distinct / m - 1)) * counts).sum(1) for part in parts])  # (stakes,)
     return float(np.logaddexp.reduce(growth) - np.log(len(_STAKES)))

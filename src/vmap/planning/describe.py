@@ -91,7 +91,7 @@ def _values(all_leaves: Iterable[Config]) -> dict[str, dict[Hashable, Any]]:
 def _hashable(value: Any) -> Hashable:
     if isinstance(value, dict):
         return frozenset((key, _hashable(each)) for key, each in value.items())
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value  # type: ignore[no-any-return] # a plain value
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _text(key: str, values: Sequence[Any]) -> str:
