@@ -248,4 +248,4 @@ def test_the_last_data_alone_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     jobs = list(compose_jobs(config, expand(config) or []))
     made = [factory.datamodule(job) for job in jobs]
     assert [len(factory._made[kind]) for kind in ("data", "parts")] == [3, 3]
-    assert [factory.datamodule(job) is each for job, each in zip(jobs, made, strict=True)][-3:] == [True] * 3
+    assert all(factory.datamodule(job) is each for job, each in zip(jobs[-3:], made[-3:], strict=True))
