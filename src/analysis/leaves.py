@@ -20,10 +20,20 @@ class Leaves(Mapping[str, Any]):
         self.blocks = tuple(block for block in blocks if block)
 
     def __getitem__(self, key: str) -> Any:
+        found = self.get(key, _ABSENT)
+        if found is _ABSENT:
+            raise KeyError(key)
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in block for block in self.blocks)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Asked for often, also for what is not there: without an exception."""
         for block in reversed(self.blocks):
             if key in block:
                 return block[key]
-        raise KeyError(key)
+        return default
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(chain.from_iterable(self.blocks)))
