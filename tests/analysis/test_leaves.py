@@ -8,7 +8,7 @@ from tests.analysis.jobs import make_job
 
 
 def test_it_is_the_mapping_that_its_blocks_make() -> None:
-    blocks = [{"a": 1, "b.c": 2}, {}, {"b.c": 3, "d": None}]
+    blocks: list[dict[str, int | None]] = [{"a": 1, "b.c": 2}, {}, {"b.c": 3, "d": None}]
     found = Leaves(blocks)
     assert found == {"a": 1, "b.c": 3, "d": None}
     assert list(found) == ["a", "b.c", "d"]

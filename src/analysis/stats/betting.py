@@ -57,15 +57,16 @@ def _lower(x: NDArray[np.float64], rich: float) -> float:
     distinct, counts = np.unique(x, return_counts=True)
 
     def surplus(m: float) -> float:
-        return _log_fortune(distinct, counts, m) - rich
+        return _log_fortune(distinct, m, counts) - rich
 
     least, mean = 1e-300, float(x.mean())
     return 0.0 if mean <= least or surplus(least) < 0 else float(brentq(surplus, least, mean, xtol=1e-15, rtol=1e-14))
 
 
-def _log_fortune(distinct: NDArray[np.float64], counts: NDArray[np.int64], m: float) -> float:
+def _log_fortune(x: NDArray[np.float64], m: float, counts: NDArray[np.int64] | int = 1) -> float:
+    """Of values, each of which comes so often."""
     # of a hundred thousand values and all stakes at once there would be 80 MB
-    size = max(1, _AT_ONCE // len(distinct))
+    size = max(1, _AT_ONCE // len(x))
     parts = [_STAKES[at : at + size, None] for at in range(0, len(_STAKES), size)]
-    growth = np.concatenate([(np.log1p(part * (distinct / m - 1)) * counts).sum(1) for part in parts])  # (stakes,)
+    growth = np.concatenate([(np.log1p(part * (x / m - 1)) * counts).sum(1) for part in parts])  # (stakes,)
     return float(np.logaddexp.reduce(growth) - np.log(len(_STAKES)))

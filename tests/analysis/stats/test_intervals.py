@@ -174,12 +174,12 @@ def test_equal_values_are_looked_at_once_by_betting(monkeypatch: pytest.MonkeyPa
     looked_at: list[int] = []
     log_fortune = betting._log_fortune
 
-    def counted(distinct: Any, counts: Any, m: float) -> float:
-        looked_at.append(len(distinct))
-        return log_fortune(distinct, counts, m)
+    def counted(x: Any, m: float, counts: Any) -> float:
+        looked_at.append(len(x))
+        return log_fortune(x, m, counts)
 
     monkeypatch.setattr(betting, "_log_fortune", counted)
-    found = mean_interval(values, (0.0, 1.0))
+    found = mean_interval(values.tolist(), (0.0, 1.0))
     assert found is not None
     assert found.low < values.mean() < found.high
     assert set(looked_at) == {21}
