@@ -71,6 +71,11 @@ class Job:
         """As OmegaConf has it."""
         return self.compose()
 
+    def forget(self) -> None:
+        """Let go of that, a hundred kilobytes, where it can be made again."""
+        if self.parts is not None:
+            vars(self).pop("whole", None)
+
     @property
     def cfg(self) -> DictConfig:
         """Its configuration without the `hydra` node; ``run_dir`` is resolved."""

@@ -207,9 +207,15 @@ def _mistakes(jobs: Iterable[Job]) -> Iterator[tuple[Job, str]]:
             continue
         if mistake := _mistake(job):
             yield job, mistake
-        # what the others of its kind change is told from the first of them
-        elif parts is not None and not parts.changed:
-            sound[parts.kind] = Sound(job.cfg)
+        elif parts is not None:
+            # what others of its kind change is told from one that may be no job of these, but is as sound
+            first = {
+                name: value for path, value in parts.kind.values.items() if (name := ".".join(path)) in parts.changed
+            }
+            known = Sound(job.cfg)
+            if _is_sound(first, known):
+                sound[parts.kind] = known
+        job.forget()
 
 
 def _is_sound(changed: Mapping[str, Any], known: Sound) -> bool:

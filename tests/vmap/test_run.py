@@ -15,9 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
 from src.run.directory import OtherRunError, RunDir
-from src.sweep.jobs import Job, compose_jobs
+from src.sweep.jobs import Job, compose_jobs, representatives
 from src.sweep.values import expand
 from src.vmap import limits, models
+from src.vmap import run as run_module
 from src.vmap.models import Model, ModelFactory
 from src.vmap.run import run_stacked
 from src.vmap.train import StackOptions, train_stack
@@ -249,3 +250,28 @@ def test_the_last_data_alone_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     made = [factory.datamodule(job) for job in jobs]
     assert [len(factory._made[kind]) for kind in ("data", "parts")] == [3, 3]
     assert all(factory.datamodule(job) is each for job, each in zip(jobs[-3:], made[-3:], strict=True))
+
+
+def test_one_job_of_each_kind_is_checked_and_none_is_held_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = composed("model=circle_v1,circle_v2", "optimizer.lr=0.1,0.2", "seed=range(5)", sweep_dir=tmp_path)
+    overrides = expand(config)
+    assert overrides is not None
+    # Hydra has one of each choice composed before, under a number of its own
+    assert len(list(compose_jobs(config, representatives(overrides)))) == 2
+    jobs = list(compose_jobs(config, overrides))
+    checked: list[int] = []
+    mistake_of = run_module._mistake
+
+    def mistake(job: Job) -> str | None:
+        checked.append(job.number)
+        return mistake_of(job)
+
+    monkeypatch.setattr(run_module, "_mistake", mistake)
+    assert list(run_module._mistakes(jobs)) == []
+    assert checked == [0, 10]
+    assert not any("whole" in vars(job) for job in jobs)
+    wrong = composed("model=circle_v1,circle_v2", "optimizer.lr=0.1,-0.2", "seed=range(2)", sweep_dir=tmp_path)
+    jobs = list(compose_jobs(wrong, expand(wrong) or []))
+    assert [job.number for job, _ in run_module._mistakes(jobs)] == [2, 3, 6, 7]
