@@ -48,7 +48,8 @@ def report(cfg: DictConfig) -> Summary:
     if not sweep_dirs:
         raise ConfigError("sweep=[] names no directory; give one, such as sweep=outputs/sweeps/<start>_<id>")
     jobs = read_jobs(sweep_dirs)
-    above = {parent for job in jobs for parent in job.path.resolve().parents}
+    folders = [folder.resolve() for folder in {job.path.parent for job in jobs}]
+    above = {parent for folder in folders for parent in (folder, *folder.parents)}
     for sweep_dir in sweep_dirs:
         if sweep_dir.resolve() not in above:
             raise ConfigError(_no_jobs(sweep_dir))

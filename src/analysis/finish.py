@@ -72,7 +72,10 @@ def publish(
     for sweep_dir in sweep_dirs:
         own = [job for job in summary.jobs if job.sweep_dir == sweep_dir]
         if own:
-            _write("all jobs", sweep_dir / with_metric(FILE, metric), partial(write_csv, jobs=own), console)
+            groups = [each.group for each in summary.groups] if len(own) == len(summary.jobs) else None
+            _write(
+                "all jobs", sweep_dir / with_metric(FILE, metric), partial(write_csv, jobs=own, groups=groups), console
+            )
     if draw is not None:
         draw(summary)
     if jobs:

@@ -6,8 +6,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from src.analysis.leaves import unlike
 from src.analysis.records import JobRecord
-from src.analysis.varying.units import ABSENT, Unit, Varying, as_text, followed
+from src.analysis.varying.units import Unit, Varying, as_text, followed
 from src.config.keys import counts
 
 _NO_WORDS = frozenset({"true", "false", "null", "none", "nan", "inf", "yes", "no", "on", "off", "default", "removed"})
@@ -107,11 +108,17 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def naming_values(jobs: Sequence[JobRecord]) -> list[dict[str, str | None]]:
-    """Per job the overrides it was given, or the values in their place, and what else tells configurations apart."""
-    named = {id(job): group.values for group in group_jobs(jobs) for job in group.jobs}
+def naming_values(jobs: Sequence[JobRecord], groups: Sequence[Group] | None = None) -> list[dict[str, str | None]]:
+    """Per job the overrides it was given, or the values in their place, and what else tells configurations apart.
+
+    Args:
+        jobs: The jobs.
+        groups: Those of all of these jobs, where they are known.
+    """
+    groups = group_jobs(jobs) if groups is None else groups
+    named = {id(job): group.values for group in groups for job in group.jobs}
     # what varies is no name of a group, and has a column even where no override gives it
-    varying = Varying([job for job in jobs if job.leaves]).keys
+    varying = groups[0].varying.keys if groups else ()
     keys = dict.fromkeys([*(key for job in jobs for key in job.overrides), *varying])
     own = {key for key in keys if _is_value(jobs, key)}
     rows = []
@@ -123,12 +130,7 @@ def naming_values(jobs: Sequence[JobRecord]) -> list[dict[str, str | None]]:
 
 def _differing(jobs: Sequence[JobRecord]) -> list[str]:
     """Keys whose values are not the same in all configurations, the outermost first."""
-    found: set[str] = set()
-    first = jobs[0].leaves if jobs else {}
-    for job in jobs:
-        for key in first.keys() | job.leaves.keys():
-            if first.get(key, ABSENT) != job.leaves.get(key, ABSENT):
-                found.add(key)
+    found = set[str]().union(*(unlike(jobs[0].leaves, job.leaves) for job in jobs))
     return sorted((key for key in found if counts(key, "group")), key=lambda key: (key.count("."), key))
 
 

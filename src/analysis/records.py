@@ -6,14 +6,16 @@ No torch, and no YAML text is parsed twice, so that a thousand directories are r
 import functools
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from src.analysis.leaves import Leaves
 from src.config.errors import ConfigError
 from src.config.keys import flatten
-from src.run.directory import OtherResultError, RunDir
+from src.run.directory import OtherResultError, RunDir, digest_of
 from src.run.reading import PARSE_ERRORS, UnreadableError, parse_yaml, read_bytes
 from src.run.result import Result
 from src.run.result import Status as Ended
@@ -28,6 +30,9 @@ _LARGEST = 1e150
 
 # Blocks below the root of a configuration, parsed one by one.
 _MOST_BLOCKS = 200
+
+# A block that holds one whole number, such as a seed, which no other job may have.
+_NUMBER = re.compile(r"([a-z_]+): (0|-?[1-9][0-9]{0,17})\n?")
 
 # Before each line that begins a key of the root; a line with `- ` goes on a list.
 _ROOT_KEY = re.compile(r"^(?=[^\s#-]|-\S)", re.MULTILINE)
@@ -88,8 +93,12 @@ def read_jobs(sweep_dirs: Iterable[Path]) -> list[JobRecord]:
     """Read all run directories below the given ones, in natural order; one that is found twice counts once."""
     jobs: dict[Path, JobRecord] = {}
     for sweep_dir in sweep_dirs:
+        # the walk follows no link below it
+        base = sweep_dir.resolve()
         for path in find_runs(sweep_dir):
-            jobs.setdefault(path.resolve(), read_job(path, sweep_dir))
+            place = base / path.relative_to(sweep_dir)
+            if place not in jobs:
+                jobs[place] = read_job(path, sweep_dir)
     return list(jobs.values())
 
 
@@ -117,8 +126,14 @@ def find_runs(sweep_dir: Path) -> list[Path]:
 def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     """Read one run directory; a file that cannot be read is told in ``problems``."""
     run, problems = RunDir(path), list[str]()
-    leaves = _read(run.config_file, _leaves, dict, problems) or {}
-    result = _result(run, problems)
+    texts = list[str]()
+
+    def parse(text: str) -> Leaves:
+        texts.append(text)
+        return _leaves(text)
+
+    leaves = _read(run.config_file, parse, Leaves, problems) or Leaves()
+    result = _result(run, problems, digest_of(texts[0].encode()) if texts else None)
     # not `Path.exists`, which raises where one may not look
     if os.path.exists(run.extension.config_file) and (  # noqa: PTH110
         result is None or result.status == "completed"
@@ -129,7 +144,10 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
         result.overrides if result else _read(run.config_file.with_name("overrides.yaml"), parse_yaml, list, problems)
     )
     metrics = result.metrics if result else {}
-    numbers = {name: float(value) for name, value in metrics.items() if value is not None and abs(value) < _LARGEST}
+    # names that all jobs share are held once
+    numbers = {
+        sys.intern(name): float(value) for name, value in metrics.items() if value is not None and abs(value) < _LARGEST
+    }
     seed, error = leaves.get("seed"), result.error if result else None
     stored_seed, duration_s = (result.seed, result.duration_s) if result else (None, None)
     return JobRecord(
@@ -154,9 +172,9 @@ def read_job(path: Path, sweep_dir: Path) -> JobRecord:
     )
 
 
-def _result(run: RunDir, problems: list[str]) -> Result | None:
+def _result(run: RunDir, problems: list[str], digest: str | None = None) -> Result | None:
     try:
-        return run.result()
+        return run.result(digest)
     except OtherResultError as error:
         # of a configuration that cannot be read, any result is that of another one
         problems.extend([] if problems else [str(error)])
@@ -185,19 +203,21 @@ def _read(file: Path, parse: Callable[[str], Any], kind: type, problems: list[st
     return content
 
 
-def _leaves(text: str) -> dict[str, Any]:
+def _leaves(text: str) -> Leaves:
     """Leaves of a YAML mapping; jobs differ in few of the blocks below its root, and each is parsed once."""
     if not text.strip():
         raise ValueError("it is empty")
-    leaves: dict[str, Any] = {}
+    blocks = _ROOT_KEY.split(text)
     try:
-        blocks = _ROOT_KEY.split(text)
-        for block in blocks if len(blocks) < _MOST_BLOCKS else [text]:
-            leaves.update(_block(block))
+        return Leaves([_leaf(block) or _block(block) for block in (blocks if len(blocks) < _MOST_BLOCKS else [text])])
     except PARSE_ERRORS:
         # blocks that do not stand alone
-        leaves = _block(text)
-    return leaves
+        return Leaves([_block(text)])
+
+
+def _leaf(text: str) -> dict[str, Any] | None:
+    found = _NUMBER.fullmatch(text)
+    return None if found is None else {sys.intern(found[1]): int(found[2])}
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -216,14 +236,20 @@ def _split(override: str) -> tuple[str, str]:
     if key.startswith("~"):
         return key[1:], "removed"
     quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return key.lstrip("+"), value[1:-1] if quoted else value
+    return sys.intern(key.lstrip("+")), sys.intern(value[1:-1] if quoted else value)
 
 
-def _made_with(result: Result) -> dict[str, str]:
+def _made_with(result: Result) -> Mapping[str, str]:
     found = dict(result.versions)
     if result.git and result.git.get("commit"):
         found["commit"] = f"{result.git['commit']}{' and changes' if result.git.get('dirty') else ''}"
-    return {**found, "device": result.device} if result.device else found
+    return _shared(tuple(found.items()) + ((("device", result.device),) if result.device else ()))
+
+
+@functools.lru_cache(maxsize=1000)
+def _shared(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """What jobs have in common, held once."""
+    return dict(items)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.analysis.groups import naming_values
+from src.analysis.groups import Group, naming_values
 from src.analysis.records import JobRecord
 from src.config.keys import counts
 from src.run.files import write_atomically
@@ -13,12 +13,13 @@ from src.run.files import write_atomically
 FILE = "summary.csv"
 
 
-def _rows(jobs: Sequence[JobRecord]) -> tuple[list[str], list[list[str]]]:
+def _rows(jobs: Sequence[JobRecord], groups: Sequence[Group] | None) -> tuple[list[str], list[list[str]]]:
     """Header and rows: job, status, duration, overrides and other differences, seed, metrics, directory, error.
 
     A cell is empty where a job has no such value; a metric that was not finite is ``nan``.
     """
-    named = naming_values(jobs)
+    named = naming_values(jobs, groups)
+    bases = {sweep_dir: sweep_dir.resolve() for sweep_dir in {job.sweep_dir for job in jobs}}
     given = dict.fromkeys(key for row in named for key in row)
     # the seed has a column of its own
     keys = [key for key in given if key != "seed" and counts(key, "run")]
@@ -34,7 +35,8 @@ def _rows(jobs: Sequence[JobRecord]) -> tuple[list[str], list[list[str]]]:
             *(values.get(key) for key in keys),
             job.seed,
             *(job.metrics.get(name, lost.get(name)) for name in metrics),
-            job.path.resolve(),
+            # a job lies below its sweep by no link
+            bases[job.sweep_dir] / job.name,
             job.error_type,
             job.error_message,
         ]
@@ -42,9 +44,9 @@ def _rows(jobs: Sequence[JobRecord]) -> tuple[list[str], list[list[str]]]:
     return header, table
 
 
-def write_csv(path: Path, jobs: Sequence[JobRecord]) -> None:
-    """Write summary.csv in one step."""
-    header, table = _rows(jobs)
+def write_csv(path: Path, jobs: Sequence[JobRecord], groups: Sequence[Group] | None = None) -> None:
+    """Write summary.csv in one step; the groups are those of all of these jobs, where they are known."""
+    header, table = _rows(jobs, groups)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

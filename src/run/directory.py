@@ -223,15 +223,18 @@ class RunDir:
         # an extension means the place that it is put into
         return self._resolved({**self._stored(), "run_dir": ""})
 
-    def result(self) -> Result | None:
+    def result(self, digest: str | None = None) -> Result | None:
         """How the run has ended, or None if it has not.
+
+        Args:
+            digest: That of the stored configuration, where it has been read already.
 
         Raises:
             ConfigError: If the file cannot be read, or is that of another run.
         """
         result = Result.read(self.result_file)
         if result is not None and result.configuration is not None:
-            found = self.digest
+            found = digest or self.digest
             if found is not None and found != result.configuration:
                 why = f"it is the result of another configuration than that of {self.config_file}"
                 raise OtherResultError(self.result_file, why, _OTHER_RESULT)

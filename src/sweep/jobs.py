@@ -8,9 +8,10 @@ import functools
 import itertools
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +70,11 @@ class Job:
     def whole(self) -> Whole:
         """As OmegaConf has it."""
         return self.compose()
+
+    def forget(self) -> None:
+        """Let go of that, a hundred kilobytes, where it can be made again."""
+        if self.parts is not None:
+            vars(self).pop("whole", None)
 
     @property
     def cfg(self) -> DictConfig:
@@ -258,9 +264,23 @@ def _is_group_of(_loader: ConfigLoader, name: str) -> bool:
     return is_group(name)
 
 
-@functools.lru_cache(maxsize=100_000)
+# Numbers of which Hydra's grammar makes what Python makes of them.
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?(e[-+]?\d+)?")
+
+
 def _parse(line: str) -> Override:
-    """The same few lines come again in thousands of jobs, and Hydra takes half a millisecond for each."""
+    """Hydra takes half a millisecond for a line; the seeds of a sweep are as many lines as there are jobs."""
+    key, _, text = line.partition("=")
+    number = _NUMBER.fullmatch(text)
+    if number is None or key.startswith("~"):
+        return _parsed(line)
+    value = int(text) if number[1] is number[2] is None else float(text)
+    return replace(_parsed(f"{key}=0"), _value=value, input_line=line)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _parsed(line: str) -> Override:
+    """The same few lines come again in thousands of jobs."""
     return OverridesParser.create().parse_override(line)
 
 

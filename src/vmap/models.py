@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 # Samples that show which parameters take part in the loss.
 _FEW = 8
+
+# Data sets that are kept for other jobs, the last ones that were asked for: more than a CPU trains together.
+_MOST_DATA = 2000
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class ModelFactory:
 
     def __init__(self, *, fused: bool = True) -> None:
         self.fused = fused
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, OrderedDict[str, Any]] = {}
         self._hydra: dict[Kind, Job] = {}
         self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}
         # each is asked for several times
@@ -135,6 +139,9 @@ class ModelFactory:
     def datamodule(self, job: Job) -> InMemoryDataModule:
         """The data of a job; how they are cut into batches may be another job's choice."""
         if job not in self._data_of:
+            if len(self._data_of) >= _MOST_DATA:
+                # of which each may hold data of its own
+                self._data_of.clear()
             self._data_of[job] = self._datamodule(job)
         return self._data_of[job]
 
@@ -170,7 +177,8 @@ class ModelFactory:
             for tensor in part:
                 digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
-        datamodule.share_parts(self._made.setdefault(f"parts {digest.hexdigest()}", datamodule.parts))
+        own = datamodule.parts
+        datamodule.share_parts(self._kept("parts", digest.hexdigest(), lambda: own))
         return datamodule
 
     def batch_size(self, job: Job) -> int | None:
@@ -249,12 +257,26 @@ class ModelFactory:
         return nodes
 
     def _once(self, kind: str, key: Any, job: Job, make: Callable[[], T]) -> T:
-        name = f"{kind} {json.dumps(key, sort_keys=True)}"
-        if name not in self._made:
+        def made() -> T:
             with hydra_config(self._hydra_of(job)):
-                self._made[name] = make()
-        made: T = self._made[name]
-        return made
+                return make()
+
+        return self._kept(kind, json.dumps(key, sort_keys=True), made)
+
+    def _kept(self, kind: str, name: str, make: Callable[[], T]) -> T:
+        """What was made under this name, of data the last few alone."""
+        known = self._made.setdefault(kind, OrderedDict())
+        if name not in known:
+            known[name] = make()
+            if kind in ("data", "parts") and len(known) > _MOST_DATA:
+                known.popitem(last=False)
+        known.move_to_end(name)
+        found: T = known[name]
+        return found
+
+    def forget_weights(self) -> None:
+        """Let go of what models begin with, once they are trained."""
+        self._made.pop("weights", None)
 
 
 class _Known(NamedTuple):

@@ -1,5 +1,7 @@
 """Run the jobs of a sweep: those that can be stacked in stacks, the others one by one."""
 
+import contextlib
+import gc
 import hashlib
 import itertools
 import json
@@ -148,7 +150,10 @@ def _train(
     """Train in this process; also the jobs whose stack failed as a whole, with the reason."""
     returns: Returns = {}
     failed: list[tuple[Job, str]] = []
-    with StackBar([(len(stack.jobs), stack.jobs[0].resolved["trainer"]["max_epochs"]) for stack in stacks]) as bar:
+    with (
+        _jobs_are_no_garbage(),
+        StackBar([(len(stack.jobs), stack.jobs[0].resolved["trainer"]["max_epochs"]) for stack in stacks]) as bar,
+    ):
         for stack in stacks:
             bar.begin()
             try:
@@ -170,6 +175,21 @@ def _train(
     return returns, failed
 
 
+@contextlib.contextmanager
+def _jobs_are_no_garbage() -> Iterator[None]:
+    """Let Python search for garbage without the jobs: among millions of objects that stay it would search too seldom.
+
+    What has trained a chunk holds itself, and would stay until then.
+    """
+    gc.freeze()
+    # counts what is there by now
+    gc.collect()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def _has_ended(job: Job) -> bool:
     """Whether its directory holds a run that has ended well; that this is the job's own is seen when it is claimed."""
     try:
@@ -188,9 +208,15 @@ def _mistakes(jobs: Iterable[Job]) -> Iterator[tuple[Job, str]]:
             continue
         if mistake := _mistake(job):
             yield job, mistake
-        # what the others of its kind change is told from the first of them
-        elif parts is not None and not parts.changed:
-            sound[parts.kind] = Sound(job.cfg)
+        elif parts is not None:
+            # what others of its kind change is told from one that may be no job of these, but is as sound
+            first = {
+                name: value for path, value in parts.kind.values.items() if (name := ".".join(path)) in parts.changed
+            }
+            known = Sound(job.cfg)
+            if _is_sound(first, known):
+                sound[parts.kind] = known
+        job.forget()
 
 
 def _is_sound(changed: Mapping[str, Any], known: Sound) -> bool:

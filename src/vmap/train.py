@@ -31,6 +31,9 @@ from src.vmap.unfinished import Chunk, ChunkCheckpoint, unfinished_chunks
 
 log = logging.getLogger(__name__)
 
+# Jobs whose directories are flushed to the disk at once; the names of their files are held until then.
+_CLAIMED_TOGETHER = 2000
+
 
 @dataclass(frozen=True)
 class StackOptions:
@@ -72,28 +75,29 @@ def train_stack(
         What came of each job, in their order.
     """
     progress = progress or NoProgress()
-    outcomes: dict[Path, Outcome] = {}
+    outcomes: dict[int, Outcome] = {}
     to_train: set[int] = set()
-    with written_together():
-        for job in jobs:
-            try:
-                claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, texts=job.texts)
-            # another run's directory, one that cannot be written, a file that cannot be read
-            except Exception as error:
-                outcomes[job.run_dir] = Outcome(job, "failed", error=error, is_recorded=False)
-                continue
-            if claim == "completed":
-                outcomes[job.run_dir] = _stored(job)
-            else:
-                to_train.add(job.number)
+    for part in cut(jobs, _CLAIMED_TOGETHER):
+        with written_together():
+            for job in part:
+                try:
+                    claim = RunDir(job.run_dir).claim(job.asked, overrides=job.own_overrides, texts=job.texts)
+                # another run's directory, one that cannot be written, a file that cannot be read
+                except Exception as error:
+                    outcomes[job.number] = Outcome(job, "failed", error=error, is_recorded=False)
+                    continue
+                if claim == "completed":
+                    outcomes[job.number] = _stored(job)
+                else:
+                    to_train.add(job.number)
     progress.models_recorded(len(jobs) - len(to_train))
     factory = factory or ModelFactory()
     threads = factory.computing_threads(jobs[0]) if to_train else contextlib.nullcontext(1)
     with hydra_config(jobs[0].hydra_cfg), threads as n_threads:
         for outcome in _train(jobs, to_train, options, progress, factory, n_threads):
-            outcomes[outcome.job.run_dir] = outcome
+            outcomes[outcome.job.number] = outcome
             progress.models_recorded(1)
-    return [outcomes[job.run_dir] for job in jobs]
+    return [outcomes[job.number] for job in jobs]
 
 
 def _stored(job: Job) -> Outcome:
@@ -128,10 +132,12 @@ def _train(
     found = [] if options.folder is None else unfinished_chunks(options.folder, jobs)
     unfinished = [chunk for chunk in found if any(job.number in to_train for job in chunk.jobs)]
     in_chunks = {job.number for chunk in unfinished for job in chunk.jobs}
-    others = [job for job in jobs if job.number in to_train - in_chunks]
+    left = to_train - in_chunks
+    others = [job for job in jobs if job.number in left]
     progress.epochs_done((len(jobs) - len(in_chunks) - len(others)) * cfg.trainer.max_epochs)
     for chunk in [*unfinished, *(Chunk(part, limits.tile_of(len(part))) for part in cut(others, limits.chunk))]:
         yield from _train_chunk(chunk, to_train, factory, options, progress, n_threads, fused=fused)
+        factory.forget_weights()
 
 
 def _is_fused(jobs: Sequence[Job], device: torch.device, factory: ModelFactory) -> bool:

@@ -47,6 +47,13 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(sweep_dir)
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sweep_dir = tmp_path_factory.mktemp("long") / "sweep"
+    make_thousand(sweep_dir, n=2500)
+    return write(sweep_dir)
+
+
 def column(page: Page, n: int) -> list[str]:
     """What the rows that show hold in a column."""
     return page.locator(f"#table tbody tr:visible td:nth-child({n})").all_text_contents()
@@ -153,4 +160,43 @@ def test_a_thousand_jobs_are_usable(large: Path, open_page: Open) -> None:
     page.get_by_label("Filter").fill("act3")
     expect(page.locator("#count")).to_have_text("100 of 1000 jobs")
     keep(opened, "sweep-report-thousand", width=1280)
+    assert opened.errors == []
+
+
+def test_more_rows_than_a_page_has_room_for_are_turned_sorted_and_filtered(long: Path, open_page: Open) -> None:
+    opened = open_page(long)
+    page = opened.page
+    expect(page.locator("#table tbody tr")).to_have_count(100)
+    expect(page.locator("#count")).to_have_text("2500 jobs")
+    expect(page.locator("#lines path")).to_have_count(2000)
+    assert "2000 of 2500 drawn at random" in (page.locator("#values .note").text_content() or "")
+    assert column(page, 1) == [str(i) for i in range(100)]
+    assert page.locator("#table tbody a").first.get_attribute("href") == "./0/"
+    page.get_by_role("button", name="next").click()
+    expect(page.locator("#range")).to_have_text("101 to 200 of 2500")
+    assert column(page, 1) == [str(i) for i in range(100, 200)]
+    sort(page, "val/loss")
+    sort(page, "val/loss")
+    expect(page.locator("#table th[aria-sort=descending]")).to_have_text("val/loss")
+    expect(page.locator("#range")).to_have_text("1 to 100 of 2500")
+    shown = [float(text) for text in column(page, 6)]
+    assert shown == sorted(shown, reverse=True)
+    assert max(shown) == pytest.approx(0.5 + 249, abs=0.1)
+    page.get_by_label("Filter").fill("act13 completed")
+    expect(page.locator("#count")).to_have_text("100 of 2500 jobs")
+    assert set(column(page, 4)) == {"act13"}
+    heading = page.locator("#table th").filter(has_text="val/f1")
+    expect(heading).not_to_be_visible()
+    page.get_by_label("all metrics").check()
+    expect(heading).to_be_visible()
+    expect(page.locator("#table tbody tr").first.locator("td.extra").first).to_have_text("50.0")
+    assert opened.errors == []
+
+
+def test_a_phone_shows_a_long_table_too(long: Path, open_page: Open) -> None:
+    opened = open_page(long)
+    opened.page.set_viewport_size({"width": 390, "height": 844})
+    opened.page.reload()
+    expect(opened.page.locator("#table tbody tr")).to_have_count(100)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
     assert opened.errors == []

@@ -59,6 +59,8 @@ class Kept(Callback):
 
 def _kept() -> dict[str, Any]:
     """Counts, by name, and bytes in memory once all that is free has gone back to the system."""
+    # objects that are set aside while stacks train are objects all the same
+    gc.unfreeze()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -17,7 +17,7 @@ from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.keys import flatten
 from src.config.origins import hydra_at
-from src.sweep.jobs import compose_jobs, hydra_config, representatives
+from src.sweep.jobs import _parse, _parsed, compose_jobs, hydra_config, representatives
 from src.sweep.values import expand, first_values, sampled_values
 
 
@@ -218,3 +218,20 @@ def test_a_range_of_decimals_has_the_digits_that_were_typed(given: str, values: 
     sweeper.config = config
     parsed = OverridesParser.create().parse_overrides([f"optimizer.lr={given}"])
     assert sweeper.split_arguments(parsed, None) == [expected]
+
+
+@pytest.mark.parametrize(
+    "line", ["seed=-3", "+data.seed=7", "a=0.25", "a=1e-05", "a=1.5e+3", "a=-0", "a=1_0", "a=007", "a@b=4", "~seed=1"]
+)
+def test_a_number_is_what_hydra_makes_of_it(line: str) -> None:
+    found, expected = _parse(line), OverridesParser.create().parse_override(line)
+    assert found == expected
+    assert type(found.value()) is type(expected.value())
+
+
+def test_hydra_parses_no_line_for_each_seed() -> None:
+    config = composed("seed=range(3000,3200)", "optimizer.lr=0.1,0.2")
+    before = _parsed.cache_info().misses
+    (*_, last) = compose_jobs(config, expand(config) or [])
+    assert (last.cfg.seed, last.cfg.optimizer.lr) == (3199, 0.2)
+    assert _parsed.cache_info().misses - before <= 2

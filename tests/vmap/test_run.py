@@ -15,10 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
 from src.run.directory import OtherRunError, RunDir
-from src.sweep.jobs import Job
+from src.sweep.jobs import Job, compose_jobs, representatives
 from src.sweep.values import expand
+from src.vmap import limits, models
+from src.vmap import run as run_module
+from src.vmap.models import Model, ModelFactory
 from src.vmap.run import run_stacked
-from src.vmap.train import StackOptions
+from src.vmap.train import StackOptions, train_stack
 from tests.sweep.commands import run
 from tests.tasks.runs import QUIET
 from tests.vmap.stacked_jobs import result_of, rows_of
@@ -32,10 +35,14 @@ def hydra() -> Iterator[None]:
         yield
 
 
+def composed(*overrides: str, sweep_dir: Path) -> DictConfig:
+    typed = [*SMALL, *overrides, f"hydra.sweep.dir={sweep_dir}", "hydra.job.name=train"]
+    return GlobalHydra.instance().hydra.compose_config("train", typed, run_mode=RunMode.MULTIRUN)  # type: ignore[union-attr] # initialised
+
+
 def sweep(*overrides: str, sweep_dir: Path) -> tuple[list[JobReturn], list[int]]:
     """Run a sweep; what became of its jobs, and which of them were single runs."""
-    typed = [*SMALL, *overrides, f"hydra.sweep.dir={sweep_dir}", "hydra.job.name=train"]
-    config: DictConfig = GlobalHydra.instance().hydra.compose_config("train", typed, run_mode=RunMode.MULTIRUN)  # type: ignore[union-attr] # initialised
+    config = composed(*overrides, sweep_dir=sweep_dir)
     jobs = expand(config)
     assert jobs is not None
     single: list[int] = []
@@ -216,3 +223,55 @@ def test_the_command_trains_together_and_by_itself_and_goes_on(tmp_path: Path) -
     assert run(*command, output=log) == 0
     assert "1 runs by itself (job 3)" in log.read_text()
     assert log.read_text().count("4 jobs: 4 completed") == 2
+
+
+def test_no_model_of_another_chunk_is_held_while_one_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(limits._CHUNK, "cpu", 3)
+    held: list[int] = []
+
+    class Factory(ModelFactory):
+        def model(self, job: Job) -> Model:
+            found = super().model(job)
+            held.append(len(self._made["weights"]))
+            return found
+
+    config = composed("seed=range(9)", sweep_dir=tmp_path)
+    jobs = list(compose_jobs(config, expand(config) or []))
+    outcomes = train_stack(jobs, StackOptions(), factory=Factory())
+    assert [outcome.status for outcome in outcomes] == ["completed"] * 9
+    assert held[-9:] == [1, 2, 3] * 3
+
+
+def test_the_last_data_alone_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_MOST_DATA", 3)
+    config = composed("data.seed=range(9)", sweep_dir=tmp_path)
+    factory = ModelFactory()
+    jobs = list(compose_jobs(config, expand(config) or []))
+    made = [factory.datamodule(job) for job in jobs]
+    assert [len(factory._made[kind]) for kind in ("data", "parts")] == [3, 3]
+    assert all(factory.datamodule(job) is each for job, each in zip(jobs[-3:], made[-3:], strict=True))
+
+
+def test_one_job_of_each_kind_is_checked_and_none_is_held_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = composed("model=circle_v1,circle_v2", "optimizer.lr=0.1,0.2", "seed=range(5)", sweep_dir=tmp_path)
+    overrides = expand(config)
+    assert overrides is not None
+    # Hydra has one of each choice composed before, under a number of its own
+    assert len(list(compose_jobs(config, representatives(overrides)))) == 2
+    jobs = list(compose_jobs(config, overrides))
+    checked: list[int] = []
+    mistake_of = run_module._mistake
+
+    def mistake(job: Job) -> str | None:
+        checked.append(job.number)
+        return mistake_of(job)
+
+    monkeypatch.setattr(run_module, "_mistake", mistake)
+    assert list(run_module._mistakes(jobs)) == []
+    assert checked == [0, 10]
+    assert not any("whole" in vars(job) for job in jobs)
+    wrong = composed("model=circle_v1,circle_v2", "optimizer.lr=0.1,-0.2", "seed=range(2)", sweep_dir=tmp_path)
+    jobs = list(compose_jobs(wrong, expand(wrong) or []))
+    assert [job.number for job, _ in run_module._mistakes(jobs)] == [2, 3, 6, 7]

@@ -148,7 +148,8 @@ def _traces(each: Series, found: Band) -> list[dict[str, Any]]:
         "type": "scatter",
         "x": epochs,
         "y": rounded(found.mean),
-        "mode": "lines",
+        # one epoch is no line
+        "mode": "lines" if len(epochs) > 1 else "markers",
         "line": {"color": each.color, "width": 2},
         "hovertemplate": f"epoch %{{x:.0f}}: %{{y:.6~g}}<extra>{name}</extra>",
     }

@@ -1,6 +1,6 @@
-"""All jobs as a table that the page can sort and filter."""
+"""All jobs as a table that the page can sort and filter, column by column."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from src.analysis.groups import naming_values
@@ -21,9 +21,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, and whether it is of those that are shown on demand."""
+    """A column: its heading, whether it is of those that are shown on demand, and the cell of a job by its place."""
 
     heading: str
+    cell: Callable[[int], Cell]
     is_extra: bool = False
 
 
@@ -38,39 +39,45 @@ class JobRow:
 
 @dataclass(frozen=True)
 class JobTable:
-    """Columns behind name and status, and a row per job."""
+    """Columns behind name and status, and the jobs with their colours."""
 
     columns: tuple[Column, ...]
-    rows: tuple[JobRow, ...]
+    jobs: tuple[JobRecord, ...]
+    colors: tuple[str, ...]
+
+    @property
+    def rows(self) -> Iterator[JobRow]:
+        """A row per job."""
+        for i, (job, color) in enumerate(zip(self.jobs, self.colors, strict=True)):
+            yield JobRow(job, color, tuple(column.cell(i) for column in self.columns))
 
 
 def build_job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
     """Swept values, folds and draws that differ, seed, metrics, the asked ones first, duration and error."""
-    named = naming_values(summary.jobs)
+    jobs = summary.jobs
+    named = naming_values(jobs, [each.ranked.group for each in series])
     # the seed has a column of its own
     keys = [key for key in dict.fromkeys(key for row in named for key in row) if key != "seed" and counts(key, "run")]
     keys = [key for key in keys if len({row.get(key) for row in named}) > 1]
-    all_metrics = dict.fromkeys(name for job in summary.jobs for name in (*job.metrics, *job.lost_metrics))
+    all_metrics = dict.fromkeys(name for job in jobs for name in (*job.metrics, *job.lost_metrics))
     metrics = [*summary.metrics, *(name for name in all_metrics if name not in summary.metrics)]
-    scales = [Scale.of(name) for name in metrics]
+
+    def given(key: str) -> Column:
+        return Column(key, lambda i: Cell(named[i].get(key) or ""))
+
+    def measured(scale: Scale) -> Column:
+        is_extra = scale.metric not in summary.metrics
+        return Column(scale.heading, lambda i: _metric_cell(jobs[i], scale), is_extra=is_extra)
+
     columns = [
-        *(Column(key) for key in (*keys, "seed")),
-        *(Column(scale.heading, is_extra=scale.metric not in summary.metrics) for scale in scales),
-        Column("seconds"),
-        *([Column("error")] if any(job.error_type for job in summary.jobs) else []),
+        *map(given, keys),
+        Column("seed", lambda i: Cell("" if jobs[i].seed is None else str(jobs[i].seed))),
+        *(measured(Scale.of(name)) for name in metrics),
+        Column("seconds", lambda i: Cell("" if (found := jobs[i].duration_s) is None else f"{found:.1f}")),
+        *([Column("error", lambda i: Cell(_error(jobs[i])))] if any(job.error_type for job in jobs) else []),
     ]
     colors = {id(job): each.color for each in series for job in each.ranked.group.jobs}
-    rows = []
-    for job, values in zip(summary.jobs, named, strict=True):
-        cells = [
-            *(Cell(values.get(key) or "") for key in keys),
-            Cell("" if job.seed is None else str(job.seed)),
-            *(_metric_cell(job, scale) for scale in scales),
-            Cell("" if job.duration_s is None else f"{job.duration_s:.1f}"),
-            *([Cell(_error(job))] if columns[-1].heading == "error" else []),
-        ]
-        rows.append(JobRow(job, colors.get(id(job), "transparent"), tuple(cells)))
-    return JobTable(tuple(columns), tuple(rows))
+    return JobTable(tuple(columns), jobs, tuple(colors.get(id(job), "transparent") for job in jobs))
 
 
 def _metric_cell(job: JobRecord, scale: Scale) -> Cell:

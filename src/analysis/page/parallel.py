@@ -22,7 +22,7 @@ _COLORS = ("#E1CC55", "#C4B56C", "#A69D75", "#8A8779", "#6D7078", "#4F5A6C", "#2
 
 
 def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:
-    """Axes with their ticks, and per job its place on each, 0 to 1; None where nothing tells groups apart."""
+    """Axes with ticks, and per job that is drawn its place on each, 0 to 1; None where nothing tells groups apart."""
     keys = [key for key, column in swept.columns.items() if _fits(column)][:N_KEYS]
     metrics = [name for name in summary.metrics if all(name in job.metrics for job in swept.jobs)]
     if not keys or len(swept.jobs) < 2:
@@ -41,7 +41,7 @@ def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:
             "places": [round(places[i], 4) for _, places in found],
         }
         # the best ones last, on top of the others
-        for i, job in sorted(enumerate(swept.jobs), key=lambda item: goodness[item[0]])
+        for i, job in sorted(((i, swept.jobs[i]) for i in swept.drawn), key=lambda item: goodness[item[0]])
     ]
     return {"axes": [axis for axis, _ in found], "jobs": jobs}
 

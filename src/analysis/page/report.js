@@ -6,9 +6,6 @@ for (const place of document.querySelectorAll(".chart")) {
   Plotly.newPlot(place, data, layout, { responsive: true, displayModeBar: false });
 }
 
-const table = document.getElementById("table");
-const rows = [...table.tBodies[0].rows];
-
 // Numbers in front of words, empty cells last whichever way.
 function compare(a, b) {
   const [x, y] = [Number(a), Number(b)];
@@ -18,46 +15,55 @@ function compare(a, b) {
   return x - y;
 }
 
-function sortBy(header) {
-  const column = header.cellIndex;
-  const way = header.ariaSort === "ascending" ? "descending" : "ascending";
-  for (const other of header.parentElement.cells) other.ariaSort = "none";
-  header.ariaSort = way;
-  const keyed = rows.map((row) => [row.cells[column].dataset.value ?? row.cells[column].textContent, row]);
-  const filled = keyed.filter(([key]) => key !== "");
-  filled.sort(([a], [b]) => (way === "ascending" ? compare(a, b) : compare(b, a)));
-  const sorted = [...filled, ...keyed.filter(([key]) => key === "")];
-  table.tBodies[0].append(...sorted.map(([, row]) => row));
-}
+// Sorts and filters a table that holds all its rows. Returns what chooses rows by their number, null for all.
+function allRows(table) {
+  const rows = [...table.tBodies[0].rows];
 
-for (const header of table.tHead.rows[0].cells) {
-  header.querySelector("button").addEventListener("click", () => sortBy(header));
-}
+  function sortBy(header) {
+    const column = header.cellIndex;
+    const way = header.ariaSort === "ascending" ? "descending" : "ascending";
+    for (const other of header.parentElement.cells) other.ariaSort = "none";
+    header.ariaSort = way;
+    const keyed = rows.map((row) => [row.cells[column].dataset.value ?? row.cells[column].textContent, row]);
+    const filled = keyed.filter(([key]) => key !== "");
+    filled.sort(([a], [b]) => (way === "ascending" ? compare(a, b) : compare(b, a)));
+    const sorted = [...filled, ...keyed.filter(([key]) => key === "")];
+    table.tBodies[0].append(...sorted.map(([, row]) => row));
+  }
 
-// Rows are shown that hold all words and whose jobs are chosen in the parallel coordinates.
-const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase());
-const filter = document.getElementById("filter");
-let isChosen = () => true;
+  for (const header of table.tHead.rows[0].cells) {
+    header.querySelector("button").addEventListener("click", () => sortBy(header));
+  }
 
-function showRows() {
-  const words = filter.value.toLowerCase().split(/\s+/);
-  let shown = 0;
-  rows.forEach((row, i) => {
-    row.hidden = !isChosen(i) || !words.every((word) => texts[i].includes(word));
-    shown += !row.hidden;
+  // Rows are shown that hold all words and whose jobs are chosen in the parallel coordinates.
+  const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase());
+  const filter = document.getElementById("filter");
+  let chosen = null;
+
+  function showRows() {
+    const words = filter.value.toLowerCase().split(/\s+/);
+    let shown = 0;
+    rows.forEach((row, i) => {
+      row.hidden = (chosen && !chosen.has(i)) || !words.every((word) => texts[i].includes(word));
+      shown += !row.hidden;
+    });
+    document.getElementById("count").value = shown === rows.length ? `${shown} jobs` : `${shown} of ${rows.length} jobs`;
+  }
+  filter.addEventListener("input", showRows);
+
+  document.getElementById("extra")?.addEventListener("change", (event) => {
+    table.classList.toggle("few", !event.target.checked);
   });
-  document.getElementById("count").value = shown === rows.length ? `${shown} jobs` : `${shown} of ${rows.length} jobs`;
-}
-filter.addEventListener("input", showRows);
 
-document.getElementById("extra")?.addEventListener("change", (event) => {
-  table.classList.toggle("few", !event.target.checked);
-});
+  return (rowNumbers) => {
+    chosen = rowNumbers;
+    showRows();
+  };
+}
+
+const packed = document.getElementById("rows");
+const table = document.getElementById("table");
+const chooseRows = packed ? manyRows(table, JSON.parse(packed.textContent)) : allRows(table);
 
 const lines = JSON.parse(document.getElementById("lines-data").textContent);
-if (lines) {
-  drawLines(document.getElementById("lines"), lines, (chosen) => {
-    isChosen = chosen ? (i) => chosen.has(i) : () => true;
-    showRows();
-  });
-}
+if (lines) drawLines(document.getElementById("lines"), lines, chooseRows);

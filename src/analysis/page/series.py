@@ -14,6 +14,9 @@ from src.plots.palette import INK, PALETTE
 # plotly's own Python classes take longer to import than a page takes to make.
 Chart: TypeAlias = dict[str, Any]
 
+MANY = 2000
+"""Jobs beyond which charts show some of them, and the page holds the rows of its table compressed (`many`)."""
+
 # Without yellow, which is too weak for a line on white.
 COLORS = PALETTE[:6]
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")

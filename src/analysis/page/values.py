@@ -4,7 +4,10 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from src.analysis.page.series import (
+    MANY,
     OTHER,
     Chart,
     Series,
@@ -35,7 +38,15 @@ class Swept:
         self.names = [f"job {job_name(job, summary)}" for job in self.jobs]
         self.series = [owners[id(job)] for job in self.jobs]
         self.y = rounded(job.metrics[self.metric] for job in self.jobs)
+        # places of the jobs that are drawn: a browser has no room for a hundred thousand
+        n = len(self.jobs)
+        self.drawn = range(n) if n <= MANY else sorted(random.Random(0).sample(range(n), MANY))
         self.columns = {key: column for key, column in self._columns().items() if len(set(column)) > 1}
+
+    @property
+    def n_drawn(self) -> int:
+        """How many jobs are points and lines."""
+        return len(self.drawn)
 
     def _columns(self) -> Mapping[str, list[str]]:
         keys = dict.fromkeys(key for each in self.series for key in each.ranked.group.values)
@@ -65,10 +76,12 @@ def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], 
     rank = {word: i for i, word in enumerate(words)}
     jitter = random.Random(0)
     places = [rank[word] + jitter.uniform(-0.16, 0.16) for word in column]
+    values = {word: [] for word in words} if swept.n_drawn < len(column) else dict[str, list[float]]()
+    for word, value in zip(column, swept.y, strict=True) if values else ():
+        values[word].append(value)
     box = {
         "type": "box",
-        "x": [rank[word] for word in column],
-        "y": swept.y,
+        **(_summaries(values) if values else {"x": [rank[word] for word in column], "y": swept.y}),
         "boxpoints": False,
         "width": 0.56,
         "line": {"color": OTHER, "width": 1.2},
@@ -79,10 +92,24 @@ def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], 
     return places, [box], axis(key, **ticks, range=[-0.6, len(words) - 0.4], showgrid=False)
 
 
+def _summaries(values: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """What plotly would draw of the values of each box, whose places are 0, 1 and so on."""
+    found = [np.quantile(each, (0.25, 0.5, 0.75)) for each in values.values()]
+    ends = []
+    for each, (low, _, high) in zip(values.values(), found, strict=True):
+        # whiskers reach to the last value within one and a half boxes
+        inside = [value for value in each if low - 1.5 * (high - low) <= value <= high + 1.5 * (high - low)]
+        ends.append((min(inside), max(inside)))
+    names = ("q1", "median", "q3", "lowerfence", "upperfence")
+    rows = [(*quartiles, *whiskers) for quartiles, whiskers in zip(found, ends, strict=True)]
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return {"x": list(map(float, range(len(rows)))), **{name: rounded(column) for name, column in columns.items()}}
+
+
 def _points(swept: Swept, places: Sequence[float]) -> list[dict[str, Any]]:
     """Every job, those of the best groups on top."""
     names = [short(name, 40) for name in swept.names]
-    chosen = sorted(range(len(places)), key=lambda i: swept.series[i].is_own)
+    chosen = sorted(swept.drawn, key=lambda i: swept.series[i].is_own)
     return [
         {
             "type": "scatter",
@@ -93,7 +120,7 @@ def _points(swept: Swept, places: Sequence[float]) -> list[dict[str, Any]]:
             "marker": {
                 "color": [swept.series[i].color for i in chosen],
                 "symbol": [swept.series[i].symbol for i in chosen],
-                "size": 7 if len(places) <= 200 else 5,
+                "size": 7 if len(chosen) <= 200 else 5,
                 "opacity": 0.75,
             },
             "hovertemplate": "%{text}: %{y}<extra></extra>",

@@ -10,10 +10,11 @@ from src.analysis.page.curves import N_RUNS, curve_charts
 from src.analysis.page.dots import N_GROUPS, dot_chart
 from src.analysis.page.failures import N_ERRORS, group_failures
 from src.analysis.page.job_table import build_job_table
+from src.analysis.page.many import packed
 from src.analysis.page.origin import commands, made_with
 from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
-from src.analysis.page.series import OTHER, Chart, Series, all_series
+from src.analysis.page.series import MANY, OTHER, Chart, Series, all_series
 from src.analysis.page.values import N_KEYS, Swept, value_charts
 from src.analysis.scale import Scale
 from src.analysis.stats.comparison import Comparison
@@ -29,7 +30,9 @@ from src.run.files import write_atomically
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
-_OURS = {"css": "report.css", "parallel_js": "parallel.js", "js": "report.js"}
+_OURS = {"css": "report.css", "parallel_js": "parallel.js", "many_js": "many.js", "js": "report.js"}
+# Groups in a table of many, the best ones.
+_N_LISTED = 200
 _LIMITS = {"runs": N_RUNS, "dots": N_GROUPS, "errors": N_ERRORS, "keys": N_KEYS}
 
 
@@ -70,8 +73,20 @@ def page_html(summary: Summary, *, folder: Path) -> str:
     ours = {name: Markup((_HERE / file).read_text(encoding="utf-8")) for name, file in _OURS.items()}
     # 5 MB, for a page that has charts
     library = Markup(_plotly() if any(charts.values()) else "")
-    template = environment.get_template("report.html.j2")
-    return template.render(**ours, plotly=library, charts=charts, lines=lines, **_texts(summary, series))
+    table = build_job_table(summary, series)
+    rows = None
+    if len(summary.jobs) > MANY:
+        rows = packed(table, lambda target: _href(target, folder), has_several=len(summary.sweep_dirs) > 1)
+    return environment.get_template("report.html.j2").render(
+        **ours,
+        plotly=library,
+        charts=charts,
+        lines=lines,
+        table=table,
+        packed=rows,
+        drawn=f", {swept.n_drawn} of {len(swept.jobs)} drawn at random" if swept.n_drawn < len(swept.jobs) else "",
+        **_texts(summary, series),
+    )
 
 
 def _charts(summary: Summary, series: list[Series], swept: Swept) -> dict[str, list[Chart]]:
@@ -98,14 +113,14 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "plurals": plurals(summary),
         "nouns": [unit.noun for unit in summary.units],
         "series": series,
+        "listed": series[:_N_LISTED] if len(series) > MANY else series,
         "estimates": _side_by_side(summary),
         "versus": {
             each.second: _versus(each, summary.scales[each.metric])
-            for each in summary.comparisons
+            for each in summary.comparisons[: _N_LISTED if len(series) > MANY else None]
             if each.metric == summary.metrics[0]
         },
         "grid": picture_grid(series),
-        "table": build_job_table(summary, series),
         "failures": group_failures(summary.jobs),
         "hints": shared_hints(summary.jobs),
         "commands": commands(summary.sweep_dirs, summary.jobs),

@@ -20,6 +20,9 @@ from src.analysis.stats.interval import LEVEL, Interval
 # Shares of the fortune, as Beta(1/2, 1/2) has them: many careful ones and many bold ones.
 _STAKES = np.sin((np.arange(100) + 0.5) * np.pi / 200) ** 2
 
+# Values that are computed at once.
+_AT_ONCE = 1_000_000
+
 
 def mean_interval(values: Sequence[float], bounds: tuple[float, float], level: float = LEVEL) -> Interval | None:
     """Interval of the mean; None below two values.
@@ -48,16 +51,22 @@ def _lower(x: NDArray[np.float64], rich: float) -> float:
     """Largest m in [0, mean of x] against which one gets rich; the fortune falls as m grows."""
     if x.max() == 0:
         return 0.0
-    low, high = 0.0, float(x.mean())
-    for _ in range(50):
-        m = (low + high) / 2
-        if _log_fortune(x, m) >= rich:
-            low = m
-        else:
-            high = m
-    return low
+    from scipy.optimize import brentq
+
+    # equal values, of which a share of few rows has many, are looked at once
+    distinct, counts = np.unique(x, return_counts=True)
+
+    def surplus(m: float) -> float:
+        return _log_fortune(distinct, m, counts) - rich
+
+    least, mean = 1e-300, float(x.mean())
+    return 0.0 if mean <= least or surplus(least) < 0 else float(brentq(surplus, least, mean, xtol=1e-15, rtol=1e-14))
 
 
-def _log_fortune(x: NDArray[np.float64], m: float) -> float:
-    growth = np.log1p(_STAKES[:, None] * (x / m - 1)).sum(1)  # (stakes,)
+def _log_fortune(x: NDArray[np.float64], m: float, counts: NDArray[np.int64] | int = 1) -> float:
+    """Of values, each of which comes so often."""
+    # of a hundred thousand values and all stakes at once there would be 80 MB
+    size = max(1, _AT_ONCE // len(x))
+    parts = [_STAKES[at : at + size, None] for at in range(0, len(_STAKES), size)]
+    growth = np.concatenate([(np.log1p(part * (x / m - 1)) * counts).sum(1) for part in parts])  # (stakes,)
     return float(np.logaddexp.reduce(growth) - np.log(len(_STAKES)))

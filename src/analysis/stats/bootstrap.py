@@ -19,6 +19,7 @@ FEWEST = 12
 _FURTHER = 0.7  # of the share beyond each end
 _N_DRAWS = 4000
 _AT_ONCE = 2_000_000  # values
+_MANY = 10_000  # values
 _SEED = 0
 
 
@@ -33,7 +34,8 @@ def interquartile_interval(values: Sequence[float], level: float = LEVEL) -> Int
     if n < FEWEST:
         return None
     given = np.sort(np.asarray(values, float))
-    draws = np.sort(np.concatenate([_middle_mean(given[places]) for places in _drawn(n)]))
+    middle_mean = _middle_mean_of_many if n > _MANY else lambda given, places: _middle_mean(given[places])
+    draws = np.sort(np.concatenate([middle_mean(given, places) for places in _drawn(n)]))
     k = _beyond(n, level)
     return Interval(float(draws[k]), float(draws[-1 - k]), level)
 
@@ -52,6 +54,18 @@ def _beyond(n: int, level: float) -> int:
 
     tail = _FURTHER * float(ndtr(-np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + level) / 2)))
     return max(int(tail * (_N_DRAWS + 1)) - 1, 0)
+
+
+def _middle_mean_of_many(given: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The same of ordered values at drawn places, (some, n): places are counted, which takes less than sorting them."""
+    n, k = len(given), len(given) // 4
+    means = []
+    for places in drawn:
+        # of so many draws in order, those from k to n - k
+        ends = np.cumsum(np.bincount(places, minlength=n)).clip(k, n - k)
+        # not as a product of matrices, for which BLAS would start threads
+        means.append((given * np.diff(ends, prepend=k)).sum())
+    return np.array(means) / (n - 2 * k)
 
 
 def _middle_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

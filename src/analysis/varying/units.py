@@ -151,7 +151,8 @@ class _Blocks:
         draws = {cell[1:] for cell in distinct}
         self._is_joint = math.prod(len(column) for column in columns[1:]) != len(draws)
         split = [self._factors(cell) for cell in distinct]
-        self._levels = [sorted(set(factor), key=_natural) for factor in zip(*split, strict=True)]
+        levels = [sorted(set(factor), key=_natural) for factor in zip(*split, strict=True)]
+        self._levels = [{level: i for i, level in enumerate(known)} for known in levels]
         self.is_crossed = any(len(levels) < len(distinct) for levels in self._levels if len(levels) > 1)
 
     def place(self, cell: tuple[str, ...]) -> Hashable:
@@ -162,7 +163,7 @@ class _Blocks:
             (factor, known) for factor, known in zip(self._factors(cell), self._levels, strict=True) if len(known) > 1
         ]
         k = min(len(known) for _, known in levels)
-        blocks = {known.index(factor) * k // len(known) for factor, known in levels}
+        blocks = {known[factor] * k // len(known) for factor, known in levels}
         return ("block", *blocks) if len(blocks) == 1 else None
 
     def _factors(self, cell: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -197,6 +198,8 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return json.dumps(value, separators=(",", ":"), default=str)

@@ -1,6 +1,6 @@
 """What the jobs of a stack have in common, where they differ, and what sets one stack apart from the others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
@@ -8,6 +8,8 @@ from src.config.keys import counts, flatten
 
 # In place of a value: there is none.
 _ABSENT: Any = object()
+
+_NONE: Mapping[Hashable, Any] = {_ABSENT: _ABSENT}
 
 # Values of one key that a line holds.
 _MOST = 6
@@ -22,7 +24,7 @@ def describe(stacks: Sequence[Sequence[Config]], *, deciding: Callable[[Config],
         stacks: Resolved configurations of the jobs of each.
         deciding: Leaves of a configuration, by key, that may keep a job out of a stack.
     """
-    apart = _apart([[deciding(cfg) for cfg in cfgs] for cfgs in stacks])
+    apart = _apart([_values(map(deciding, cfgs)) for cfgs in stacks] if len(stacks) > 1 else [{} for _ in stacks])
     return [
         _describe(cfgs) + (f"; unlike the other{'s' if len(stacks) > 2 else ''}, {own}" if own else "")
         for cfgs, own in zip(stacks, apart, strict=True)
@@ -32,9 +34,8 @@ def describe(stacks: Sequence[Sequence[Config]], *, deciding: Callable[[Config],
 def _describe(cfgs: Sequence[Config]) -> str:
     """What the jobs of a stack have in common and where they differ."""
     first = cfgs[0]
-    leaves = [flatten(cfg) for cfg in cfgs]
-    keys = [key for key in leaves[0] if counts(key, "show") and counts(key, "samples")]
-    differing = [key for key in keys if any(each.get(key) != leaves[0][key] for each in leaves)]
+    found = set[str]().union(*(_differing(first, cfg) for cfg in cfgs))
+    differing = [key for key in flatten(first) if key in found and counts(key, "show") and counts(key, "samples")]
     names = "/".join(dict.fromkeys(str(cfg["model"]["name"]) for cfg in cfgs))
     kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]
     size = first["data"].get("batch_size")
@@ -47,30 +48,50 @@ def _describe(cfgs: Sequence[Config]) -> str:
     )
 
 
-def _apart(stacks: Sequence[Sequence[Config]]) -> list[str]:
+def _differing(first: Config, other: Config, above: str = "") -> Iterator[str]:
+    """Leaves of the first that are others in the other; branches that jobs share are not looked into."""
+    for key, value in first.items():
+        own = other.get(key)
+        if own is value:
+            continue
+        if isinstance(value, dict) and value and isinstance(own, dict):
+            yield from _differing(value, own, f"{above}{key}.")
+        elif own != value:
+            yield from (f"{above}{name}" for name in flatten({key: value}))
+
+
+def _apart(stacks: Sequence[Mapping[str, Mapping[Hashable, Any]]]) -> list[str]:
     """Of each stack its values of all keys by which some two stacks have none in common."""
-    found = [_values(leaves) for leaves in stacks]
-    keys = [key for key in dict.fromkeys(key for each in found for key in each) if _separates(key, found)]
+    keys = [key for key in dict.fromkeys(key for each in stacks for key in each) if _separates(key, stacks)]
     # what follows from another class is no reason of its own
     classes = {key.removesuffix("_target_") for key in keys if key.endswith("._target_")}
     keys = [key for key in keys if key.endswith("._target_") or not key.startswith(tuple(classes))]
-    return [", ".join(_text(key, each.get(key, [_ABSENT])) for key in keys) for each in found]
+    return [", ".join(_text(key, list(each.get(key, _NONE).values())) for key in keys) for each in stacks]
 
 
-def _separates(key: str, found: Sequence[Mapping[str, list[Any]]]) -> bool:
-    values = [each.get(key, [_ABSENT]) for each in found]
-    return any(not any(value in one for value in other) for one, other in combinations(values, 2))
+def _separates(key: str, stacks: Sequence[Mapping[str, Mapping[Hashable, Any]]]) -> bool:
+    values = [each.get(key, _NONE).keys() for each in stacks]
+    return any(one.isdisjoint(other) for one, other in combinations(values, 2))
 
 
-def _values(leaves: Sequence[Config]) -> dict[str, list[Any]]:
-    """The values that the jobs of a stack have, by key."""
-    found: dict[str, list[Any]] = {}
-    for key in dict.fromkeys(key for each in leaves for key in each):
-        values = found[key] = []
-        for each in leaves:
-            if (value := each.get(key, _ABSENT)) not in values:
-                values.append(value)
+def _values(all_leaves: Iterable[Config]) -> dict[str, dict[Hashable, Any]]:
+    """The values that the jobs of a stack have, by key; each by what is equal for equal ones."""
+    found: dict[str, dict[Hashable, Any]] = {}
+    for i, leaves in enumerate(all_leaves):
+        for key, value in leaves.items():
+            if key not in found:
+                # those before have none
+                found[key] = dict(_NONE) if i else {}
+            found[key].setdefault(_hashable(value), value)
+        for key in found.keys() - leaves.keys():
+            found[key] |= _NONE
     return found
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(each)) for key, each in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _text(key: str, values: Sequence[Any]) -> str:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from src.analysis.page import values
 from src.analysis.page.series import all_series
 from src.analysis.page.values import Swept, ordered, value_charts
 from src.analysis.records import read_jobs
@@ -67,3 +69,18 @@ def test_the_seed_is_no_swept_value(tmp_path: Path) -> None:
 
 def test_numbers_come_in_their_order_before_words() -> None:
     assert ordered(["b", "10", "9", "a", "-1", "1e-3"]) == ["-1", "1e-3", "9", "10", "b", "a"]
+
+
+def test_of_many_jobs_some_are_points_and_boxes_are_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "MANY", 10)
+    found = np.random.default_rng(0).normal(size=30).round(4)
+    for i, loss in enumerate(found):
+        make_job(tmp_path / str(i), f"optimizer.lr={0.1 if i < 12 else 0.2}", f"seed={i}", metrics={"val/loss": loss})
+    (chart,) = charts(tmp_path)
+    box, points = chart["data"]
+    assert len(points["x"]) == len(set(points["text"])) == 10
+    assert box["x"] == [0, 1]
+    assert box["median"] == pytest.approx([np.median(found[:12]), np.median(found[12:])], abs=1e-4)
+    assert box["q1"] == pytest.approx([np.quantile(each, 0.25) for each in (found[:12], found[12:])], abs=1e-4)
+    for each, low, high in zip((found[:12], found[12:]), box["lowerfence"], box["upperfence"], strict=True):
+        assert {low, high} <= set(each)

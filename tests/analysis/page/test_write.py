@@ -1,5 +1,7 @@
 """The page as a whole: what stands in it, for any sweep, and that it needs nothing else."""
 
+import base64
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 from bs4 import BeautifulSoup
 
+from src.analysis.page import write
 from src.analysis.page.write import page_html, write_page
 from src.analysis.records import read_jobs
 from src.analysis.summary import summarise
@@ -267,3 +270,27 @@ def test_the_file_is_the_page(tmp_path: Path) -> None:
     single(tmp_path)
     write_page(tmp_path / "report.html", summarise(read_jobs([tmp_path]), [tmp_path], metric=None))
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>\n<html lang=")
+
+
+def test_a_long_table_is_text_that_is_opened_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "MANY", 5)
+    for i in range(6):
+        metrics = {"val/loss": 0.25 + i / 1000, "val/f1": 0.5}
+        make_job(tmp_path / f"run {i}", f"optimizer.lr={i // 3 + 1}", f"seed={i}", metrics=metrics)
+    found = read(html(tmp_path))
+    assert not found.select("#table tbody tr")
+    script = found.select_one("#rows")
+    assert script is not None
+    rows = json.loads(script.get_text())
+
+    def opened(text: str) -> Any:
+        return json.loads(gzip.decompress(base64.b64decode(text)))
+
+    assert opened(rows["names"]) == [f"run {i}" for i in range(6)]
+    assert rows["folders"] == [{"href": ".", "label": ""}]
+    headings = [each.get_text() for each in found.select("#table th")][2:]
+    by_heading = dict(zip(headings, rows["columns"], strict=True))
+    assert opened(by_heading["optimizer.lr"]["texts"]) == ["1"] * 3 + ["2"] * 3
+    assert opened(by_heading["val/loss"]["values"]) == [0.25 + i / 1000 for i in range(6)]
+    assert opened(by_heading["val/f1, %"]["texts"]) == ["50.0"] * 6
+    assert by_heading["val/f1, %"]["extra"]

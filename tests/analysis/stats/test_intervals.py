@@ -1,11 +1,20 @@
 """Intervals against SciPy, numbers worked out by hand, and the truth on skewed, bounded and two-humped values."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from src.analysis.stats import betting
 from src.analysis.stats.betting import mean_interval
-from src.analysis.stats.bootstrap import FEWEST, interquartile_interval, interquartile_mean
+from src.analysis.stats.bootstrap import (
+    FEWEST,
+    _middle_mean,
+    _middle_mean_of_many,
+    interquartile_interval,
+    interquartile_mean,
+)
 from src.analysis.stats.folds import corrected_interval
 from src.analysis.stats.interval import Interval
 from src.analysis.stats.orders import median, median_interval
@@ -151,3 +160,27 @@ def test_the_interquartile_mean_is_covered_from_twelve_values_on(name: str, n: i
     found = [interquartile_interval(row) for row in shape.draw(rng, (400, n)).tolist()]
     is_held = [each is not None and each.low - 1e-9 <= shape.iqm <= each.high + 1e-9 for each in found]
     assert np.mean(is_held) >= 0.94 - 2 * np.sqrt(0.94 * 0.06 / 400)
+
+
+def test_places_that_are_counted_give_the_interquartile_means_of_values_that_are_sorted() -> None:
+    rng = np.random.default_rng(0)
+    for n in (12, 13, 1001):
+        given, places = np.sort(rng.normal(size=n)), rng.integers(0, n, (20, n))
+        np.testing.assert_allclose(_middle_mean_of_many(given, places), _middle_mean(given[places]), atol=1e-12)
+
+
+def test_equal_values_are_looked_at_once_by_betting(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 21, 50_000) / 20
+    looked_at: list[int] = []
+    log_fortune = betting._log_fortune
+
+    def counted(x: Any, m: float, counts: Any) -> float:
+        looked_at.append(len(x))
+        return log_fortune(x, m, counts)
+
+    monkeypatch.setattr(betting, "_log_fortune", counted)
+    found = mean_interval(values.tolist(), (0.0, 1.0))
+    assert found is not None
+    assert found.low < values.mean() < found.high
+    assert set(looked_at) == {21}
+    assert len(looked_at) < 100

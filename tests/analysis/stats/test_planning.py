@@ -53,3 +53,11 @@ def test_what_does_not_differ_is_settled_by_a_margin_only() -> None:
 def test_the_same_differences_give_the_same_plan() -> None:
     seen = np.random.default_rng(3).normal(0.3, 1.0, 8).tolist()
     assert outlook(seen, alpha=0.05, margin=0.1) == outlook(seen, alpha=0.05, margin=0.1)
+
+
+def test_with_more_seeds_than_are_thought_of_the_smallest_difference_falls_with_their_root() -> None:
+    seen = np.random.default_rng(0).normal(size=100 * MOST)
+    few, many = (outlook(seen[:n].tolist(), alpha=0.05, margin=None) for n in (MOST, 100 * MOST))
+    assert few.n is many.n is None
+    assert few.smallest is not None
+    assert many.smallest == pytest.approx(few.smallest / 10, rel=0.2)
