@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import CONF_DIR
 from src.config.origins import hydra_at
+from src.console.results import result_lines
 from src.run.directory import OtherRunError, RunDir
 from src.sweep.jobs import Job, compose_jobs, representatives
 from src.sweep.values import expand
@@ -87,14 +88,16 @@ def lines_of(run_dir: Path) -> list[str]:
 def test_each_job_has_the_log_of_its_own_run_and_its_configuration(tmp_path: Path) -> None:
     common = ("data=line", "model=line", "loss=mse", "trainer.max_epochs=20")
     sweep(*common, "optimizer.lr=0.01,1e12,0.02", sweep_dir=tmp_path)
-    value = result_of(tmp_path / "0")["optimized_metric"]["value"]
+    result = RunDir(tmp_path / "0").result()
+    assert result is not None
     begun = [
         "[src.fit][INFO] - device: cpu, as trainer.accelerator=cpu asks",
         "[src.vmap.train][INFO] - trains in a stack of 3 models",
     ]
     assert lines_of(tmp_path / "0") == [
         *begun,
-        f"[src.console.results][INFO] - val/loss={value:.4f} in {tmp_path / '0'}",
+        *(f"[src.console.results][INFO] - {line}" for line in result_lines(result)),
+        f"[src.console.results][INFO] - val/loss={result.value:.4f} in {tmp_path / '0'}",
     ]
     error = result_of(tmp_path / "1")["error"]
     assert lines_of(tmp_path / "1") == [
