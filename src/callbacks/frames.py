@@ -15,7 +15,7 @@ from src.callbacks.tensorboard import add_png, writers
 from src.config.allowed import Range
 from src.config.metrics import number
 from src.pictures.subject import Subject
-from src.plots.frames import BoundaryFrames, PredictionFrames
+from src.plots.frames import LARGE, SMALL, BoundaryFrames, PredictionFrames
 from src.run.directory import RunDir
 from src.run.files import write_atomically
 from src.tasks.base import Task
@@ -28,7 +28,7 @@ class Frames(EveryFewEpochs):
 
     Args:
         every_n_epochs: As in `EveryFewEpochs`.
-        save: Whether each frame becomes a PNG in ``plots/frames/`` too, from which an animation can be made.
+        save: Whether each frame becomes a PNG in ``plots/frames/`` too, large enough for an animation on a wall.
     """
 
     def __init__(self, *, every_n_epochs: Annotated[int, Range(low=0)] | None, save: bool) -> None:
@@ -42,7 +42,8 @@ class Frames(EveryFewEpochs):
         if not open_writers and not (self.save and trainer.is_global_zero):
             return
         if self._draw is None:
-            self._draw = drawer(Subject(task, trainer.datamodule))  # type: ignore[attr-defined]  # the task has checked it
+            datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]  # the task has checked it
+            self._draw = drawer(Subject(task, datamodule), dpi=LARGE if self.save else SMALL)
         if self._draw is None:
             return
         picture = self._draw(_title(task.epoch, trainer.callback_metrics))
@@ -55,11 +56,12 @@ class Frames(EveryFewEpochs):
             write_atomically(frames / f"epoch_{task.epoch:06d}.png", png)
 
 
-def drawer(subject: Subject) -> Draw | None:
+def drawer(subject: Subject, *, dpi: int = SMALL) -> Draw | None:
     """What draws a frame with a title, or None for data of which there is no such picture."""
     spec, (train_x, train_y), (test_x, test_y) = subject.task.spec, subject.train, subject.test
     if spec.task != "regression" and spec.n_features == 2:
-        boundary = BoundaryFrames(subject.train, class_names=spec.class_names, feature_names=spec.feature_names)
+        names = {"class_names": spec.class_names, "feature_names": spec.feature_names}
+        boundary = BoundaryFrames(subject.train, **names, dpi=dpi)
         return lambda title: boundary.draw(subject.predict, title=title)
     if spec.task == "regression" and spec.n_features == 1:
         predictions = PredictionFrames(
@@ -67,6 +69,7 @@ def drawer(subject: Subject) -> Draw | None:
             (test_x[:, 0], test_y[:, 0]),
             feature_name=spec.feature_names[0],
             target_name=spec.class_names[0],
+            dpi=dpi,
         )
         x = np.sort(np.concatenate([train_x, test_x]), axis=0)
         return lambda title: predictions.draw(x[:, 0], subject.predict(x)[:, 0], title=title)

@@ -25,7 +25,7 @@ from src.plots import style
 from src.plots.layout import panels
 from src.plots.plane import Background, Predict, Samples, View, look
 
-_DPI = 80
+SMALL, LARGE = 80, 190  # pixels per inch: many beside each other, and one that is projected
 _WIDTH = 3.4  # inches of the panel
 
 PLAY_MS = 6000  # all frames but the last
@@ -43,8 +43,8 @@ class _Film:
         ax: The panel, whose limits must not change any more.
     """
 
-    def __init__(self, figure: Figure, ax: Axes) -> None:
-        figure.set_dpi(_DPI)
+    def __init__(self, figure: Figure, ax: Axes, dpi: int) -> None:
+        figure.set_dpi(dpi)
         self._ax = ax
         self._title = ax.set_title("", size=12, color=style.INK, y=1.0, animated=True)
         self._canvas = FigureCanvasAgg(figure)
@@ -67,10 +67,13 @@ class BoundaryFrames:
         points: Points (n, 2) and their integer labels (n,). Of more than 2,000 points the same 2,000 are drawn.
         class_names: One per class, k of them.
         feature_names: Of the horizontal and the vertical axis.
+        dpi: Pixels per inch.
     """
 
-    def __init__(self, points: Samples, *, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
-        self._n_classes = len(class_names)
+    def __init__(
+        self, points: Samples, *, class_names: Sequence[str], feature_names: Sequence[str], dpi: int = SMALL
+    ) -> None:
+        self._n_classes, self._dpi = len(class_names), dpi
         self._view = View.around(points[0], width=_WIDTH)
         chosen = style.shown(len(points[0]))
         x, labels = points[0][chosen], points[1][chosen]
@@ -84,7 +87,7 @@ class BoundaryFrames:
         self._ax.set(**self._view.limits)
         self._ax.set_xlabel(feature_names[0], **style.LABEL)
         self._ax.set_ylabel(feature_names[1], **style.LABEL)
-        self._film = _Film(figure, self._ax)
+        self._film = _Film(figure, self._ax, dpi)
 
     def draw(self, predict: Predict, *, title: str) -> NDArray[np.uint8]:
         """Draw a frame.
@@ -102,7 +105,7 @@ class BoundaryFrames:
             probs = predict(points)
             return np.where(np.isfinite(probs).all(1, keepdims=True), probs, np.float32(1 / self._n_classes))
 
-        background = Background.of(tamed, self._view, n_classes=self._n_classes, dpi=_DPI)
+        background = Background.of(tamed, self._view, n_classes=self._n_classes, dpi=self._dpi)
         background.draw(self._ax)
         colors, borders = list(self._ax.images), list(self._ax.collections)
         picture = self._film.frame((*colors, *self._points, *borders), title)
@@ -119,9 +122,10 @@ class PredictionFrames:
         test: The same for the points that are held back.
         feature_name: Name of the horizontal axis.
         target_name: Name of the vertical axis.
+        dpi: Pixels per inch.
     """
 
-    def __init__(self, train: Samples, test: Samples, *, feature_name: str, target_name: str) -> None:
+    def __init__(self, train: Samples, test: Samples, *, feature_name: str, target_name: str, dpi: int = SMALL) -> None:
         view = View.around(*(np.stack(part, 1) for part in (train, test)))
         lines = []
         for k, (name, points) in enumerate((("train", train), ("test", test))):
@@ -137,7 +141,7 @@ class PredictionFrames:
         ax.set_axisbelow(True)
         ax.set_xlabel(feature_name, **style.LABEL)
         ax.set_ylabel(target_name, **style.LABEL)
-        self._film = _Film(figure, ax)
+        self._film = _Film(figure, ax, dpi)
 
     def draw(self, x: NDArray[Any], y_hat: NDArray[Any], *, title: str) -> NDArray[np.uint8]:
         """Draw a frame.

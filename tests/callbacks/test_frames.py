@@ -51,12 +51,14 @@ def test_tensorboard_and_disk_hold_the_same_frames(choices: tuple[str, ...], tag
         assert file.read_bytes() == image.encoded_image_string
         with Image.open(file) as picture:
             assert picture.size == (image.width, image.height)
+            # on a wall
+            assert picture.width >= 850
     assert len({image.encoded_image_string for image in images.values()}) == 3
     assert len(list((tmp_path / "plots" / "frames").iterdir())) == 3
 
 
 def test_nothing_is_drawn_that_nobody_looks_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.callbacks.frames.drawer", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("src.callbacks.frames.drawer", lambda *_, **__: pytest.fail("drawn"))
     with_frames(run_dir=tmp_path)
     assert not (tmp_path / "plots").exists()
 
