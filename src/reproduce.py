@@ -16,7 +16,7 @@ from torch import Tensor
 from src.checks.targets import check_targets
 from src.config.errors import ConfigError
 from src.config.stored import trusted_modules
-from src.console.terminal import open_terminal
+from src.console.terminal import open_terminal, print_table
 from src.launch.ranks import wants_many
 from src.run.directory import RunDir
 from src.run.patch import is_whole, patch_of
@@ -106,7 +106,7 @@ class Comparison:
         for row in self.rows:
             table.add_row(*map(Text, row[:4]))
         terminal = open_terminal()
-        terminal.print(table)
+        print_table(terminal, table)
         for name, path in (("stored", stored), ("now", now)):
             terminal.print(Text(f"{name}: {path}"), soft_wrap=True)
 

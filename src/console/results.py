@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from src.config.metrics import number, share, split_of
 from src.console.place import Place
-from src.console.terminal import open_terminal, shown
+from src.console.terminal import open_terminal, print_table, shown
 from src.run.log import keep
 from src.run.result import Result
 
 log = logging.getLogger(__name__)
-
-# Columns of a terminal that any table fits into.
-_ENDLESS = 10_000
 
 
 def print_config(cfg: DictConfig) -> None:
@@ -92,9 +88,9 @@ def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
         run_dir: Where everything lies.
     """
     console = open_terminal()
-    _print_metrics(console, result["metrics"], result.get("weights"))
+    print_table(console, _metrics_table(result["metrics"], result.get("weights")))
     if result["per_class"]:
-        _print_classes(console, result["per_class"])
+        print_table(console, _class_table(result["per_class"]))
     print_hints(result.get("hints", ()))
     # a path that is wrapped can neither be clicked nor copied
     console.print(f"run directory: {shown(run_dir)}", soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -107,32 +103,6 @@ def print_hints(hints: Sequence[Mapping[str, str]]) -> None:
         console.print(Text(f"hint: {hint['seen']}"))
         # on one line however long, so that it can be copied
         console.print(f"  try: {hint['try']}", soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-
-def _print_metrics(console: Console, metrics: Mapping[str, float], weights: str | None) -> None:
-    """One table, or where the terminal is too narrow for it a table for each split."""
-    table = _metrics_table(metrics, weights)
-    if _fits(console, table):
-        console.print(table)
-        return
-    for split in dict.fromkeys(split_of(name)[0] for name in metrics):
-        own = {name: value for name, value in metrics.items() if split_of(name)[0] == split}
-        console.print(_metrics_table(own, weights))
-
-
-def _print_classes(console: Console, rows: list[dict[str, Any]]) -> None:
-    """A table, or where the terminal is too narrow for it a line for each class."""
-    table = _class_table(rows)
-    if _fits(console, table):
-        console.print(table)
-        return
-    for row in rows:
-        numbers = ", ".join(f"{name} {_share(row[name])}" for name in ("precision", "recall", "f1"))
-        console.print(Text(f"test, {row['class']}: {numbers}, support {row['support']}"))
-
-
-def _fits(console: Console, table: Table) -> bool:
-    return console.measure(table, options=console.options.update(max_width=_ENDLESS)).maximum <= console.width
 
 
 def _metrics_table(metrics: Mapping[str, float], weights: str | None) -> Table:
@@ -185,5 +155,5 @@ def print_temperature(
     terminal = open_terminal()
     # a title would be broken to the width of the table
     terminal.print(Text(f"temperature {number(temperature)}, fitted on val"))
-    terminal.print(table)
+    print_table(terminal, table)
     terminal.print(Text(f"stored in {path}"), soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from src.config.folders import with_search_path
 from src.config.metrics import number
+from src.console.terminal import print_table
 from src.run.files import write_atomically
 from src.search.pictures import write_page
 from src.search.study import SearchStudy
@@ -32,7 +33,7 @@ def report(study: SearchStudy) -> None:
         return
     best = sorted(study.optuna.best_trials, key=lambda trial: trial.number)
     found = winner(study)
-    console.print(_table(study, best))
+    print_table(console, _table(study, best))
     if found is not None:
         console.print(Text(found.text), soft_wrap=True)
     for trial in best[:5]:

@@ -14,7 +14,7 @@ from src.config.command.explain import Source
 from src.config.compose import CONF_DIR
 from src.config.errors import ConfigError
 from src.config.schema import check
-from src.console.terminal import open_terminal
+from src.console.terminal import open_terminal, print_table
 from src.launch.job import JobSpec
 from src.run.directory import RunDir
 from src.sweep.jobs import Job, as_its_run, compose_jobs
@@ -110,7 +110,7 @@ def _print(states: list[tuple[Job | JobSpec, str]], problems: list[tuple[Job | J
     if len(states) > _SHOWN:
         table.add_row("...", "", f"{len(states) - _SHOWN} more")
     out = open_terminal()
-    out.print(table)
+    print_table(out, table)
     for job, message in problems:
         out.print(Text(f"job {job.number}: {message}"), soft_wrap=True)
     counts = Counter(state for _, state in states)

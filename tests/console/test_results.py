@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from rich.table import Table
+from rich.text import Text
 
 from src.build import build_data
 from src.config.keys import flatten
 from src.console.place import Place, count, counting
 from src.console.results import print_config, print_end, print_hints, print_results
 from src.console.setup import setup_lines
-from src.console.terminal import shown
+from src.console.terminal import open_terminal, print_table, shown
 from src.run.result import Metric, Result
 from tests.tasks.runs import small
 
@@ -169,7 +171,10 @@ def test_a_narrow_terminal_gets_all_numbers_whole(
     assert all(len(line) <= 40 for line in out.splitlines())
     assert out.count("0.1235") == 6
     assert "…" not in out
-    assert "test, outer: precision 0.5000, recall 0.2500, f1 0.3333, support 100" in " ".join(out.split())
+    lines = out.splitlines()
+    at = lines.index("a_long_name")
+    assert lines[at + 1 : at + 3] == ["  train, last epoch: 0.1235", "  val, best, epoch 834: 0.1235"]
+    assert lines[lines.index("outer") + 1 :][:2] == ["  precision: 0.5000", "  recall: 0.2500"]
 
 
 def test_a_log_keeps_results_and_hints(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -270,3 +275,25 @@ def test_a_run_says_what_it_trains(given: tuple[str, ...], lines: list[str], tmp
     cfg = small(*given, run_dir=tmp_path)
     data: Any = build_data(cfg)
     assert setup_lines(cfg, n_parameters=331, spec=data.spec, n_samples=[800, 200, 200]) == lines
+
+
+def test_a_table_that_does_not_fit_becomes_lines_of_which_none_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table("group", "seeds", "val/loss", title="medians")
+    table.add_row("circle_v2 lr=0.1", "64", "0.6912\n[0.6866, 0.6935]")
+    table.add_row(Text("[b]circle_v1"), "", "0.7")
+    monkeypatch.setenv("COLUMNS", "20")
+    print_table(open_terminal(), table)
+    assert printed(capsys).splitlines() == [
+        "medians",
+        "circle_v2 lr=0.1",
+        "  seeds: 64",
+        "  val/loss: 0.6912 ",
+        "[0.6866, 0.6935]",
+        "[b]circle_v1",
+        "  val/loss: 0.7",
+    ]
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(open_terminal(), table)
+    assert printed(capsys).count("┃") == 4

@@ -15,6 +15,7 @@ from src.analysis.words.headings import estimate_of, is_mixed, plurals
 from src.analysis.words.hints import shared_hints
 from src.analysis.words.remarks import End, remarks
 from src.analysis.words.sentences import number, p_text, sentence
+from src.console.terminal import print_table
 
 # More than this is for summary.csv.
 N_ROWS = 20
@@ -65,7 +66,7 @@ def plain(text: str) -> str:
 def _print(console: Console, title: str, table: Table) -> None:
     # not the table's own title, which is folded to the table's width
     console.print(Text(plain(title), style="italic"))
-    console.print(table)
+    print_table(console, table)
 
 
 def _groups_table(summary: Summary, *, width: int) -> Table:
