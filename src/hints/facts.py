@@ -4,7 +4,6 @@ Axes: `n` samples, `f` features.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from src.models.activations import HandmadeReLU, HandmadeSigmoid
 from src.models.mlp import MLP
 from src.tasks.base import Task
 from src.tasks.metrics.balance import counts_of, mean_recall
+from src.tasks.training.modes import evaluating
 
 _RELUS = (nn.ReLU, HandmadeReLU)
 
@@ -122,7 +122,7 @@ def squashed(net: nn.Module, x: Tensor) -> str | None:
         module.register_forward_hook(lambda _module, _inputs, outputs: handmade.append(outputs)) for module in modules
     ]
     try:
-        with _eager_eval(net), torch.enable_grad():
+        with evaluating(net), torch.enable_grad():
             parameter = next(net.parameters())
             outputs = net.forward(x[:2].to(parameter))
     finally:
@@ -152,7 +152,7 @@ def is_affine(net: nn.Module, x: Tensor) -> bool:
 
     Asks the network itself, since a non-linearity need not be a module.
     """
-    with _eager_eval(net):
+    with evaluating(net):
         centre = x.mean(0, keepdim=True)
         away = x[:1000] - centre
         parameter = next(net.parameters())
@@ -169,7 +169,7 @@ def is_affine(net: nn.Module, x: Tensor) -> bool:
 def balanced_accuracy(task: Task, part: Part) -> float:
     """Share of each class that the network gets right, on average over classes."""
     counts = torch.zeros(2, len(task.spec.class_names), dtype=torch.float64)
-    with _eager_eval(task.net):
+    with evaluating(task.net):
         parameter = next(task.net.parameters())
         for batch in Batches(part, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE):
             preds = task.preds(task.net.forward(batch.x.to(parameter))).cpu()
@@ -200,7 +200,7 @@ def dead_relus(net: nn.Module, part: Part) -> Iterator[ReluLayer]:
             hooks.append(module.register_forward_hook(note))
     try:
         if hooks:
-            with _eager_eval(net):
+            with evaluating(net):
                 for batch in Batches(part, batch_size=InMemoryDataModule.EVAL_BATCH_SIZE):
                     net.forward(batch.x.to(next(net.parameters())))
     finally:
@@ -208,15 +208,3 @@ def dead_relus(net: nn.Module, part: Part) -> Iterator[ReluLayer]:
             hook.remove()
     for name, fired in fires.items():
         yield ReluLayer(name, int((~fired).sum()), fired.numel())
-
-
-@contextmanager
-def _eager_eval(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; `forward` is called by itself, past what `compile` has put in its place."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
