@@ -1,5 +1,6 @@
 """What a sweep shows while its models train together."""
 
+import itertools
 import logging
 
 import pytest
@@ -41,3 +42,24 @@ def test_nobody_needs_to_look() -> None:
     unseen = NoProgress()
     unseen.epochs_done(1)
     unseen.models_recorded(1)
+
+
+def test_a_log_is_told_now_and_then_how_far_a_stack_is(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 3)
+    monkeypatch.setattr("src.console.sweep.monotonic", lambda: next(clock))
+    caplog.set_level(logging.INFO)
+    with StackBar([(4, 10)]) as bar:
+        bar.begin()
+        for _ in range(4):
+            bar.epochs_done(10)
+        for _ in range(4):
+            bar.models_recorded(1)
+    # every second call is five seconds later
+    assert [record.message for record in caplog.records] == [
+        "stack 1 of 1: 50 % trained, 0 of 4 models recorded, 6 s",
+        "stack 1 of 1: 100 % trained, 0 of 4 models recorded, 12 s",
+        "stack 1 of 1: 100 % trained, 2 of 4 models recorded, 18 s",
+        "stack 1 of 1: 100 % trained, 4 of 4 models recorded, 24 s",
+    ]
