@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN ?=
 
-.PHONY: help setup train test test-all test-lowest test-next check format sweep notebooks bench tensorboard clean
+.PHONY: help setup train test test-all test-lowest test-next check format sweep notebooks lab docs bench tensorboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 16
@@ -72,7 +72,15 @@ format: $(READY) ## put the code into the house format
 notebooks: $(READY) ## run the notebooks, and write them with their outputs to outputs/notebooks
 	$(BIN)/jupyter nbconvert --to notebook --execute --output-dir outputs/notebooks notebooks/*.ipynb
 
-bench: $(READY) ## measure what README claims, and write outputs/bench.json
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
+	$(BIN)/jupyter lab notebooks
+
+docs: $(READY) ## build the pages of docs/ as a site in outputs/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs docs outputs/docs
+	@echo "outputs/docs/index.html"
+
+bench: $(READY) ## measure what docs/explanations/speed.md claims, and write outputs/bench.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.run $(ARGS)
 

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/data.md, one for each toy problem: ``python -m benchmarks.gallery``."""
+"""Draws the pictures of docs/reference/data.md, one for each toy problem: ``python -m benchmarks.gallery``."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from src.plots import style
 from src.plots.layout import panels
 from src.plots.plane import View, look
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 
 # The options of conf/data, and what of them is changed for a picture.
 SHOWN: dict[str, tuple[str, ...]] = {
@@ -66,7 +66,7 @@ def _legend(class_names: tuple[str, ...]) -> list[Line2D]:
     return [Line2D([], [], label=name, **look(k, size=8)) for k, name in enumerate(class_names)]
 
 
-def main(folder: Path = DOCS) -> None:
+def main(folder: Path = PICTURES) -> None:
     """Draw all of them into a folder."""
     for name in SHOWN:
         path = folder / f"data_{name}.png"

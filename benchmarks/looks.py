@@ -1,6 +1,6 @@
 """What `sweep.until=clear` does where the truth is known: how often it is wrong, and how many seeds it takes.
 
-``python -m benchmarks.looks`` prints the tables of docs/seeds.md; a minute.
+``python -m benchmarks.looks`` prints the tables of docs/explanations/seeds.md; a minute.
 """
 
 from collections.abc import Callable

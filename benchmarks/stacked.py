@@ -1,7 +1,8 @@
 """What stacked jobs share with their single runs, and what stacking saves: ``python -m benchmarks.stacked``.
 
 Trains combinations of data, models, optimisers, batches and precisions both ways, and prints the largest differences of
-each kind; then networks of several kinds, with the time of both ways. docs/stacked.md quotes what it prints.
+each kind; then networks of several kinds, with the time of both ways. docs/explanations/stacked.md quotes what it
+prints.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.tables load N`` reads a CSV file of N rows and 20 columns in a process of its own and prints the
 bytes of its tensors and resident memory before and at its peak; ``python -m benchmarks.tables sets`` compares networks
-with scikit-learn's own over ten seeds, and writes docs/tables.md.
+with scikit-learn's own over ten seeds, and writes docs/reference/tables.md.
 """
 
 import json
@@ -156,7 +156,7 @@ def comparison() -> str:
     """A page with a row per set."""
     rows = [compare(name) for name in CONFIGURATIONS]
     lines = [
-        "# Real tables",
+        "# What networks reach on real tables",
         "",
         "The sets that come with scikit-learn, ten seeds each, of which each draws another split and other weights. "
         "`MLPClassifier` and `MLPRegressor` have their defaults, and get the same training and test rows, standardised "
@@ -180,5 +180,5 @@ if __name__ == "__main__":
         print(json.dumps(load(int(sys.argv[2]))))
     else:
         page = comparison()
-        (ROOT / "docs" / "tables.md").write_text(page)
+        (ROOT / "docs" / "reference" / "tables.md").write_text(page)
         print(page)

@@ -1,4 +1,4 @@
-"""The options that this project ships: those that README's table lists.
+"""The options that this project ships: those that the table of docs/reference/options.md lists.
 
 A user's own stand beside them in conf/ and need not be listed; no test may take them for ours.
 """
@@ -15,8 +15,10 @@ DATA_OF = {task: data for data, task in TASK_OF.items()}
 
 
 def groups() -> dict[str, list[str]]:
-    """Options of every config group in README's table."""
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    """Options of every config group in that table."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs" / "reference" / "options.md").read_text(), re.MULTILINE
+    )
     return {group: list(re.findall(r"`([\w/]+)`", text)) for group, text in rows}
 
 

@@ -1,8 +1,7 @@
-"""docs/your_own.md is followed word for word, in a folder beside the repository."""
+"""docs/how_to/your_own.md is followed word for word, in a folder beside the repository."""
 
 import csv
 import json
-import os
 import re
 import shlex
 import sys
@@ -11,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from src.run.directory import RunDir
-from tests.test_readme import ONE_AFTER_ANOTHER, blocks
+from tests.documented import STEPS, blocks, environ
+from tests.documented import commands as shown
 from tests.waiting import ROOT, completed
 
-PAGE = "docs/your_own.md"
+PAGE = "docs/how_to/your_own.md"
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "callbacks", "logger", "task", "module", "experiment")
 
@@ -27,7 +27,7 @@ def files() -> dict[str, str]:
 
 
 def commands() -> list[str]:
-    return [line for block in blocks(PAGE, "bash") for line in block.splitlines()]
+    return shown(PAGE)
 
 
 def write(folder: Path) -> Path:
@@ -60,10 +60,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder)
     given = [shlex.split(command) for command in commands()]
     assert all(words[:2] == ["python", "-m"] for words in given)
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = completed(
-        sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps([words[2:] for words in given]), cwd=folder, env=environ
-    )
+    todo = json.dumps([("module", words[2:]) for words in given])
+    done = completed(sys.executable, "-c", STEPS, todo, cwd=folder, env=environ())
     assert done.returncode == 0, done.stderr
     (folder / "said.txt").write_text(done.stdout + done.stderr)
     return folder

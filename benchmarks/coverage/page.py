@@ -1,4 +1,4 @@
-"""What the studies have found, as the tables of docs/statistics.md."""
+"""What the studies have found, as the tables of docs/explanations/statistics.md."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.coverage.results import NUMBERS_OF_SEEDS, ROOT
 from benchmarks.coverage.study import FOLDS, Row
 
-PAGE = ROOT / "docs" / "statistics.md"
+PAGE = ROOT / "docs" / "explanations" / "statistics.md"
 BEGIN, END = "<!-- made by python -m benchmarks.coverage -->\n", "<!-- end of what is made -->\n"
 
 NAIVE = "mean and t distribution"
@@ -26,7 +26,7 @@ def replace(text: str, made: str) -> str:
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Put the tables into docs/statistics.md."""
+    """Put the tables into docs/explanations/statistics.md."""
     PAGE.write_text(replace(PAGE.read_text(), render(rows)))
 
 

@@ -1,4 +1,4 @@
-"""What the studies have found, as docs/coverage.png."""
+"""What the studies have found, as docs/pictures/coverage.png."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from benchmarks.coverage.results import NUMBERS_OF_SEEDS, ROOT
 from benchmarks.coverage.study import Row
 from src.plots.style import color, marker
 
-PICTURE = ROOT / "docs" / "coverage.png"
+PICTURE = ROOT / "docs" / "pictures" / "coverage.png"
 
 
 def draw(rows: Sequence[Row]) -> Figure:
@@ -59,5 +59,5 @@ def _line(
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Draw it into docs/."""
+    """Draw it into docs/pictures/."""
     draw(rows).savefig(PICTURE)

@@ -1,4 +1,4 @@
-"""All studies on all stored results; what they find is kept in docs/coverage.json."""
+"""All studies on all stored results; what they find is kept in docs/measured/coverage.json."""
 
 import json
 import zlib
@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.coverage import comparisons, data_sets, folds, intervals, looks
 from benchmarks.coverage.results import NUMBERS_OF_SEEDS, ROOT, Truth, draw, pairs, truths
 
-FOUND = ROOT / "docs" / "coverage.json"
+FOUND = ROOT / "docs" / "measured" / "coverage.json"
 
 N_DRAWS, N_ALARM_DRAWS = 4000, 12_000
 POINTS = (0.01, 0.02, 0.05)

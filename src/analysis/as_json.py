@@ -1,4 +1,4 @@
-"""The whole answer as data: ``format=json``. docs/report_json.md tells what each field holds.
+"""The whole answer as data: ``format=json``. docs/reference/report_json.md tells what each field holds.
 
 Fields are added under the same version, and neither removed nor given another meaning.
 """

@@ -401,7 +401,7 @@ class RunDir:
             return True
         instead = "Choose another directory, or give the same values"
         if longer and self.ended == "completed":
-            instead += "; resume=extend goes on with this run for longer (docs/go_on.md)"
+            instead += "; resume=extend goes on with this run for longer (docs/how_to/go_on.md)"
         elif given.get("resume") == "extend":
             instead += (
                 ". resume=extend allows a longer training only: more of trainer.max_epochs, max_steps or max_time"

@@ -77,7 +77,7 @@ def search(
         raise ConfigError(
             "resume=extend: a search is not extended, since what its runs have reached at this length has chosen the "
             "others. Leave it out to go on with the search, or begin another one with another hydra.sweep.dir; one of "
-            "its runs goes on for longer in a copy of its directory, by its own overrides (docs/go_on.md)"
+            "its runs goes on for longer in a copy of its directory, by its own overrides (docs/how_to/go_on.md)"
         )
     check(first)
     with locked(sweep_dir) as owner:

@@ -1,4 +1,4 @@
-"""The whole answer as data: what docs/report_json.md says of it."""
+"""The whole answer as data: what docs/reference/report_json.md says of it."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_it_is_strict_json_also_of_what_has_no_number(tmp_path: Path) -> None:
 
 
 def test_every_field_is_documented_where_it_stands(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "report_json.md").read_text()
+    text = (ROOT / "docs" / "reference" / "report_json.md").read_text()
     top, *rest = re.split(r"^(A group|A comparison|One of `data_sets`|One of `until`):$", text, flags=re.MULTILINE)
     tables = {"": top, **dict(zip(rest[::2], rest[1::2], strict=True))}
     rows = {name: re.findall(r"^\| (`.*?) \|", each, flags=re.MULTILINE) for name, each in tables.items()}

@@ -1,4 +1,4 @@
-"""docs/data.md shows every data set that is drawn, and its commands compose."""
+"""docs/reference/data.md shows every data set that is drawn, and its commands compose."""
 
 import re
 import shlex
@@ -13,15 +13,15 @@ from src.config.compose import compose_train
 from tests.data.test_toys import NUMBERS, REACHED, TOYS
 from tests.waiting import ROOT
 
-PAGE = ROOT / "docs" / "data.md"
+PAGE = ROOT / "docs" / "reference" / "data.md"
 
 
 def test_every_toy_problem_has_its_picture() -> None:
-    shown = re.findall(r"!\[(.+?)\]\(data_(\w+)\.png\)", PAGE.read_text())
+    shown = re.findall(r"!\[(.+?)\]\(\.\./pictures/data_(\w+)\.png\)", PAGE.read_text())
     assert sorted(name for _, name in shown) == sorted(SHOWN)
     assert {*TOYS, "line"} <= set(SHOWN)
     for name in SHOWN:
-        picture = ROOT / "docs" / f"data_{name}.png"
+        picture = ROOT / "docs" / "pictures" / f"data_{name}.png"
         assert picture.stat().st_size < 60_000
         with Image.open(picture) as image:
             assert min(image.size) > 200

@@ -7,7 +7,7 @@ module with its source: `orders` and `bootstrap` (medians and interquartile mean
 `shares` (shares of runs), `signed_rank` (the test), `folds` (values that depend on each other).
 
 An interval says which level it has; where the level that was asked for cannot be reached, it has the one that is.
-docs/statistics.md tells why these and no others.
+docs/explanations/statistics.md tells why these and no others.
 
 SciPy is imported where there is something to compute, and its special functions alone: its statistics take most of a
 second.
