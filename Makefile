@@ -80,7 +80,7 @@ docs: $(READY) ## build the pages of docs/ as a site in outputs/docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs docs outputs/docs
 	@echo "outputs/docs/index.html"
 
-bench: $(READY) ## measure what docs/explanations/speed.md claims, and write outputs/bench.json
+bench: $(READY) ## measure how fast it is, and write outputs/bench.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.run $(ARGS)
 

@@ -195,9 +195,9 @@ def option(group: str, name: str, known: dict[str, tuple[str, str]]) -> str:
             continue
         whole = _whole(prefix, key)
         before = known.get(whole, ("", ""))
-        taken, about = takes.get(key, ""), comment or said.get(key) or _SAID.get(whole, "")
-        known.setdefault(whole, (taken, about))
-        rows.append(_row(whole, value, taken or before[0], about or before[1]))
+        taken, told = takes.get(key, ""), comment or said.get(key) or _SAID.get(whole, "")
+        known.setdefault(whole, (taken, told))
+        rows.append(_row(whole, value, taken or before[0], told or before[1]))
     if rows:
         lines += ["| key | value | takes | what it is |", "| --- | --- | --- | --- |", *rows, ""]
     if more:

@@ -1,13 +1,16 @@
-"""Every notebook runs, agrees with its text form, stores no outputs, and leaves code of its own to `src`."""
+"""Every notebook runs, agrees with its text form, is stored with its outputs, and leaves code of its own to `src`."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import pytest
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
+from benchmarks.executed import plain
 from tests.waiting import LIMIT_S, ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -50,10 +53,28 @@ def test_metadata_pair_both_forms_and_name_no_machine(text: Path) -> None:
 
 
 @every_notebook
-def test_notebook_stores_no_outputs(text: Path) -> None:
-    for cell in code_cells(jupytext.read(text.with_suffix(".ipynb"))):
-        assert cell.outputs == [], cell.source
-        assert cell.execution_count is None, cell.source
+def test_notebook_is_stored_with_the_outputs_of_one_run(text: Path) -> None:
+    cells = code_cells(jupytext.read(text.with_suffix(".ipynb")))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), (
+        "run python -m benchmarks.executed"
+    )
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert len(outputs) > 5
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+
+
+@every_notebook
+def test_outputs_are_small_and_name_no_folder_of_a_machine(text: Path) -> None:
+    path = text.with_suffix(".ipynb")
+    assert path.stat().st_size < 1_000_000
+    stored = path.read_text()
+    assert not re.search(r"/(home|root|Users|work|private)/|/tmp/(?!notebook)", stored)
+
+
+def test_paths_of_a_machine_are_taken_out_of_an_output() -> None:
+    said = f"run directory: /tmp/tmpab12_c/run, code in {ROOT}/src"
+    output = NotebookNode(output_type="stream", name="stdout", text=said)  # type: ignore[no-untyped-call]
+    assert plain(output).text == "run directory: /tmp/notebook/run, code in linear-vs-relu/src"
 
 
 @every_notebook
