@@ -41,6 +41,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 # Where neither a comment nor a docstring says it.
 _SAID = {
+    "callbacks.progress": "The bar, or null.",
     "model.name": "What tables and pictures call it.",
     "model.net.features": "Functions of the inputs in their place.",
     "model.task": "The task that it is for; null: any.",

@@ -87,7 +87,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.2f} ms"
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= 0.1 * size:
+            return f"{seconds / size:.2f} {unit}"
+    return f"{1e6 * seconds:.1f} µs"
 
 
 def _number(ratio: float) -> str:
@@ -118,7 +121,7 @@ def filled(page: str, found: Mapping[str, Any]) -> str:
 def main(measured: Path | None = None) -> None:
     """Keep a measurement, if one is given, and write the page."""
     if measured is not None:
-        KEPT.write_text(json.dumps(json.loads(measured.read_text()), indent=1) + "\n")
+        KEPT.write_text(json.dumps(json.loads(measured.read_text()), indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(filled(PAGE.read_text(), json.loads(KEPT.read_text())))
 
 

@@ -52,7 +52,7 @@ CHOICES: tuple[tuple[str, ...], ...] = (
     ("data=line", "model=line", "loss=l1", "logger=csv", "debug=fast_dev_run"),
     ("data=circles", "model=circle_v1", "loss=bce", "optimizer=sgd", "scheduler=none", "callbacks=default"),
     ("model=circle_v2", "logger=default", "trainer=ddp"),
-    ("data=moons", "model=mlp", "logger=csv"),
+    ("data=moons", "model=mlp", "logger=csv", "debug=breakpoint"),
     ("data=xor", "model=mlp", "optimizer=adam", "callbacks=none"),
     ("data=gauss", "model=mlp", "loss=of_data", "logger=csv"),
     ("data=spirals", "model=mlp", "optimizer=adam", "logger=none"),
