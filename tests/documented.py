@@ -45,7 +45,11 @@ UNRUN = (
     Unrun(r"trainer=ddp", "composed", "starts processes by the command line; tests/launch/test_ranks.py does"),
     Unrun(r"^pip install ", "extra", "changes the environment that the tests run in"),
     Unrun(r"^make ", "target", "installs, opens a browser, or takes minutes"),
-    Unrun(r"format=onnx", "none" if importlib.util.find_spec("onnxruntime") is None else "composed", ""),
+    *(
+        [Unrun(r"format=onnx", "none", "needs the extra onnx, which `make test-all` installs")]
+        if importlib.util.find_spec("onnxruntime") is None
+        else []
+    ),
     Unrun(r"^(git clone|cd linear-vs-relu|source )", "none", "fetches the project itself, or changes the shell"),
 )
 
