@@ -1,11 +1,12 @@
 """The tables of docs/explanations/speed.md, from what `make bench` has measured.
 
-``python -m benchmarks.speed outputs/bench.json`` keeps a measurement in docs/measured/bench.json and writes its tables
-into the page; without a file it writes those of what is kept.
+``python -m benchmarks.speed outputs/bench.json`` keeps a measurement in docs/measured/bench.json, with its pictures, and
+writes its tables into the page; without a file it writes those of what is kept.
 """
 
 import json
 import re
+import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from benchmarks.timing import ROOT
 
 PAGE = ROOT / "docs" / "explanations" / "speed.md"
 KEPT = ROOT / "docs" / "measured" / "bench.json"
+PICTURES = ROOT / "docs" / "pictures"
 END = "<!-- end of what is made -->"
 
 # By table what the names of its claims hold; each claim stands in the first that fits.
@@ -122,6 +124,8 @@ def main(measured: Path | None = None) -> None:
     """Keep a measurement, if one is given, and write the page."""
     if measured is not None:
         KEPT.write_text(json.dumps(json.loads(measured.read_text()), indent=1, ensure_ascii=False) + "\n")
+        for picture in measured.parent.glob("cost_per_*.png"):
+            shutil.copy(picture, PICTURES)
     PAGE.write_text(filled(PAGE.read_text(), json.loads(KEPT.read_text())))
 
 
