@@ -1,7 +1,7 @@
 """The tables of docs/explanations/speed.md, from what `make bench` has measured.
 
-``python -m benchmarks.speed outputs/bench.json`` keeps a measurement in docs/measured/bench.json, with its pictures, and
-writes its tables into the page; without a file it writes those of what is kept.
+``python -m benchmarks.speed outputs/bench.json`` keeps a measurement in docs/measured/bench.json, with its pictures
+and writes its tables into the page; without a file it writes those of what is kept.
 """
 
 import json
