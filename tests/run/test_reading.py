@@ -153,7 +153,7 @@ def test_a_file_with_one_bit_flipped_or_its_end_cut_off_is_read_or_named(name: s
     path.parent.mkdir(exist_ok=True)
     whole = (STORED / "run" / name).read_bytes()
     read: Callable[[], object] = {
-        "result.json": RunDir(tmp_path).result,
+        "result.json": lambda: RunDir(tmp_path).result(),
         "metrics.csv": lambda: read_metrics(path),
         ".hydra/config.yaml": lambda: RunDir(tmp_path).config(),
     }[name]
