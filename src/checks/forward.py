@@ -46,7 +46,10 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
             "make them without it"
         )
     with _generators_as_they_are(device), precision.forward_context():
-        net, loss = (precision.convert_module(copy.deepcopy(each)).to(device) for each in (task.net, task.loss))
+        net, loss = (
+            precision.convert_module(_copy(each, key)).to(device)
+            for each, key in ((task.net, "model.net"), (task.loss, "loss"))
+        )
         x, y = (tensor[:n].to(device).clone() for tensor in part)
         given = y.clone()
         targets = precision.convert_input(task.targets(given))
@@ -63,6 +66,19 @@ def check_forward(task: Task, part: Part, trainer: pl.Trainer) -> None:
                 _refuse_without_gradient(loss, task)
             elif isinstance(outputs, Tensor):
                 _check_step(task, net, loss, x, targets)
+
+
+def _copy(module: nn.Module, key: str) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except RuntimeError as error:
+        # torch's own words for a tensor that is computed where a parameter is looked for
+        if "deepcopy protocol" not in str(error):
+            raise
+        raise ConfigError(
+            f"{key}: {type(module).__name__} holds a tensor that is computed from others and cannot be copied, as "
+            "torch.nn.utils.weight_norm makes it; torch.nn.utils.parametrizations.weight_norm does the same and can be"
+        ) from error
 
 
 def _outputs(net: nn.Module, x: Tensor, *, training: bool) -> Any:

@@ -54,7 +54,7 @@ _DOES_NOT_COUNT_FOR: dict[str, frozenset[Purpose]] = {
     # all metrics are measured, whichever is asked for
     "optimized_metric": frozenset({"group", "stack"}),
     # what is computed is the same
-    "threads": frozenset({"run", "group", "stack", "show"}),
+    "threads": frozenset({"run", "group", "show"}),
     # decides after training which weights are measured
     "evaluate": frozenset({"stack"}),
     # values that other keys refer to, and those count

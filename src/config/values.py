@@ -154,9 +154,9 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "memory_gb": Positive | None,
         "models_per_process": Count,
         "models_per_step": Count | None,
+        "fused": Literal["auto", "never"],
         # it knows the words that these once were
         "executor": Any,
-        "fused": Any,
         "pictures": Any,
     },
     "hydra_plugins.tolerant_launchers.launchers.": {

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def keep(name: str, *lines: str) -> None:
@@ -39,6 +39,34 @@ def said_once(said: set[str]) -> Iterator[None]:
     finally:
         for handler in handlers:
             handler.removeFilter(is_new)
+
+
+class Said(NamedTuple):
+    """A line of a log.
+
+    Attributes:
+        module: Whose.
+        text: What it says.
+        level: Its weight, as in `logging`.
+    """
+
+    module: str
+    text: str
+    level: int = logging.INFO
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[list[Said]]:
+    """Collect all that is logged inside this, also what is heard nowhere else."""
+    said: list[Said] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(Said(record.name, record.getMessage(), record.levelno))  # type: ignore[method-assign]
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)
 
 
 class Log(logging.FileHandler):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from src.config.seeds import seed_of_weights, seeds_of_data
 from src.config.signature import typed_parameters
 from src.data.base import InMemoryDataModule, Part, Parts
 from src.data.spec import DataSpec
-from src.run.log import said_once
+from src.run.log import Said, overheard, said_once
 from src.sweep.jobs import Job, hydra_config
 from src.sweep.trees import Kind
 from src.tasks.base import Task
@@ -87,6 +88,7 @@ class ModelFactory:
         self._of_kind: dict[tuple[Kind, tuple[str, ...]], DictConfig] = {}
         # each is asked for several times
         self._data_of: dict[Job, InMemoryDataModule] = {}
+        self._said_of: WeakKeyDictionary[InMemoryDataModule, Sequence[Said]] = WeakKeyDictionary()
         self._layouts: dict[Task, _Known] = {}
         # what data have said, also to the single runs of a proof
         self.said: set[str] = set()
@@ -159,7 +161,7 @@ class ModelFactory:
             ConfigError: If they depend on more than these values.
         """
         before = _drawn()
-        with said_once(self.said):
+        with said_once(self.said), overheard() as said:
             nodes = self._nodes(job, "data", "loss")
             if drawn := seeds_of_data(job.resolved, job.asked):
                 # a copy: the nodes serve other jobs too
@@ -168,7 +170,12 @@ class ModelFactory:
             _ = datamodule.parts
         if _drawn() != before:
             raise ConfigError("its data draw from a global generator, which every run seeds for itself")
+        self._said_of[datamodule] = said
         return datamodule
+
+    def said_of(self, job: Job) -> Sequence[Said]:
+        """What the data of a job have said when they were made."""
+        return self._said_of.get(self.datamodule(job), ())
 
     def _with_known_parts(self, datamodule: InMemoryDataModule) -> InMemoryDataModule:
         """The same with parts that another data module has, where those are equal: one copy serves both."""

@@ -19,6 +19,7 @@ from src.config.metrics import mode_of
 from src.console.sweep import NoProgress
 from src.run.directory import RunDir
 from src.run.files import written_together
+from src.run.log import Said
 from src.sweep.jobs import Job, hydra_config
 from src.vmap.limits import Limits, cut
 from src.vmap.models import Model, ModelFactory
@@ -103,7 +104,7 @@ def train_stack(
 def _stored(job: Job) -> Outcome:
     result = RunDir(job.run_dir).result()
     assert result is not None
-    say(job, ("src.record", f"already {result.status}: {job.run_dir}"))
+    say(job, Said("src.record", f"already {result.status}: {job.run_dir}"))
     return Outcome(job, "completed", result.value)
 
 
@@ -188,7 +189,7 @@ def _train_chunk(
     how = f"{'trains' if chunk.checkpoint is None else 'goes on'} in a stack of {len(chunk.jobs)} models"
     for job in chunk.jobs:
         if job.number in to_train:
-            say(job, ("src.fit", device), (__name__, how))
+            say(job, *factory.said_of(job), Said("src.fit", device), Said(__name__, how))
     with interruptible(), interrupts.heeded(), quiet_lightning():
         # one batch, which nobody reads, for each block of epochs
         trainer.fit(module, train_dataloaders=[0], ckpt_path=chunk.checkpoint, weights_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from src.run.log import Log
+from src.run.log import Log, Said
 from src.sweep.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -51,11 +51,11 @@ def train_log(job: Job, *, listens: bool = False) -> Iterator[TrainLog]:
             handler.close()
 
 
-def say(job: Job, *lines: tuple[str, str]) -> None:
-    """Write lines, each in the name of a module, to the ``train.log`` of a job."""
+def say(job: Job, *lines: Said) -> None:
+    """Write lines to the ``train.log`` of a job."""
     with train_log(job) as own_log:
-        for module, text in lines:
-            own_log.say(module, text)
+        for line in lines:
+            own_log.say(line.module, line.text, level=line.level)
 
 
 class _File(Log):

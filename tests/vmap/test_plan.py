@@ -463,3 +463,16 @@ def test_a_task_of_ones_own_trains_networks_of_other_widths(tmp_path: Path) -> N
     for job in jobs:
         job.cfg.task._target_ = f"{__name__}.{OwnScore.__name__}"
     assert together(jobs) == [[0, 1]]
+
+
+@pytest.mark.parametrize("data", ["iris", "breast_cancer", "diabetes", "digits", "moons", "sine"])
+def test_shipped_data_are_stacked(data: str, tmp_path: Path) -> None:
+    jobs = make_jobs([f"data={data}", "model=mlp", "trainer.max_epochs=2"], [("seed=0",), ("seed=1",)], tmp_path)
+    found = plan(jobs)
+    assert [len(stack.jobs) for stack in found.stacks] == [2], found.single
+
+
+def test_jobs_that_ask_for_other_threads_are_stacked_apart(tmp_path: Path) -> None:
+    each = [(f"seed={seed}", f"threads={n}") for n in (1, 2) for seed in (0, 1)]
+    found = plan(make_jobs(["model=circle_v1", "trainer.max_epochs=2"], each, tmp_path))
+    assert [[job.number for job in stack.jobs] for stack in found.stacks] == [[0, 1], [2, 3]]

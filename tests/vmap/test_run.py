@@ -107,6 +107,16 @@ def test_each_job_has_the_log_of_its_own_run_and_its_configuration(tmp_path: Pat
     assert "run_dir: ${hydra:runtime.output_dir}" in (tmp_path / "0" / ".hydra" / "config.yaml").read_text()
 
 
+def test_each_log_holds_what_the_data_of_its_job_have_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    sweep("data=iris", "model=mlp", "seed=1,2", sweep_dir=tmp_path)
+    assert caplog.text.count("150 rows") == 1
+    for number in (0, 1):
+        first, *_ = lines_of(tmp_path / str(number))
+        assert first.startswith("[src.data.table.")
+        assert "iris: 150 rows" in first
+
+
 def test_no_log_is_written_where_none_is_wanted(tmp_path: Path) -> None:
     sweep("seed=1,2", "hydra/job_logging=stdout", sweep_dir=tmp_path)
     assert not (tmp_path / "0" / "train.log").exists()

@@ -7,8 +7,10 @@ Axes: ``m`` models, ``n`` samples, ``f`` features, ``p`` weights of one model, `
 """
 
 import functools
+import importlib
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
@@ -80,7 +82,14 @@ def kernel() -> ModuleType | None:
     try:
         from src.vmap.stacked import kernel as made
 
-        _try_out(made)
+        try:
+            _try_out(made)
+        except ArithmeticError:
+            raise
+        # what was kept of it may be damaged, by a disk that was full or a copy that was cut short
+        except Exception:
+            made = _anew(made)
+            _try_out(made)
     except ImportError:
         log.info(
             "Numba is not installed (the extra fast), which would compute small networks in a fraction of the time"
@@ -93,6 +102,13 @@ def kernel() -> ModuleType | None:
     return made
 
 
+def _anew(made: ModuleType) -> ModuleType:
+    """The kernel without what was kept of it from an earlier start."""
+    for file in Path(made.learn.stats.cache_path or ".").glob("kernel.*.nb[ic]"):
+        file.unlink(missing_ok=True)
+    return importlib.reload(made)
+
+
 def _try_out(made: ModuleType) -> None:
     """Compile, or read what was compiled before."""
     one, zeros, n = np.ones((1, 1, 1), np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 1), np.int64)
@@ -100,7 +116,7 @@ def _try_out(made: ModuleType) -> None:
     grad = zeros.copy()
     made.learn(zeros, one, one, n, models, made.MSE, np.zeros((2, 1), np.float32), grad)
     if grad.tolist() != [[-2.0, -2.0]]:
-        raise RuntimeError(f"it computes {grad.tolist()} where -2 is right")
+        raise ArithmeticError(f"it computes {grad.tolist()} where -2 is right")
 
 
 class Fused:

@@ -1,6 +1,7 @@
 """The compiled kernel trains to the weights that PyTorch's operations train to."""
 
 import itertools
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from src.vmap.stacked.fused import kernel as compiled_kernel
 from src.vmap.tile import Tile
 from src.vmap.train import StackOptions, train_stack
 from tests.vmap.stacked_jobs import make_jobs, result_of
+from tests.waiting import completed
 
 numba = pytest.importorskip("numba")
 kernel = pytest.importorskip("src.vmap.stacked.kernel")
@@ -225,6 +227,20 @@ def test_where_nothing_can_be_kept_it_is_compiled_in_memory(monkeypatch: pytest.
     monkeypatch.setattr(kernel, "njit", njit)
     double = kernel._compiled("contract")(lambda x: x + x)
     assert double(2.0) == 4.0
+
+
+@pytest.mark.slow
+def test_what_was_kept_of_it_and_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    code = "from src.vmap.stacked.fused import kernel; print(kernel() is not None)"
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for damage in (None, b"garbage", b""):
+        if damage is not None:
+            files = [file for file in tmp_path.rglob("kernel.*.nb[ic]") if "learn" in file.name]
+            assert files
+            for file in files:
+                file.write_bytes(damage)
+        done = completed(sys.executable, "-c", code, env=environment)
+        assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
 
 
 PROVEN = ["model=circle_v2", "trainer.max_epochs=2", "data.n_samples=60"]
