@@ -115,7 +115,8 @@ def _run(
         single += [(job, reason) for job, reason in failed if job.number not in ended]
     else:
         returns = train_remotely(unfinished, options)
-    others = [job for job in jobs if job.number in ended - returns.keys()]
+    left = ended - returns.keys()
+    others = [job for job in jobs if job.number in left]
     if others:
         returns |= train_jobs(others, options, callbacks)
     for reason, numbers in _by_reason(single).items():
