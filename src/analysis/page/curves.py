@@ -129,7 +129,8 @@ def _chart(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Chart:
         xaxis=axis("epoch"),
         yaxis=dict(vertical),
     )
-    return {"data": data, "layout": figure}
+    ends = ", ".join(f"{each.label} {Scale.of(name).text(float(found.mean[-1]))}" for each, found in drawn)
+    return {"data": data, "layout": figure, "alt": f"{Scale.of(name).words} by epoch, in the end: {ends}"}
 
 
 def _traces(each: Series, found: Band) -> list[dict[str, Any]]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from src.analysis.page.series import Chart, Series, chart_layout, metric_axis, rounded, short, thinned
-from src.analysis.scale import percent
-from src.plots.palette import INK
+from src.analysis.page.series import INK, Chart, Series, chart_layout, metric_axis, rounded, short, thinned
+from src.analysis.scale import Scale, percent
 
 N_GROUPS = 20
 _N_POINTS = 60  # points of a group that can be told apart in a row
@@ -46,7 +45,11 @@ def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
             "zeroline": False,
         },
     )
-    return {"data": [points, _estimates(shown, metric)], "layout": figure}
+    numbers = "; ".join(
+        f"{each.label} {each.ranked.scale(metric).text(each.ranked.estimates[metric].value)}" for each in shown
+    )
+    alt = f"{Scale.of(metric).words} per group, best first: {numbers}"
+    return {"data": [points, _estimates(shown, metric)], "layout": figure, "alt": alt}
 
 
 def _estimates(shown: Sequence[Series], metric: str) -> Chart:

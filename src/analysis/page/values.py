@@ -19,6 +19,7 @@ from src.analysis.page.series import (
     short,
     spans,
 )
+from src.analysis.scale import Scale
 from src.analysis.summary import Summary
 from src.analysis.words.tables import job_name
 
@@ -67,7 +68,11 @@ def _chart(swept: Swept, key: str, column: Sequence[str]) -> Chart:
     else:
         places, data, across = _boxes(swept, key, column)
     data += _points(swept, places)
-    return {"data": data, "layout": chart_layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))}
+    figure = chart_layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))
+    alt = (
+        f"{Scale.of(swept.metric).words} of {len(column)} jobs against {key}, from {min(swept.y):g} to {max(swept.y):g}"
+    )
+    return {"data": data, "layout": figure, "alt": alt}
 
 
 def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], list[dict[str, Any]], dict[str, Any]]:
