@@ -50,8 +50,8 @@ def test_everything_is_drawn_without_a_complaint(small: Path, open_page: Open) -
     opened = open_page(small)
     page = opened.page
     charts = page.locator(".chart")
-    assert charts.count() == 7
-    for i in range(7):
+    assert charts.count() == 8
+    for i in range(8):
         expect(charts.nth(i).locator("svg.main-svg").first).to_be_visible()
         expect(charts.nth(i).locator(".trace, .boxes").first).to_be_attached()
     expect(page.locator("#lines path")).to_have_count(8)

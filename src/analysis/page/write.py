@@ -23,7 +23,7 @@ from src.analysis.scale import Scale
 from src.analysis.stats.comparison import Comparison
 from src.analysis.stats.estimates import NAMES, WORDS
 from src.analysis.summary import RankedGroup, Summary
-from src.analysis.words.headings import estimate_of, plurals
+from src.analysis.words.headings import compared, estimate_of, plurals
 from src.analysis.words.hints import shared_hints
 from src.analysis.words.remarks import remarks
 from src.analysis.words.sentences import failed, lead, number, p_text, verdicts
@@ -39,6 +39,7 @@ _OURS = {
     "many_js": "many.js",
     "js": "report.js",
 }
+_N_DOTS = 3  # charts of groups, a metric each
 # Groups in a table of many, the best ones.
 _N_LISTED = 200
 _LIMITS = {"runs": N_RUNS, "dots": N_GROUPS, "errors": N_ERRORS, "keys": N_KEYS}
@@ -98,9 +99,9 @@ def page_html(summary: Summary, *, folder: Path) -> str:
 
 def _charts(summary: Summary, series: list[Series], swept: Swept) -> dict[str, list[Chart]]:
     """Charts by the section in which they stand."""
-    groups = dot_chart(series, summary.metrics[0]) if summary.metrics else None
+    groups = [dot_chart(series, metric) for metric in summary.metrics[:_N_DOTS]]
     return {
-        "dots": [groups] if groups else [],
+        "dots": [chart for chart in groups if chart],
         "curves": curve_charts(series),
         "values": value_charts(swept),
     }
@@ -110,7 +111,8 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
     failed = [job for job in summary.jobs if job.status == "failed"]
     return {
         "summary": summary,
-        "title": ", ".join(path.resolve().name for path in summary.sweep_dirs),
+        "title": compared(summary),
+        "names_of_sweeps": ", ".join(path.resolve().name for path in summary.sweep_dirs),
         "written": datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         "lead": lead(summary),
         "sentences": verdicts(summary),
