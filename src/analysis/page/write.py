@@ -14,7 +14,7 @@ from src.analysis.page.dots import N_GROUPS, dot_chart
 from src.analysis.page.failures import N_ERRORS, group_failures
 from src.analysis.page.job_table import build_job_table
 from src.analysis.page.many import packed
-from src.analysis.page.origin import commands, made_with
+from src.analysis.page.origin import commands, made_with, times
 from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
 from src.analysis.page.series import MANY, Chart, Series, all_series
@@ -134,6 +134,7 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "hints": shared_hints(summary.jobs),
         "commands": commands(summary.sweep_dirs, summary.jobs),
         "made_with": made_with(summary.jobs),
+        "times": times(summary.sweep_dirs, summary.jobs),
         "limits": _LIMITS,
         "names": [WORDS[name] for name in NAMES],
     }
