@@ -12,6 +12,7 @@ from urllib.parse import quote
 from src.analysis.page.curves import N_RUNS, curve_charts
 from src.analysis.page.dots import N_GROUPS, dot_chart
 from src.analysis.page.failures import N_ERRORS, group_failures
+from src.analysis.page.importance import importances
 from src.analysis.page.job_table import build_job_table
 from src.analysis.page.many import packed
 from src.analysis.page.origin import commands, made_with, times
@@ -89,6 +90,7 @@ def page_html(summary: Summary, *, folder: Path) -> str:
         **ours,
         plotly=library,
         charts=charts,
+        importances=importances(swept),
         lines=lines,
         table=table,
         packed=rows,
