@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 @functools.cache
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide what a run computes."""
-    versions: dict[str, str] = {}
+    """Versions of Python and of the packages that decide what a run computes."""
+    versions = {"python": platform.python_version()}
     for package in ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "scikit-learn", "numpy"):
         with contextlib.suppress(PackageNotFoundError):
             versions[package] = version(package)

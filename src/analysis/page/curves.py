@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from src.analysis.page.chance import chance_of, with_chance
 from src.analysis.page.series import Chart, Series, axis, chart_layout, metric_axis, rounded, short
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
@@ -123,13 +124,19 @@ def _chart(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Chart:
     # the best group last, on top of the others
     for each, found in reversed(drawn):
         data += _traces(each, found)
+    chance = chance_of(name, [job for each, _ in drawn for job in each.ranked.group.jobs])
     figure = chart_layout(
         height=300,
         title={"text": Scale.of(name).words, "font": {"size": 14}, "x": 0.02, "y": 0.98, "yanchor": "top"},
         xaxis=axis("epoch"),
         yaxis=dict(vertical),
     )
-    return {"data": data, "layout": figure}
+    ends = ", ".join(f"{each.label} {Scale.of(name).text(float(found.mean[-1]))}" for each, found in drawn)
+    return {
+        "data": data,
+        "layout": with_chance(figure, chance, along="y"),
+        "alt": f"{Scale.of(name).words} by epoch, in the end: {ends}",
+    }
 
 
 def _traces(each: Series, found: Band) -> list[dict[str, Any]]:

@@ -12,11 +12,7 @@ function manyRows(table, packed) {
   let [names, of, color, status] = [[], [], [], []];
   let [order, shown, at, chosen, texts] = [[], [], 0, null, null];
 
-  async function open(text) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
-  }
+  const open = async (text) => JSON.parse(await unpacked(text));
 
   // Texts of a column by its place in the table, and numbers to sort by; what is shown on demand is opened then.
   async function column(i) {
@@ -106,7 +102,7 @@ function manyRows(table, packed) {
     });
   }
 
-  begin();
+  begin().catch((error) => (range.value = `The rows cannot be shown; they stand in summary.csv. ${error.message}`));
   return (rows) => {
     chosen = rows;
     choose();

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from src.analysis.records import JobRecord
+from src.run.directory import RunDir
 from src.run.reading import PARSE_ERRORS, UnreadableError, read_yaml
 
 
@@ -31,6 +32,39 @@ def made_with(jobs: Iterable[JobRecord]) -> list[tuple[str, list[tuple[str, int]
         for name, value in job.made_with.items():
             counts.setdefault(name, Counter())[value] += 1
     return [(name, found.most_common()) for name, found in counts.items()]
+
+
+def times(sweep_dirs: Sequence[Path], jobs: Sequence[JobRecord]) -> list[tuple[str, str]]:
+    """Time of all runs together, and from the sweep's beginning to its last result, by name.
+
+    The second is what the dates of files tell; it is left out where they tell less than the longest run has taken, as
+    dates of a copy do.
+    """
+    took = [job.duration_s for job in jobs if job.duration_s is not None]
+    if not took:
+        return []
+    found = [("time of all runs together", _duration(sum(took)))]
+    ends = [end for job in jobs if job.duration_s is not None and (end := _date(RunDir(job.path).result_file))]
+    begun = [date for sweep_dir in sweep_dirs if (date := _date(sweep_dir / "multirun.yaml"))]
+    if ends and len(begun) == len(sweep_dirs) == 1 and (wall := max(ends) - begun[0]) >= max(took):
+        found.append(("from the command to the last result", _duration(wall)))
+    return found
+
+
+def _date(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration: "0.4 s", "12 min 5 s", "3 h 20 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _command(path: Path, *, of_job: bool = False) -> str | None:

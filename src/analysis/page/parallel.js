@@ -16,13 +16,14 @@ function drawLines(svg, { axes, jobs }, onChoice) {
 
   function draw() {
     svg.replaceChildren();
-    const width = Math.max(svg.parentElement.clientWidth, 2 * side + 120 * (axes.length - 1));
+    const width = Math.max(svg.parentElement.clientWidth, 2 * side + 130 * (axes.length - 1));
     for (const [key, value] of Object.entries({ width, height })) svg.setAttribute(key, value);
     svg.style.setProperty("--opacity", Math.min(0.7, Math.max(0.25, 8 / Math.sqrt(jobs.length))));
     const x = (i) => side + (i * (width - 2 * side)) / (axes.length - 1);
     const paths = jobs.map(({ places, color, name }) => {
       const points = places.map((place, i) => `${x(i).toFixed(1)},${y(place).toFixed(1)}`);
-      const path = add("path", { d: `M${points.join("L")}`, stroke: color });
+      const path = add("path", { d: `M${points.join("L")}` });
+      path.style.setProperty("--color", color);
       path.appendChild(document.createElementNS(svg.namespaceURI, "title")).textContent = name;
       return path;
     });

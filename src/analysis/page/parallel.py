@@ -16,9 +16,7 @@ from src.analysis.summary import Summary
 
 _N_WORDS = 40  # of one key, beyond which no axis can hold them
 _N_LETTERS = 14
-# Cividis from light to dark, Nuñez et al. (2018), https://doi.org/10.1371/journal.pone.0199239: in order for any
-# colour vision; without its lightest part, which is too weak on white.
-_COLORS = ("#E1CC55", "#C4B56C", "#A69D75", "#8A8779", "#6D7078", "#4F5A6C", "#2C456B", "#00204D")
+_COLORS = tuple(f"var(--level-{i})" for i in range(8))  # of report.css, from worst to best
 
 
 def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:

@@ -1,11 +1,5 @@
 "use strict";
 
-const charts = JSON.parse(document.getElementById("charts").textContent);
-for (const place of document.querySelectorAll(".chart")) {
-  const { data, layout } = charts[place.dataset.section][place.dataset.index];
-  Plotly.newPlot(place, data, layout, { responsive: true, displayModeBar: false });
-}
-
 // Numbers in front of words, empty cells last whichever way.
 function compare(a, b) {
   const [x, y] = [Number(a), Number(b)];
@@ -67,3 +61,10 @@ const chooseRows = packed ? manyRows(table, JSON.parse(packed.textContent)) : al
 
 const lines = JSON.parse(document.getElementById("lines-data").textContent);
 if (lines) drawLines(document.getElementById("lines"), lines, chooseRows);
+
+// What has no room says so.
+for (const hint of document.querySelectorAll(".sideways")) {
+  const box = hint.nextElementSibling;
+  const observer = new ResizeObserver(() => (hint.hidden = box.scrollWidth <= box.clientWidth + 1));
+  for (const each of [box, box.firstElementChild]) observer.observe(each);
+}

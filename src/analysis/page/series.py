@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from src.analysis.scale import Scale
 from src.analysis.summary import RankedGroup, Summary
-from src.plots.palette import INK, PALETTE
+from src.plots.palette import PALETTE
 
 # Data and layout as plotly.js takes them: https://plotly.com/javascript/reference/. Plain dictionaries, since
 # plotly's own Python classes take longer to import than a page takes to make.
@@ -21,7 +21,8 @@ MANY = 2000
 COLORS = PALETTE[:6]
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 OTHER = "#9AA0A6"
-GRID = "#E6E8EB"
+# Colours of report.css, which differ by day and night; charts.js looks them up.
+INK, PAPER, GRID = "var(--ink)", "var(--paper)", "var(--fine)"
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def chart_layout(**changes: Any) -> dict[str, Any]:
     """Look of a chart; nothing is dragged, so that a finger scrolls the page."""
     return {
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
         "margin": {"l": 60, "r": 16, "t": 30, "b": 46},
         "showlegend": False,
         "dragmode": False,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from src.analysis.page.chance import chance_of, with_chance
 from src.analysis.page.series import (
     MANY,
     OTHER,
@@ -19,6 +20,7 @@ from src.analysis.page.series import (
     short,
     spans,
 )
+from src.analysis.scale import Scale
 from src.analysis.summary import Summary
 from src.analysis.words.tables import job_name
 
@@ -67,7 +69,12 @@ def _chart(swept: Swept, key: str, column: Sequence[str]) -> Chart:
     else:
         places, data, across = _boxes(swept, key, column)
     data += _points(swept, places)
-    return {"data": data, "layout": chart_layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))}
+    chance = chance_of(swept.metric, swept.jobs)
+    figure = chart_layout(height=300, xaxis=across, yaxis=metric_axis(swept.metric, swept.y))
+    alt = (
+        f"{Scale.of(swept.metric).words} of {len(column)} jobs against {key}, from {min(swept.y):g} to {max(swept.y):g}"
+    )
+    return {"data": data, "layout": with_chance(figure, chance, along="y"), "alt": alt}
 
 
 def _boxes(swept: Swept, key: str, column: Sequence[str]) -> tuple[list[float], list[dict[str, Any]], dict[str, Any]]:

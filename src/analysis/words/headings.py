@@ -1,9 +1,13 @@
 """What numbers of a summary are, in words: estimates, what they are over, and how sure their intervals are."""
 
+from collections.abc import Iterable
+
 from src.analysis.scale import percent
 from src.analysis.stats.estimates import Estimate
 from src.analysis.stats.interval import LEVEL
 from src.analysis.summary import Summary
+
+_N_NAMED = 3  # keys of a title
 
 
 def estimate_of(summary: Summary) -> str:
@@ -43,3 +47,30 @@ def shown(summary: Summary) -> list[Estimate]:
 def plurals(summary: Summary) -> str:
     """What estimates are taken over, in a word; two where groups differ in it."""
     return " or ".join(unit.plural for unit in summary.units)
+
+
+def compared(summary: Summary) -> str:
+    """What was compared, as a title: "Test accuracy by model and lr, over 8 seeds"; empty without a number."""
+    if not summary.metrics:
+        return ""
+    metric = summary.metrics[0]
+    keys = dict.fromkeys(key for ranked in summary.groups for key in ranked.group.values)
+    names = [_last(key, keys) for key in keys if len({each.group.values.get(key) for each in summary.groups}) > 1]
+    if len(names) > _N_NAMED:
+        names = [*names[: _N_NAMED - 1], f"{len(names) - _N_NAMED + 1} more keys"]
+    by = f" by {', '.join(names[:-1])}{' and ' if names[1:] else ''}{names[-1]}" if names else ""
+    sizes = sorted({each.estimates[metric].n for each in summary.groups if metric in each.estimates})
+    over = f", over {f'{sizes[0]} to ' if sizes[1:] else ''}{_number(sizes[-1], summary)}" if sizes else ""
+    words = summary.scales[metric].words
+    return f"{words[:1].upper()}{words[1:]}{by}{over}"
+
+
+def _last(key: str, keys: Iterable[str]) -> str:
+    """The last word of a key, where that is no other one's."""
+    last = key.rpartition(".")[2]
+    return key if sum(other.rpartition(".")[2] == last for other in keys) > 1 else last
+
+
+def _number(n: int, summary: Summary) -> str:
+    units = summary.units
+    return units[0].number(n) if len(units) == 1 else f"{n} {plurals(summary)}"

@@ -1,13 +1,14 @@
 """The command of a sweep, as it can be copied, and what it ran with."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from src.analysis.page.origin import commands, made_with
+from src.analysis.page.origin import commands, made_with, times
 from src.analysis.records import read_jobs
 from tests.analysis.jobs import make_job
 
@@ -52,3 +53,26 @@ def test_jobs_that_ran_with_other_versions_are_counted(tmp_path: Path) -> None:
         ("commit", [("abc", 2), ("abc and changes", 1)]),
         ("device", [("cpu", 3)]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("begun", "wall"),
+    [
+        (1000.0, [("from the command to the last result", "1 h 2 min")]),
+        (4719.5, []),  # less than one run has taken: the files are copies
+    ],
+)
+def test_the_time_of_all_runs_and_of_the_sweep(tmp_path: Path, begun: float, wall: list[tuple[str, str]]) -> None:
+    record(tmp_path / "multirun.yaml", own=[], task=[])
+    for seed in range(50):
+        file = make_job(tmp_path / str(seed), f"seed={seed}", metrics={"val/loss": 0.5}).result_file
+        os.utime(file, (4720, 4720))
+    make_job(tmp_path / "50", "seed=50")
+    os.utime(tmp_path / "multirun.yaml", (begun, begun))
+    found = times([tmp_path], read_jobs([tmp_path]))
+    assert found == [("time of all runs together", "1 min 15 s"), *wall]
+
+
+def test_a_sweep_without_results_has_taken_no_known_time(tmp_path: Path) -> None:
+    make_job(tmp_path / "0", "seed=0")
+    assert times([tmp_path], read_jobs([tmp_path])) == []

@@ -39,13 +39,13 @@ def test_places_lie_between_the_ends_and_ticks_at_their_values(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("metric", "best"), [("val/loss", "job 0"), ("test/accuracy", "job 3")])
-def test_the_best_line_is_the_darkest_and_on_top(tmp_path: Path, metric: str, best: str) -> None:
+def test_the_best_line_has_the_best_color_and_is_on_top(tmp_path: Path, metric: str, best: str) -> None:
     for i in range(4):
         metrics = {"val/loss": 0.1 * (i + 1), "test/accuracy": 0.2 * (i + 1)}
         make_job(tmp_path / str(i), f"optimizer.lr={i + 1}", metrics=metrics)
     found = lines(tmp_path, metric=metric)
     assert found is not None
-    assert (found["jobs"][-1]["name"], found["jobs"][-1]["color"]) == (best, "#00204D")
+    assert (found["jobs"][-1]["name"], found["jobs"][-1]["color"]) == (best, "var(--level-7)")
 
 
 def test_lines_know_their_rows_in_the_table(tmp_path: Path) -> None:
