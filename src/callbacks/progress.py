@@ -16,11 +16,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from src.config.command.marks import are_side_by_side
 from src.config.metrics import number
 from src.console.place import in_words
 from src.run.log import keep
 
 log = logging.getLogger(__name__)
+
+# Columns of a terminal from which on there is room for more than numbers.
+_NARROW = 60
 
 
 class _LiveProgress(Progress):
@@ -66,12 +70,12 @@ class EpochBar(ProgressBar):
         # not the one of `src.console.terminal`, which takes a notebook for any other place
         console = Console()
         # rich needs ipywidgets to draw a bar in a notebook, and a log file wants no bar at all
-        if not self._enabled or not console.is_terminal or console.is_jupyter:
+        if not self._enabled or not console.is_terminal or console.is_jupyter or are_side_by_side():
             return
         self._progress = _LiveProgress(
-            TextColumn("epoch"),
+            *([TextColumn("epoch")] if console.width >= _NARROW else []),
             MofNCompleteColumn(),
-            BarColumn(bar_width=None),
+            *([BarColumn(bar_width=None)] if console.width >= _NARROW else []),
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[metrics]}"),
             console=console,

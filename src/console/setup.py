@@ -75,7 +75,11 @@ def _made(node: Mapping[str, Any]) -> str:
     values = [
         f"{key}={_value(value)}"
         for key, value in node.items()
-        if not key.startswith("_") and key not in _OF_DATA and value not in _NOTHING
+        if not key.startswith("_")
+        and key not in _OF_DATA
+        and value not in _NOTHING
+        # of hidden layers, where there are none
+        and not (key == "activation" and node.get("hidden") == [])
     ]
     return f"{_name(node)}({', '.join(values)})" if values else _name(node)
 

@@ -13,6 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from src.compat.hydra import failed, quiet_hydra, restore, run_job, state
+from src.config.command.marks import stand_side_by_side
 from src.config.errors import ConfigError
 from src.config.resolvers import register_resolvers
 
@@ -80,6 +81,7 @@ class Sweep:
     def enter(self) -> None:
         """Give this process the folder and the Hydra state of the one that started the sweep."""
         os.chdir(self.cwd)
+        stand_side_by_side()
         register_resolvers()
         restore(self.hydra_state)
 

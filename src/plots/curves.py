@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from src.config.metrics import number, share
 from src.plots import style
-from src.plots.layout import panels
+from src.plots.layout import logarithmic, panels
 
 _SPLITS: dict[str, dict[str, Any]] = {
     "train": {"color": style.color(0), "ls": "-"},
@@ -68,12 +68,11 @@ def _draw(ax: Axes, name: str, history: Mapping[str, NDArray[np.float64]]) -> No
         # A single row makes no line.
         ax.plot(x, y, lw=1.8, marker="o" if len(x) == 1 else "", **look)
         last = float(y[-1])
-        last = float(y[-1])
         ends.append(f"{split} {share(last)}%" if name == "accuracy" else f"{split} {number(last)}")
     if name == "accuracy":
         ax.set_ylim(-0.02, 1.02)
     elif _falls_far([np.asarray(line.get_ydata()) for line in ax.lines]):
-        ax.set_yscale("log")
+        logarithmic(ax)
         name = f"{name}, log scale"
     ax.set_title(f"{name}\nat the end: {', '.join(ends) or 'not measured'}", size=11, color=style.INK, y=1.0)
     ax.set_xlabel("epoch", **style.LABEL)

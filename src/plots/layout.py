@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from src.plots import style
 
@@ -87,6 +87,13 @@ def panels(
         ax.ticklabel_format(scilimits=(-3, 5))  # longer numbers would push the axis name off the figure
         axes.append(ax)
     return figure, axes
+
+
+def logarithmic(ax: Axes) -> None:
+    """A logarithmic vertical axis with plain numbers: texts are drawn as they stand, formulas too."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _legend_columns(labels: list[str], width: float) -> int:

@@ -21,7 +21,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from src.plots import style
-from src.plots.layout import panels
+from src.plots.layout import logarithmic, panels
 from src.run.files import write_atomically
 
 _DASHES: tuple[tuple[int, tuple[float, ...]], ...] = ((0, ()), (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
@@ -84,7 +84,7 @@ def group_curves_figure(found: Mapping[str, Sequence[GroupCurve]], *, shares: fr
         if name in shares:
             ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         elif values.min() > 0 and values.max() > _LOG_FROM * values.min():
-            ax.set_yscale("log")
+            logarithmic(ax)
         ax.set_title(name, size=11, color=style.INK)
         ax.set_xlabel("epoch", **style.LABEL)
         _grid(ax)

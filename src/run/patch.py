@@ -17,13 +17,13 @@ from src.run.reading import UnreadableError, read_bytes
 
 log = logging.getLogger(__name__)
 
-OFF = "NO_CODE_PATCH"
+OFF = "NOCODE_PATCH"
 """Environment variable that leaves it out, whatever its value."""
 
 NAME = "code.patch"
 
 # What decides what a run computes.
-_CODE = ("src", "conf", "hydra_plugins", "pyproject.toml", "constraints.txt")
+CODE = ("src", "conf", "hydra_plugins", "pyproject.toml", "constraints.txt")
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,12 +70,12 @@ def uncommitted() -> bytes | None:
     if OFF in os.environ:
         return None
     try:
-        changed = _git("status", "--porcelain", "--untracked-files=all", "--", *_CODE).decode("utf-8", "replace")
+        changed = _git("status", "--porcelain", "--untracked-files=all", "--", *CODE).decode("utf-8", "replace")
         if not changed:
             return None
         commit = _git("rev-parse", "HEAD").decode().strip()
         # as plain git writes it, whatever its user's own settings are
-        diff = _git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", "--", *_CODE)
+        diff = _git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", "--", *CODE)
     except (OSError, subprocess.CalledProcessError):
         return None
     head = [f"# changes since commit {commit}"]

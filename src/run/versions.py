@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from src.run.patch import CODE
+
 
 @functools.cache
 def package_versions() -> dict[str, str]:
@@ -25,7 +27,9 @@ def git_state() -> dict[str, Any] | None:
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+        # a table or a zip that lies in the checkout is no code
+        asked = [*git, "status", "--porcelain", "--", *(f":/{part}" for part in CODE)]
+        changes = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"commit": commit, "dirty": bool(changes)}

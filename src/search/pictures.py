@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna.visualization as charts
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import FanovaImportanceEvaluator
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from src.plots.palette import INK, PALETTE
@@ -49,6 +49,9 @@ def figures(study: SearchStudy) -> dict[str, Any]:
         found[f"{metric} by searched value"] = _log(charts.plot_slice(study.optuna, **about), y=values)
         if len(set(values)) >= _FEW:
             found[f"What decides {metric}: share of the variance"] = _importances(study, about)
+            if two := _two_numbers(study, done, value):
+                contour = charts.plot_contour(study.optuna, params=two, **about)
+                found[f"{metric} over {two[0]} and {two[1]}"] = contour
     for i, metric in enumerate(objectives[1:], start=1):
         found[f"Pareto front: {objectives[0]} and {metric}"] = _front(study, done, i)
     if study.options.prunes:
@@ -69,6 +72,17 @@ def _importances(study: SearchStudy, about: dict[str, Any]) -> Any:
         # Optuna calls functional ANOVA experimental for several objectives
         warnings.simplefilter("ignore", ExperimentalWarning)
         return charts.plot_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0), **about)
+
+
+def _two_numbers(study: SearchStudy, done: Sequence[FrozenTrial], value: Callable[[FrozenTrial], float]) -> list[str]:
+    """The two searched numbers that decide most, of those that have several values; nothing where there are fewer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        evaluator = FanovaImportanceEvaluator(seed=0)
+        ranked = get_param_importances(study.optuna, evaluator=evaluator, target=value)
+    seen = {name: {trial.params.get(name) for trial in done} for name in ranked}
+    numbers = [name for name in ranked if len(seen[name]) > 1 and all(type(v) in (int, float) for v in seen[name])]
+    return numbers[:2] if len(numbers) > 1 else []
 
 
 def _front(study: SearchStudy, done: Sequence[FrozenTrial], i: int) -> Any:

@@ -55,6 +55,10 @@ def write_page(path: Path, summary: Summary) -> None:
     write_atomically(path, page_html(summary, folder=path.parent).encode("utf-8", errors="replace"))
 
 
+# What a search writes beside it: Optuna's own charts.
+_STUDY = "study.html"
+
+
 def page_html(summary: Summary, *, folder: Path) -> str:
     """The page as HTML.
 
@@ -91,6 +95,7 @@ def page_html(summary: Summary, *, folder: Path) -> str:
         plotly=library,
         charts=charts,
         importances=importances(swept),
+        studies=[path for sweep_dir in summary.sweep_dirs if (path := sweep_dir / _STUDY).is_file()],
         lines=lines,
         table=table,
         packed=rows,

@@ -2,7 +2,21 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
+
+# There in the processes of launchers that run several jobs at once.
+_SIDE_BY_SIDE = "JOBS_SIDE_BY_SIDE"
+
+
+def stand_side_by_side() -> None:
+    """Tell this process that others write to its terminal at the same time, where a bar would be drawn over."""
+    os.environ[_SIDE_BY_SIDE] = "1"
+
+
+def are_side_by_side() -> bool:
+    """Whether several jobs write to one terminal."""
+    return _SIDE_BY_SIDE in os.environ
 
 
 @contextlib.contextmanager
