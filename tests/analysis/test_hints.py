@@ -37,7 +37,7 @@ def test_each_kind_is_told_once_with_its_first_job_and_the_most_frequent_first(t
         ("too_slow", "seen <1>", ["1", "2", "3"]),
         ("dead_relus", "seen <0>", ["0", "1"]),
     ]
-    assert found[0].line == "hint for job 1 and 2 more: seen <1>; try: python -m src.train seed=1"
+    assert found[0].line == "hint for job 1 and 2 more: seen <1>"
 
 
 def test_what_is_no_hint_is_left_out(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_is_no_hint_is_left_out(tmp_path: Path) -> None:
 def test_hints_stand_on_the_console_and_on_the_page(tmp_path: Path, capsys: Any) -> None:
     job(tmp_path, 0, [hint("too_slow", 0)])
     finish_sweep(tmp_path)
-    assert "hint for job 0: seen <0>; try: python -m src.train seed=0" in capsys.readouterr().out
+    assert "hint for job 0: seen <0>\n  try: python -m src.train seed=0\n" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert "seen &lt;0&gt;" in page
     assert "<code>python -m src.train seed=0</code>" in page

@@ -24,9 +24,9 @@ class SharedHint:
 
     @property
     def line(self) -> str:
-        """One line for a terminal."""
+        """For whom, and what was seen."""
         others = f" and {len(self.jobs) - 1} more" if len(self.jobs) > 1 else ""
-        return f"hint for job {self.jobs[0].name}{others}: {self.seen}; try: {self.command}"
+        return f"hint for job {self.jobs[0].name}{others}: {self.seen}"
 
 
 def shared_hints(jobs: Sequence[JobRecord]) -> list[SharedHint]:

@@ -51,7 +51,9 @@ def print_summary(summary: Summary, console: Console, *, end: End | None = None)
         _print(console, "failed", _failures_table(summary, failed))
         _and_more(console, len(failed), N_ROWS, "failed jobs")
     for hint in shared_hints(summary.jobs):
-        console.print(Text(plain(hint.line)), soft_wrap=True)
+        console.print(Text(plain(hint.line)))
+        # on one line however long, so that it can be copied
+        console.print(Text(f"  try: {plain(hint.command)}"), soft_wrap=True)
     for line in remarks(summary, failed, end):
         # a path that is wrapped can neither be clicked nor copied
         has_path = any(str(sweep_dir) in line for sweep_dir in summary.sweep_dirs)
