@@ -17,7 +17,7 @@ from src.run.reading import UnreadableError, read_bytes
 
 log = logging.getLogger(__name__)
 
-OFF = "NOCODE_PATCH"
+OFF = "NO_CODE_PATCH"
 """Environment variable that leaves it out, whatever its value."""
 
 NAME = "code.patch"

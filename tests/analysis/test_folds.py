@@ -91,7 +91,7 @@ def test_folds_are_called_folds_everywhere(tmp_path: Path, capsys: pytest.Captur
     assert out.count(LINE) == 1
     page = (tmp_path / "report.html").read_text()
     assert LINE in page
-    assert "A point is a fold, a bar the mean over 10 folds [95 % interval]" in page
+    assert "A point is a fold (equal ones lie side by side), a bar the mean over 10 folds [95 % interval]" in page
     words = " ".join(page.split())
     assert "Mean over 10 folds [95 % interval]." in words
     assert "Groups are compared fold by fold in validation accuracy; p is that of the corrected" in words

@@ -190,7 +190,7 @@ def test_clean_deletes_what_a_filter_names_after_asking(tmp_path: Path, capsys: 
     assert len(left(tmp_path)) == 6
     clean(tmp_path, "status=failed", answer="yes")
     assert left(tmp_path) == ["runs/a", "runs/b", "sweeps/s/0", "sweeps/s/1", "sweeps/s/2"]
-    assert " B are free\n" in capsys.readouterr().out
+    assert "B are free\n" in capsys.readouterr().out
     assert not list(tmp_path.rglob("*.deleted"))
 
 

@@ -26,6 +26,7 @@ def test_one_objective_has_its_history_slices_and_importances(tmp_path: Path) ->
         "val/loss by trial",
         "val/loss by searched value",
         "What decides val/loss: share of the variance",
+        "val/loss over x and y",
     ]
     trials, best, *_ = found["val/loss by trial"].data
     losses = [trial.value for trial in study.trials()]
