@@ -100,7 +100,7 @@ def test_tensorboard_holds_scalars_pictures_config_and_hparams(tmp_path: Path) -
     start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
     assert start.hparams["optimizer.lr"].number_value == 0.03
     assert start.hparams["model.name"].string_value == "circle_v2"
-    assert events.Scalars("when done/test/accuracy")[-1].value == pytest.approx(
+    assert events.Scalars("whole/test/accuracy")[-1].value == pytest.approx(
         result_of(tmp_path)["metrics"]["test/accuracy"]
     )
 

@@ -15,7 +15,7 @@ from src.config.keys import counts, flatten
 from src.run.files import to_yaml, write_atomically
 
 # Where TensorBoard shows what a run has come to.
-FINAL = "when done"
+FINAL = "whole"
 
 
 def tell_loggers(

@@ -53,7 +53,7 @@ def test_scalars_show_every_run(tensorboard: str, open_page: Open) -> None:
     opened = open_page(f"{tensorboard}/#scalars")
     for job in JOBS:
         expect(opened.page.get_by_text(job, exact=True).first).to_be_visible()
-    for group in ("train", "val", "when done"):
+    for group in ("train", "val", "whole"):
         expect(opened.page.locator("tf-category-paginated-view").get_by_text(group, exact=True)).to_be_visible()
     opened.screenshot("tensorboard-scalars")
     assert opened.errors == []
@@ -91,7 +91,7 @@ def test_hparams_show_what_was_swept_and_what_came_out(tensorboard: str, open_pa
     opened.page.get_by_text("PARALLEL COORDINATES VIEW").click()
     plot = opened.page.locator("tf-hparams-parallel-coords-plot")
     expect(plot.locator(".foreground path")).to_have_count(len(JOBS))
-    for axis in ("model.net.activation", "optimizer", "optimizer.lr", "when done/val/accuracy"):
+    for axis in ("model.net.activation", "optimizer", "optimizer.lr", "whole/val/accuracy"):
         expect(plot.locator(".axis").get_by_text(axis, exact=True)).to_be_visible()
     opened.screenshot("tensorboard-parallel-coordinates")
     assert opened.errors == []
