@@ -85,13 +85,16 @@ def test_hparams_show_what_was_swept_and_what_came_out(tensorboard: str, open_pa
     # what differs between the jobs comes first, and is chosen to be shown
     names = opened.page.locator("tf-hparams-query-pane .hparam-checkbox").all_text_contents()
     assert [name.strip() for name in names[:3]] == ["model.net.activation", "optimizer", "optimizer.lr"]
+    # where the curves ended is in sight; what the whole run has come to, too, at a click
+    metrics = opened.page.locator("tf-hparams-query-pane .metric-checkbox").all_text_contents()
+    assert {"val/accuracy", "whole/val/accuracy", "whole/test/accuracy"} <= {name.strip() for name in metrics}
     for value in (*ACTIVATIONS, "SGD", "Adam"):
         expect(table.get_by_text(value, exact=True)).to_have_count(2)
     opened.screenshot("tensorboard-hparams")
     opened.page.get_by_text("PARALLEL COORDINATES VIEW").click()
     plot = opened.page.locator("tf-hparams-parallel-coords-plot")
     expect(plot.locator(".foreground path")).to_have_count(len(JOBS))
-    for axis in ("model.net.activation", "optimizer", "optimizer.lr", "whole/val/accuracy"):
+    for axis in ("model.net.activation", "optimizer", "optimizer.lr", "val/accuracy"):
         expect(plot.locator(".axis").get_by_text(axis, exact=True)).to_be_visible()
     opened.screenshot("tensorboard-parallel-coordinates")
     assert opened.errors == []

@@ -104,8 +104,9 @@ def kernel() -> ModuleType | None:
 
 def _anew(made: ModuleType) -> ModuleType:
     """The kernel without what was kept of it from an earlier start."""
-    for file in Path(made.learn.stats.cache_path or ".").glob("kernel.*.nb[ic]"):
-        file.unlink(missing_ok=True)
+    if folder := made.learn.stats.cache_path:
+        for file in Path(folder).glob("kernel.*.nb[ic]"):
+            file.unlink(missing_ok=True)
     return importlib.reload(made)
 
 
