@@ -35,7 +35,7 @@ class Evaluation:
     """What is known of a network.
 
     Attributes:
-        metrics: _Numbers by ``split/name``.
+        metrics: Numbers by ``split/name``.
         per_class: For a classification precision, recall, F1 and support of each class of the test part.
         weights: Which weights were measured: ``best, epoch 834``, or ``last epoch``.
     """

@@ -10,19 +10,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from src.data.base import Batch, Batches, InMemoryDataModule, Part
-from src.tasks.base import Task
-from src.tasks.losses import ModelLoss, per_model
+from src.data.base import Batch, Batches, Part
 from src.tasks.schedule import Schedule
-from src.tasks.training.loop import Means, columns_of, evaluate, learn, train_block
-from src.vmap.errors import NotStackedError
+from src.tasks.training.loop import Means, columns_of, train_block
 from src.vmap.models import Model
 from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.draws import Draws
-from src.vmap.stacked.fused import Fused, Samples, is_fit
+from src.vmap.stacked.fused import Fused, is_fit
 from src.vmap.stacked.loss import LossOfModule, stacked_loss
 from src.vmap.stacked.network import StackedMLP
 from src.vmap.stacked.padded import Frame
+from src.vmap.stacked.passes import ByKernel, ByOperations, Passes, TileData
 from src.vmap.stacked.schedulers import stacked_scheduler
 from src.vmap.stacked.torch_optimizer import stacked_optimizer
 from src.vmap.stopping import Stopping
@@ -93,38 +91,46 @@ class Tile:
         tasks = [model.task for model in models]
         # of the first: loss and score are those of all
         self.task = task = tasks[0]
-        self._train = StackedPart([model.parts.train for model in models], ready)
-        self._val = StackedPart([model.parts.val for model in models], ready)
         # a model's own order of batches depends on its seed alone
         seeds = list(dict.fromkeys(model.batch_seed for model in models))
         part = models[0].parts.train
         self._orders = [Batches(part, batch_size=batch_size, seed=seed, drop_last=drop_last) for seed in seeds]
-        self._order_of = torch.tensor([seeds.index(model.batch_seed) for model in models])
         self.n_batches = len(self._orders[0])
-        device = self._train.x.device
+        data = TileData(
+            train=StackedPart([model.parts.train for model in models], ready),
+            val=StackedPart([model.parts.val for model in models], ready),
+            orders=self._orders,
+            order_of=torch.tensor([seeds.index(model.batch_seed) for model in models]),
+        )
+        device = data.train.x.device
         rows = [frame.padded(model.task, model.weights) for model in models]
         self.weights = torch.stack(rows).to(device, dtype)
         padding = frame.padding(tasks)
         self._padding = None if padding is None else padding.to(device)
-        self._parameters = {
+        parameters = {
             name: view.detach().requires_grad_()
             for name, view in zip(frame.layout.trained, frame.layout.split(self.weights), strict=True)
         }
         held = {name: _like(tensor, device, dtype) for name, tensor in _stack_held(models).items()}
         self.draws = Draws([model.rng_state for model in models])
         self.network = frame.network(tasks, _of("net", held), self.draws)
-        self.loss = stacked_loss(task.loss, _of("loss", self._parameters), _of("loss", held), self.draws)
-        self.score = score_of_models(task)
-        self._weights_of_net = list(_of("net", self._parameters).values())
+        loss = stacked_loss(task.loss, _of("loss", parameters), _of("loss", held), self.draws)
+        # whether it computes with nothing that other tiles compute with, so that it may do so beside them
+        self.is_apart = isinstance(self.network, StackedMLP) and not isinstance(loss, LossOfModule)
+        weights_of_net = list(_of("net", parameters).values())
         self._held_by_loss = {name: tensor for name, tensor in held.items() if name.startswith("loss.")}
         recipes = [model.recipe for model in models]
         self.scheduler = stacked_scheduler(recipes)
         self.optimizer = stacked_optimizer(recipes, self.scheduler, self.weights)
-        self._ones = self.weights.new_ones(len(models))
-        self._inputs: dict[str, Tensor] = {}
-        is_fused = fused and (device.type, dtype) == ("cpu", torch.float32) and is_fit(tasks)
-        self.fused = Fused(tasks, frame.layout, self.weights, self._order_of) if is_fused else None
-        self._samples: dict[str, Samples] = {}
+        self.is_fused = fused and (device.type, dtype) == ("cpu", torch.float32) and is_fit(tasks)
+        self._passes: Passes
+        if self.is_fused:
+            made = Fused(tasks, frame.layout, self.weights, data.order_of)
+            self._passes = ByKernel(data, made, task.penalty, weights_of_net=weights_of_net)
+        else:
+            self._passes = ByOperations(
+                *(data, self.network, loss, task), parameters=parameters, weights_of_net=weights_of_net
+            )
         # epochs (e), rates (e, m) and by metric means (e, m) of all blocks, on the host
         self.epochs: list[int] = []
         # the one that is being trained
@@ -138,16 +144,9 @@ class Tile:
         # None while there is something left to train
         self.ending: Ending | None = None
 
-    @property
-    def is_apart(self) -> bool:
-        """Whether it computes with nothing that other tiles compute with, so that it may do so beside them."""
-        return isinstance(self.network, StackedMLP) and not isinstance(self.loss, LossOfModule)
-
     def train(self, block: Iterable[int], schedule: Schedule) -> None:
         """Train a block of epochs, and bring its measurements to the host at once."""
-        # what belongs to one form of the data is laid out anew, so that only one tile's stands in the cache
-        self._inputs.clear()
-        self._samples.clear()
+        self._passes.lay_out()
         measured = train_block(self, block, schedule.is_measured)
         if not measured:
             # cut short by a signal
@@ -184,104 +183,27 @@ class Tile:
             batches.set_epoch(epoch)
 
     def train_batches(self) -> Iterator[Batch]:
-        """Batches of all models, with inputs in the network's form."""
-        orders = [order for batches in self._orders if (order := batches.order()) is not None]
-        if not orders and self.fused is not None:
-            yield self._all(self._train)
-            return
-        if not orders:
-            yield Batch(self._whole("train", self._train), self._train.y, 1.0, 1.0)
-            return
-        order = torch.stack(orders)
-        if self.fused is not None:
-            yield from self._numbered(
-                order[:, : self.n_batches * self._orders[0].batch_size], self._orders[0].batch_size
-            )
-            return
-        if len(order) > 1 or len(self._train.x) > 1:
-            order = order[self._order_of]
-        x, y = self._train.reordered(order.to(self._train.x.device))
-        size = self._orders[0].batch_size
-        n = min(x.shape[1], self.n_batches * size)
-        yield from self._cut(x[:, :n], y[:, :n], size)
+        """Batches of all models."""
+        return self._passes.train_batches()
 
     def val_batches(self) -> Iterator[Batch]:
         """The validation parts of all models."""
-        if self.fused is not None:
-            # which holds a piece of the samples at a time, whatever their number
-            yield self._all(self._val)
-            return
-        size = InMemoryDataModule.EVAL_BATCH_SIZE
-        if self._val.x.shape[1] <= size:
-            yield Batch(self._whole("val", self._val), self._val.y, 1.0, 1.0)
-        else:
-            yield from self._cut(self._val.x, self._val.y, size)
+        return self._passes.val_batches()
 
-    def _cut(self, x: Tensor, y: Tensor, size: int) -> Iterator[Batch]:
-        n = x.shape[1]
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            yield Batch(self.network.inputs(x[:, start:stop]), y[:, start:stop], (stop - start) / n, 1.0)
-
-    def _numbered(self, order: Tensor, size: int) -> Iterator[Batch]:
-        """Batches for the kernel: numbers of samples (r, b) in the place of both tensors."""
-        n = order.shape[1]
-        for start in range(0, n, size):
-            numbers = order[:, start : start + size].contiguous()
-            yield Batch(numbers, numbers, numbers.shape[1] / n, 1.0)
-
-    def _all(self, part: StackedPart) -> Batch:
-        """One batch of a part."""
-        numbers = torch.arange(part.x.shape[1]).expand(len(self._orders), -1)
-        return Batch(numbers, numbers, 1.0, 1.0)
-
-    def _samples_of(self, name: str, part: StackedPart) -> Samples:
-        """A part in the kernel's form, laid out once a block."""
-        assert self.fused is not None
-        if name not in self._samples:
-            self._samples[name] = self.fused.samples(part)
-        return self._samples[name]
-
-    def _whole(self, name: str, part: StackedPart) -> Tensor:
-        """All inputs of a part in the network's form, laid out once a block."""
-        if name not in self._inputs:
-            self._inputs[name] = self.network.inputs(part.x)
-        return self._inputs[name]
+    def evaluate(self, batch: Batch) -> Means:
+        """Loss and score (m,) of a batch."""
+        return self._passes.evaluate(batch)
 
     def set_mode(self, *, training: bool) -> None:
         """Train or evaluate from now on."""
         self.network.is_training = training
         self.task.modes.set(training=training)
 
-    def outputs(self, x: Tensor) -> Tensor:
-        """Outputs (m, n, o)."""
-        return self.network(self._weights_of_net, x)
-
     def learn(self, batch: Batch, *, measure: bool) -> Means | None:
         """Take a step along a batch."""
-        if self.fused is None:
-            return learn(self, batch, measure=measure)
-        means, grad = self.fused.learn(self._samples_of("train", self._train), batch.x, measure=measure)
-        if self.task.penalty:
-            penalty = torch.as_tensor(self.task.penalty.of(self._weights_of_net, n_model_axes=1))
-            grads = torch.autograd.grad(penalty.sum(), self._weights_of_net, materialize_grads=True)
-            grad += torch.cat([each.flatten(1) for each in grads], dim=1)
+        means, grad = self._passes.learn(batch, measure=measure)
         self._move(grad)
         return means
-
-    def evaluate(self, batch: Batch) -> Means:
-        """Loss and score (m,) of a batch."""
-        if self.fused is None:
-            return evaluate(self, batch)
-        return self.fused.evaluate(self._samples_of("val", self._val), batch.x)
-
-    def step(self, loss: Tensor, *, scale: float) -> None:
-        """Move each model's weights along the gradient of its loss (m,)."""
-        ones = self._ones if scale == 1 else self._ones * scale
-        if self.task.penalty:
-            loss = loss + self.task.penalty.of(self._weights_of_net, n_model_axes=1)
-        grads = torch.autograd.grad(loss, list(self._parameters.values()), ones, allow_unused=True)
-        self._move(torch.cat([self._flat(*each) for each in zip(self._parameters, grads, strict=True)], dim=1))
 
     @torch.no_grad()
     def _move(self, grad: Tensor) -> None:
@@ -296,13 +218,6 @@ class Tile:
         if self._padding is not None:
             # an optimiser may move what has no gradient
             self.weights.masked_fill_(self._padding, 0)
-
-    @staticmethod
-    def _flat(name: str, grad: Tensor | None) -> Tensor:
-        """Gradients (m, -1) of a parameter."""
-        if grad is None:
-            raise NotStackedError(f"{name} takes no part in the loss: leave it out, or set its requires_grad to False")
-        return grad.reshape(len(grad), -1)
 
     def end_epoch(self, val: Means | None) -> None:
         """Choose the rates of the next epoch."""
@@ -433,16 +348,3 @@ def _rows(value: Any, places: Sequence[int]) -> Any:
     if isinstance(value, list):
         return [_rows(each, places) for each in value]
     return value[list(places)] if isinstance(value, Tensor) else value
-
-
-def score_of_models(task: Task) -> ModelLoss:
-    """A task's mean score of outputs (m, n, o) and targets (m or 1, n, ...), for each model by itself: (m,)."""
-
-    def mean(outputs: Tensor, y: Tensor) -> Tensor:
-        scores = task.score(outputs, y)
-        if scores.shape != outputs.shape[:2]:
-            # a task of one's own that knows of one model only
-            scores = per_model(task.score)(outputs, y).reshape(len(outputs), -1)
-        return scores.mean(1)
-
-    return mean

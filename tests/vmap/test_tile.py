@@ -8,7 +8,7 @@ from src.tasks.base import Task
 from src.tasks.binary import BinaryClassification
 from src.tasks.multiclass import MulticlassClassification
 from src.tasks.regression import Regression
-from src.vmap.tile import score_of_models
+from src.vmap.stacked.passes import score_of_models
 from tests.vmap.stacked.test_loss import N_MODELS, K, N, targets
 
 

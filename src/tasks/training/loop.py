@@ -76,42 +76,6 @@ class Learner(Protocol):
         ...
 
 
-class Passes(Protocol):
-    """What `learn` and `evaluate` are made of."""
-
-    def outputs(self, x: Tensor) -> Tensor:
-        """What the network says of inputs."""
-        ...
-
-    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Mean loss."""
-        ...
-
-    def score(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Mean score."""
-        ...
-
-    def step(self, loss: Tensor, *, scale: float) -> None:
-        """Take a step of the optimiser against the gradient of the loss times ``scale``."""
-        ...
-
-
-def learn(passes: Passes, batch: Batch, *, measure: bool) -> Means | None:
-    """Forward and backward pass, and a step; what `Learner.learn` tells."""
-    x, y, _, scale = batch
-    outputs = passes.outputs(x)
-    loss = passes.loss(outputs, y)
-    means = Means(loss.detach(), passes.score(outputs.detach(), y)) if measure else None
-    passes.step(loss, scale=scale)
-    return means
-
-
-def evaluate(passes: Passes, batch: Batch) -> Means:
-    """Forward pass alone."""
-    outputs = passes.outputs(batch.x)
-    return Means(passes.loss(outputs, batch.y), passes.score(outputs, batch.y))
-
-
 def train_block(learner: Learner, block: Iterable[int], is_measured: Callable[[int], bool]) -> list[Measured]:
     """Train some epochs without a look at any number, and tell what was measured of them."""
     measured: list[Measured] = []

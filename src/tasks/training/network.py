@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from src.data.base import Batch, Batches
 from src.tasks.penalty import Penalty
-from src.tasks.training.loop import Means, evaluate, learn
+from src.tasks.training.loop import Means
 from src.tasks.training.modes import Modes
 
 
@@ -92,17 +92,21 @@ class OneNetwork:
 
     def learn(self, batch: Batch, *, measure: bool) -> Means | None:
         """Take a step along a batch."""
-        return learn(self, batch, measure=measure)
+        outputs = self.outputs(batch.x)
+        loss = self.loss(outputs, batch.y)
+        means = Means(loss.detach(), self._mean_score(outputs.detach(), batch.y)) if measure else None
+        self._step(loss, scale=batch.scale)
+        return means
 
     def evaluate(self, batch: Batch) -> Means:
         """Mean loss and score of a batch."""
-        return evaluate(self, batch)
+        outputs = self.outputs(batch.x)
+        return Means(self.loss(outputs, batch.y), self._mean_score(outputs, batch.y))
 
-    def score(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Mean score."""
+    def _mean_score(self, outputs: Tensor, y: Tensor) -> Tensor:
         return self._score(outputs, y).mean()
 
-    def step(self, loss: Tensor, *, scale: float) -> None:
+    def _step(self, loss: Tensor, *, scale: float) -> None:
         """Take a step of the optimiser; one that asks for the loss again computes it of the same batch."""
         loss = self._penalised(loss)
         if self._is_plain:

@@ -27,6 +27,7 @@ from src.tasks.regression import Regression
 from src.tasks.training.loop import Means
 from src.vmap.stacked.data import StackedPart
 from src.vmap.stacked.layout import Layout
+from src.vmap.stacked.network import is_worth_merging
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def kernel() -> ModuleType | None:
 
         try:
             _try_out(made)
+        # made anew it would be as wrong
         except ArithmeticError:
             raise
         # what was kept of it may be damaged, by a disk that was full or a copy that was cut short
@@ -188,7 +190,7 @@ def _describe(net: nn.Module, made: ModuleType) -> tuple[list[int], list[int], l
             codes[-1] = getattr(made, _ACTIVATIONS[type(layer)])
             continue
         h, o = widths[-1], layer.out_features
-        is_merged = bool(codes) and codes[-1] == made.IDENTITY and o * inputs[-1] <= h * inputs[-1] + o * h
+        is_merged = bool(codes) and codes[-1] == made.IDENTITY and is_worth_merging(inputs[-1], h, o)
         if is_merged:
             codes[-1] = made.MERGED
         inputs.append(inputs[-1] if is_merged else h)

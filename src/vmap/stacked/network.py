@@ -102,13 +102,18 @@ class StackedMLP(StackedNet):
         return x.transpose(1, 2)
 
 
+def is_worth_merging(f: int, h: int, o: int) -> bool:
+    """Whether a map of f to o numbers takes no more multiplications than one by way of h."""
+    return o * f <= h * f + o * h
+
+
 def _merged(layers: list[Affine]) -> list[Affine]:
     """The same map in fewer layers, where one product per sample costs less than two."""
     merged = layers[:1]
     for weight, bias in layers[1:]:
         inner_weight, inner_bias = merged[-1]
         (h, f), o = inner_weight.shape[1:], weight.shape[1]
-        if o * f <= h * f + o * h:
+        if is_worth_merging(f, h, o):
             merged[-1] = torch.bmm(weight, inner_weight), torch.baddbmm(bias, weight, inner_bias)
         else:
             merged.append((weight, bias))

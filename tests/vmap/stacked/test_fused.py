@@ -83,7 +83,7 @@ def trained(jobs: Sequence[Job], *, fused: bool, tile: int = 8, threads: int = 1
         fused=fused,
     )
     build_trainer(jobs[0].cfg, [], []).fit(module, train_dataloaders=[0])
-    assert all((tile.fused is not None) == fused for tile in module.tiles)
+    assert all(tile.is_fused == fused for tile in module.tiles)
     return module.tiles
 
 
@@ -196,7 +196,7 @@ def test_double_precision_is_left_to_the_operations(tmp_path: Path) -> None:
         [factory.model(jobs[0])], batch_size=None, monitor=None, tile=1, progress=NoProgress(), fused=True
     )
     build_trainer(jobs[0].cfg, [], []).fit(module, train_dataloaders=[0])
-    assert module.tiles[0].fused is None
+    assert not module.tiles[0].is_fused
 
 
 def test_without_numba_the_operations_compute(
