@@ -4,16 +4,36 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
+
+
+class Said(NamedTuple):
+    """A line of a log.
+
+    Attributes:
+        module: Whose.
+        text: What it says.
+        level: Its weight, as in `logging`.
+    """
+
+    module: str
+    text: str
+    level: int = logging.INFO
+
+
+def hand_over(said: Said, handlers: Iterable[logging.Handler]) -> None:
+    """Give a line to these handlers, and to nobody else who listens."""
+    for handler in handlers:
+        if said.level >= handler.level:
+            handler.handle(logging.LogRecord(said.module, said.level, "", 0, said.text, None, None))
 
 
 def keep(name: str, *lines: str) -> None:
     """Write lines in the name of a module to the files of a run, past the terminal, which shows them in its own way."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            for line in lines:
-                handler.handle(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
+    files = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
+    for line in lines:
+        hand_over(Said(name, line), files)
 
 
 @contextlib.contextmanager
@@ -39,20 +59,6 @@ def said_once(said: set[str]) -> Iterator[None]:
     finally:
         for handler in handlers:
             handler.removeFilter(is_new)
-
-
-class Said(NamedTuple):
-    """A line of a log.
-
-    Attributes:
-        module: Whose.
-        text: What it says.
-        level: Its weight, as in `logging`.
-    """
-
-    module: str
-    text: str
-    level: int = logging.INFO
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from src.run.log import Log, Said
+from src.run.log import Log, Said, hand_over
 from src.sweep.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -27,9 +27,7 @@ class TrainLog:
 
     def say(self, module: str, text: str, *, level: int = logging.INFO) -> None:
         """Write a line in the name of a module, and nowhere else."""
-        for handler in self.handlers:
-            if level >= handler.level:
-                handler.handle(logging.LogRecord(module, level, "", 0, text, None, None))
+        hand_over(Said(module, text, level), self.handlers)
 
 
 @contextmanager
@@ -55,7 +53,7 @@ def say(job: Job, *lines: Said) -> None:
     """Write lines to the ``train.log`` of a job."""
     with train_log(job) as own_log:
         for line in lines:
-            own_log.say(line.module, line.text, level=line.level)
+            hand_over(line, own_log.handlers)
 
 
 class _File(Log):
