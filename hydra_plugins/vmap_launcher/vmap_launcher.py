@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _LOCAL = "local"
 _PICTURES = ("none", "report", "all")
-_FUSED = ("auto", "never")
 
 
 class VmapLauncher(Launcher):
@@ -131,8 +130,6 @@ class VmapLauncher(Launcher):
         known = [_LOCAL, *self.engines]
         if self.executor not in known:
             raise ConfigError(f"hydra.launcher.executor: got {self.executor}; allowed: {', '.join(known)}")
-        if self.fused not in _FUSED:
-            raise ConfigError(f"hydra.launcher.fused: got {self.fused}; allowed: {', '.join(_FUSED)}")
         if self.pictures not in _PICTURES:
             # what the key held once
             before: dict[Any, str] = {True: "true, which is called all now", False: "false, which is called none now"}

@@ -67,16 +67,23 @@ def end_line(result: Result, *, run_dir: Path) -> str:
 
 def result_lines(result: Result) -> list[str]:
     """Metrics, a line for each split, and hints: what a log keeps of the end of a run."""
-    lines: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for name, value in result.metrics.items():
         split, metric = split_of(name)
-        lines.setdefault(split, []).append(f"{metric} {'nan' if value is None else number(value)}")
-    which = {split: "last epoch" if split == "train" else result.weights for split in lines}
-    told = [
-        f"{split or 'value'}{f' ({which[split]})' if which[split] and split else ''}: {', '.join(values)}"
-        for split, values in lines.items()
-    ]
-    return [*told, *(f"hint: {hint['seen']}; try: {hint['try']}" for hint in result.hints)]
+        found.setdefault(split, []).append(f"{metric} {'nan' if value is None else number(value)}")
+    lines = []
+    for split, values in found.items():
+        which = _weights_of(split, result.weights)
+        lines.append(f"{split or 'value'}{f' ({which})' if which else ''}: {', '.join(values)}")
+    return [*lines, *(f"hint: {hint['seen']}; try: {hint['try']}" for hint in result.hints)]
+
+
+def _weights_of(split: str, weights: str | None) -> str | None:
+    """Which weights a split is measured with; None where that is not known, as of a name without a split."""
+    if weights is None or not split:
+        return None
+    # what training measures is of its last epoch, whichever weights are measured afterwards
+    return "last epoch" if split == "train" else weights
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:
@@ -110,11 +117,7 @@ def _metrics_table(metrics: Mapping[str, float], weights: str | None) -> Table:
     splits = list(dict.fromkeys(split for split, _ in places))
     table = Table("metric", title="results")
     for split in splits:
-        # what training measures is of its last epoch, whichever weights are measured afterwards
-        which = "last epoch" if split == "train" else weights
-        if weights is None or not split:
-            # a name without a split may be measured by either
-            which = None
+        which = _weights_of(split, weights)
         table.add_column(Text("\n".join([split or "value", *([which] if which else [])])), justify="right")
     for name in dict.fromkeys(name for _, name in places):
         values = (places.get((split, name)) for split in splits)
@@ -127,13 +130,9 @@ def _class_table(rows: list[dict[str, Any]]) -> Table:
     for name in ("precision", "recall", "f1", "support"):
         table.add_column(name, justify="right")
     for row in rows:
-        numbers = (_share(row[name]) for name in ("precision", "recall", "f1"))
+        numbers = (share(row[name], decimals=4, of=1) for name in ("precision", "recall", "f1"))
         table.add_row(Text(row["class"]), *numbers, str(row["support"]))
     return table
-
-
-def _share(value: float) -> str:
-    return share(value, decimals=4, of=1)
 
 
 def print_temperature(
