@@ -1,7 +1,7 @@
 """Small pictures of a network while it learns, many of a run, and the animated GIF that they make.
 
 What stays the same is drawn once: a whole figure takes about 150 ms, which a run of some seconds cannot spend twenty
-times; a frame takes about 15.
+times; a frame takes about 20.
 
 Axes: `n` points, `k` classes, `h` and `w` rows and columns of the picture.
 """
