@@ -37,7 +37,7 @@ def test_in_another_directory_outputs_stand_there(tmp_path: Path) -> None:
     done = run("-m", "src.train", *SHORT, cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert done.returncode == 0, done.stderr
     (result,) = tmp_path.glob("outputs/runs/*/result.json")
-    assert f"run directory: {result.parent}" in done.stdout
+    assert f"run directory: {result.parent.relative_to(tmp_path)}\n" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_titles_name_the_weights_that_are_drawn(trained: Path, tmp_path: Path, m
 
     def note(name: str, metrics: Mapping[str, Any], weights: str, *, below: str) -> str:
         seen.append(weights)
-        assert re.fullmatch(r"Circles, SGD\(lr=0\.\d+\), seed \d+", below), below
+        assert re.fullmatch(r"Circles, (SGD|Adam)\(lr=0\.\d+\), seed \d+", below), below
         return title_of(name, metrics, weights, below=below)
 
     monkeypatch.setattr("src.measure.title_of", note)

@@ -1,8 +1,10 @@
 """What a run says before it trains: a line each for data, model and optimizer."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from src.data.spec import DataSpec
@@ -12,6 +14,9 @@ _NOTHING: tuple[Any, ...] = (None, False, 0, {}, [])
 
 # What follows from the data.
 _OF_DATA = ("in_features", "out_features")
+
+# What is told of an optimizer in any case; other values are where they are not those that it has by itself.
+_RATE = "lr"
 
 # Class names that are told.
 _FEW = 3
@@ -36,7 +41,7 @@ def setup_lines(
     lines.append(f"model: {model['name']}, {_made(model['net'])}, {n_parameters:,} parameters")
     batches = f"batches of {size:,}" if isinstance(size, int) else "one batch an epoch"
     scheduler = f", {_made(plain['scheduler'])}" if plain.get("scheduler") else ""
-    trained = f"{_made(plain['optimizer'])}{scheduler}, {_made(plain['loss'])}"
+    trained = f"{_optimizer(plain['optimizer'])}{scheduler}, {_made(plain['loss'])}"
     return [*lines, f"optimizer: {trained}, {_length(plain['trainer'])}, {batches}"]
 
 
@@ -49,7 +54,7 @@ def origin(cfg: DictConfig | Mapping[str, Any]) -> str:
     plain: Any = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else cfg
     parts = [_name(plain["data"]).removesuffix("DataModule")]
     if plain.get("optimizer"):
-        parts.append(_made(plain["optimizer"]))
+        parts.append(_optimizer(plain["optimizer"]))
     return ", ".join([*parts, f"seed {plain['seed']}"])
 
 
@@ -82,6 +87,16 @@ def _made(node: Mapping[str, Any]) -> str:
         and not (key == "activation" and node.get("hidden") == [])
     ]
     return f"{_name(node)}({', '.join(values)})" if values else _name(node)
+
+
+def _optimizer(node: Mapping[str, Any]) -> str:
+    known = signature(get_object(node["_target_"])).parameters
+    own = {key: known[key].default for key in node if key in known and key != _RATE}
+    return _made({key: value for key, value in node.items() if key not in own or not _same(value, own[key])})
+
+
+def _same(value: Any, other: Any) -> bool:
+    return bool(value == (list(other) if isinstance(other, tuple) else other))
 
 
 def _value(value: Any) -> str:

@@ -265,8 +265,7 @@ def test_a_path_is_shown_as_one_would_type_it(tmp_path: Path, monkeypatch: pytes
             [
                 "data: LineDataModule, 800 training, 200 validation, 200 test samples; 1 feature; target y",
                 "model: line, MLP(hidden=[10, 10], activation=identity), 331 parameters",
-                "optimizer: Adam(lr=0.01, betas=[0.9, 0.999]), StepLR(step_size=250, gamma=0.5), L1Loss, 1,000 epochs, "
-                "batches of 7",
+                "optimizer: Adam(lr=0.01), StepLR(step_size=250, gamma=0.5), L1Loss, 1,000 epochs, batches of 7",
             ],
         ),
     ],

@@ -63,7 +63,11 @@ def test_smoothing_is_that_of_cross_entropy_of_two_classes() -> None:
     [
         ("regression", {"class_weights": "balanced"}, "the data are numbers, and have no classes"),
         ("regression", {"label_smoothing": 0.1}, "the data are numbers, not classes"),
-        ("multiclass", {"class_weights": [1.0, 2.0]}, r"are 2 numbers; the data have 3 classes: x, y, z"),
+        (
+            "multiclass",
+            {"class_weights": [1.0, 2.0]},
+            r"got 2 numbers; allowed: 3, one for each class of the data: x, y, z",
+        ),
         ("multiclass", {"class_weights": "balanced"}, "do not tell how many rows each class has"),
     ],
 )

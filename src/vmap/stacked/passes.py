@@ -106,7 +106,8 @@ class ByOperations:
         self._data, self._network, self._loss, self._penalty = data, network, loss, task.penalty
         self._score = score_of_models(task)
         self._parameters, self._weights_of_net = parameters, weights_of_net
-        self._ones = torch.ones_like(next(iter(parameters.values())).flatten(1)[:, 0])
+        any_of_them = next(iter(parameters.values()))
+        self._ones = any_of_them.new_ones(len(any_of_them))
         self._inputs: dict[StackedPart, Tensor] = {}
 
     def lay_out(self) -> None:
