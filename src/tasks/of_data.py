@@ -115,7 +115,7 @@ def _weights(spec: DataSpec, given: Any) -> torch.Tensor:
         return (counts.sum() / (k * counts)).float()
     if len(given) != k:
         raise ConfigError(
-            f"loss.class_weights={list(given)}: got {len(given)} numbers; allowed: {k}, one for each class of the data: "
-            f"{', '.join(spec.class_names)}"
+            f"loss.class_weights={list(given)}: got {len(given)} numbers; allowed: {k}, one for each class of the "
+            f"data: {', '.join(spec.class_names)}"
         )
     return torch.tensor(given, dtype=torch.float32)
