@@ -50,7 +50,7 @@ def equal_groups() -> None:
                 any("better" in each or "worse" in each for each in run(law(rng, (k, _MAX_SEEDS)), margin=None)[1])
                 for _ in range(_N_SWEEPS // (k // 2))
             )
-            cells.append(f"{100 * wrong / (_N_SWEEPS // (k // 2)):.1f} %")
+            cells.append(f"{100 * wrong / (_N_SWEEPS // (k // 2)):.1f}%")
         print(f"| {name} | {' | '.join(cells)} |")
 
 
@@ -70,7 +70,7 @@ def unequal_groups() -> None:
                 values[0] = np.where(rng.random(_MAX_SEEDS) < share, 2.0, -1.0)
                 n, said = run(values, margin=None)
                 found.append((len(said) == k - 1, n))
-            cells += [f"{100 * np.mean([ok for ok, _ in found]):.0f} %", f"{np.mean([n for _, n in found]):.0f}"]
+            cells += [f"{100 * np.mean([ok for ok, _ in found]):.0f}%", f"{np.mean([n for _, n in found]):.0f}"]
         print(f"| {100 * share:.0f} | {' | '.join(cells)} |")
 
 

@@ -62,7 +62,7 @@ def train(
             val_loss = loss_fn(val_logits, y_val)
             val_acc = accuracy(y_val, torch.round(torch.sigmoid(val_logits)))
         if epoch % 100 == 0:
-            print(f"epoch {epoch}: loss {loss:.4f}, accuracy {acc:.2f} %, test {val_loss:.4f}, {val_acc:.2f} %")
+            print(f"epoch {epoch}: loss {loss:.4f}, accuracy {acc:.2f}%, test {val_loss:.4f}, {val_acc:.2f}%")
 
 
 def boundary(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:

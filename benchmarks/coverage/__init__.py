@@ -1,4 +1,4 @@
-"""Is what reports print as 95 % right in 95 %? Asked of results of this project, of which the truth is known.
+"""Is what reports print as 95% right in 95%? Asked of results of this project, of which the truth is known.
 
 ``python -m benchmarks.coverage`` draws few runs from stored results of 2,000 runs each, as often as one likes, and
 counts how often the functions of `src.analysis.stats` hold the truth, which is that of all 2,000:

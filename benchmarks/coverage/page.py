@@ -46,7 +46,7 @@ def _coverage(rows: Sequence[Row]) -> str:
         if not held:
             return _SHOWN if any(by_n(rows, "coverage", name, "share", m) for m in NUMBERS_OF_SEEDS) else ""
         level = by_n(rows, "coverage", name, "level", n)[0]
-        said = "" if level >= 0.95 else f" (says {100 * level:.4g} %)"
+        said = "" if level >= 0.95 else f" (says {100 * level:.4g}%)"
         return f"{_percent(min(held))}, {_percent(_middle(held))}{said}"
 
     methods = [name for name in names(rows, "coverage") if name != NAIVE]

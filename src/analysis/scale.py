@@ -70,7 +70,7 @@ class Scale:
         return f"{middle} [{low}, {high}]{how}"
 
     def in_words(self, value: float, interval: Interval) -> tuple[str, str]:
-        """Write a number, and its interval in words: "99.5" and "95 % interval 98.9 to 100"."""
+        """Write a number, and its interval in words: "99.5" and "95% interval 98.9 to 100"."""
         middle, low, high = self._written(value, interval)
         return middle, f"{percent(interval.level)} interval {low} to {high}"
 
@@ -98,8 +98,8 @@ class Scale:
 
 
 def percent(level: float) -> str:
-    """Write a share in per cent with the digits that it has: "95 %", "93.75 %"."""
-    return f"{100 * level:.6g} %"
+    """Write a share in per cent with the digits that it has: "95%", "93.75%"."""
+    return f"{100 * level:.6g}%"
 
 
 def _unsigned_zero(text: str) -> str:

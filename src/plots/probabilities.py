@@ -27,7 +27,7 @@ _LEVELS: dict[float, dict[str, Any]] = {
 def probabilities_figure(
     predict: Predict, data: Samples, *, class_names: Sequence[str], feature_names: Sequence[str], title: str
 ) -> Figure:
-    """Draw the probability of each class as the strength of its colour, with lines at 10, 50 and 90 %.
+    """Draw the probability of each class as the strength of its colour, with lines at 10, 50 and 90%.
 
     Args:
         predict: Takes points, float32 (n, 2), and returns class probabilities, (n, k) with k >= 2.

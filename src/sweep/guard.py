@@ -128,8 +128,8 @@ def _warn_of_test(config: DictConfig) -> None:
     found = by_test(objectives or [str(OmegaConf.select(config, "optimized_metric"))])
     if found:
         log.warning(
-            "%s: %s is measured on the test part, which is there for the one test at the end: chosen by it, its "
-            "numbers flatter the best. Choose by %s; the test part is measured all the same",
+            "%s: %s is measured on the test part, which is there for the one test at the end: if it chooses the best, "
+            "its numbers look better than they are. Choose by %s; the test part is measured in any case",
             key,
             ", ".join(found),
             ", ".join(f"val/{split_of(name)[1]}" for name in found),

@@ -1,4 +1,4 @@
-"""What is printed as 95 % is 95 %, and equal groups are told apart no more often than told, on results of real runs.
+"""What is printed as 95% is 95%, and equal groups are told apart no more often than told, on results of real runs.
 
 None of these results has chosen a method. `python -m benchmarks.coverage` is the whole study; these are fewer draws.
 """

@@ -37,8 +37,8 @@ def test_crossed_draws_have_their_share_of_the_variance(tmp_path: Path) -> None:
     assert crossed.startswith("seeds and draws are crossed, and runs that share one are not independent")
     assert "those of 3 that share none" in crossed
     assert told == [
-        "variance of validation accuracy: 0 % from initial weights (3 of them), 100 % from the data (4 of them), "
-        "0 % from what they do together"
+        "variance of validation accuracy: 0% from initial weights (3 of them), 100% from the data (4 of them), "
+        "0% from what they do together"
     ]
 
 
@@ -47,8 +47,8 @@ def test_a_base_seed_draws_what_the_seed_does_not(tmp_path: Path) -> None:
     made(tmp_path, "vary=[data]", "+data.batch_size=8", over=over, value=lambda base, _: 0.1 * base)
     group = group_of(tmp_path)
     assert draws.variance(group, "val/accuracy") == (
-        "0 % from the data (2 of them), 100 % from initial weights and order of batches (3 of them), "
-        "0 % from what they do together"
+        "0% from the data (2 of them), 100% from initial weights and order of batches (3 of them), "
+        "0% from what they do together"
     )
 
 

@@ -97,9 +97,9 @@ def test_a_metric_that_no_job_has_is_refused(tmp_path: Path, condition: str) -> 
 @pytest.mark.parametrize(
     ("n", "of", "cell", "words"),
     [
-        (0, 8, "0 [0, 37]", "0 of 8: 0 %, at most 37 %"),
-        (8, 8, "100 [63, 100]", "8 of 8: 100 %, at least 63 %"),
-        (2, 8, "25 [3, 65]", "2 of 8: 25 %, 3 to 65 %"),
+        (0, 8, "0 [0, 37]", "0 of 8: 0%, at most 37%"),
+        (8, 8, "100 [63, 100]", "8 of 8: 100%, at least 63%"),
+        (2, 8, "25 [3, 65]", "2 of 8: 25%, 3 to 65%"),
     ],
 )
 def test_the_share_stands_with_its_exact_interval(tmp_path: Path, n: int, of: int, cell: str, words: str) -> None:
@@ -113,7 +113,7 @@ def test_folds_are_no_independent_draws_so_their_share_has_no_interval(tmp_path:
         given = [f"+data.fold={fold}", "+data.folds=4", "seed=0"]
         make_job(tmp_path / str(fold), *given, metrics=accuracy(0.5 + 0.1 * fold))
     (only,) = summarise(read_jobs([tmp_path]), [tmp_path], metric=None).groups
-    assert (failed(only), failed_words(only)) == ("25", "1 of 4: 25 %")
+    assert (failed(only), failed_words(only)) == ("25", "1 of 4: 25%")
 
 
 def test_a_run_that_lacks_what_others_are_judged_by_is_not_counted(tmp_path: Path) -> None:

@@ -84,18 +84,18 @@ def test_folds_are_called_folds_everywhere(tmp_path: Path, capsys: pytest.Captur
     cross_validation(tmp_path)
     found = finish_sweep(tmp_path)
     out = " ".join(capsys.readouterr().out.split())
-    assert "mean over 10 folds [95 % interval], highest val/accuracy first" in out
+    assert "mean over 10 folds [95% interval], highest val/accuracy first" in out
     assert "┃ group ┃ folds ┃" in out
     assert "fold by fold" in out
     assert "better with 10 of 10 folds)" in out
     assert out.count(LINE) == 1
     page = (tmp_path / "report.html").read_text()
     assert LINE in page
-    assert "A point is a fold (equal ones lie side by side), a bar the mean over 10 folds [95 % interval]" in page
+    assert "A point is a fold (equal ones lie side by side), a bar the mean over 10 folds [95% interval]" in page
     words = " ".join(page.split())
-    assert "Mean over 10 folds [95 % interval]." in words
+    assert "Mean over 10 folds [95% interval]." in words
     assert "Groups are compared fold by fold in validation accuracy; p is that of the corrected" in words
-    assert "(mean of 10 folds, 95 % interval" in page
+    assert "(mean of 10 folds, 95% interval" in page
     assert '<th class="number">folds</th>' in page
     chart = dot_chart(all_series(found), "val/accuracy")
     assert chart is not None
@@ -185,7 +185,7 @@ def test_a_mean_near_all_has_an_error_bar_that_ends_there(tmp_path: Path) -> Non
     assert means["x"][0] + right == pytest.approx(1.0, abs=1e-4)
     half = 4.302653 * np.std([1, 1, 0.99], ddof=1) * math.sqrt(1 / 3 + 1 / 2)
     assert left == pytest.approx(half, abs=1e-5)
-    assert means["text"] == ["mean, 95 % interval"]
+    assert means["text"] == ["mean, 95% interval"]
 
 
 @pytest.mark.parametrize(

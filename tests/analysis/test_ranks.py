@@ -53,7 +53,7 @@ def test_ranks_are_those_of_scipy_with_ties() -> None:
 
 
 def test_critical_differences_are_those_of_the_table() -> None:
-    # q of Demšar's table 5, at 5 %
+    # q of Demšar's table 5, at 5%
     for k, q in {2: 1.960, 3: 2.343, 4: 2.569, 5: 2.728, 10: 3.164}.items():
         assert critical_difference(10, k) == pytest.approx(q * np.sqrt(k * (k + 1) / 60), abs=2e-3)
     assert [fewest_data_sets(k) for k in (2, 3, 5)] == [4, 3, 3]
@@ -92,7 +92,7 @@ def test_what_is_told_apart_is_said_in_words() -> None:
     assert first.endswith(f"c {found.average[2]:.2f}")
     assert second.startswith("the 3 groups are not all alike over the data sets (Friedman's test, exact, p ")
     assert third in (
-        f"ranks {found.critical:.2f} or more apart differ (Nemenyi's test, 5 % over all pairs); not told apart: {pair}"
+        f"ranks {found.critical:.2f} or more apart differ (Nemenyi's test, 5% over all pairs); not told apart: {pair}"
         for pair in ("a and b", "b and a")
     )
 

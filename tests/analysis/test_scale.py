@@ -108,10 +108,10 @@ def test_other_numbers_keep_the_digits_that_their_interval_supports(
 def test_an_interval_that_is_less_sure_says_so() -> None:
     scale, interval = Scale.of("test/accuracy"), Interval(0.993, 1.0, 0.9375)
     assert scale.with_interval(0.998, interval) == "99.8 [99.3, 100]"
-    assert scale.with_interval(0.998, interval, level=True) == "99.8 [99.3, 100] (93.75 %)"
+    assert scale.with_interval(0.998, interval, level=True) == "99.8 [99.3, 100] (93.75%)"
     assert scale.with_interval(0.998, Interval(0.993, 1.0), level=True) == "99.8 [99.3, 100]"
-    assert scale.in_words(0.998, interval) == ("99.8", "93.75 % interval 99.3 to 100")
-    assert [percent(level) for level in (0.95, 0.75, 0.875, 0.5)] == ["95 %", "75 %", "87.5 %", "50 %"]
+    assert scale.in_words(0.998, interval) == ("99.8", "93.75% interval 99.3 to 100")
+    assert [percent(level) for level in (0.95, 0.75, 0.875, 0.5)] == ["95%", "75%", "87.5%", "50%"]
 
 
 def test_the_name_tells_between_what_a_metric_lies() -> None:

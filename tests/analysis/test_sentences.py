@@ -37,20 +37,20 @@ def even(middle: float, *, n: int) -> Values:
 def test_accuracy_is_won_by_points() -> None:
     text = said(around(0.95, n=32, step=0.01), even(0.5, n=32))
     assert text == (
-        "relu beats linear by 45.0 points of test accuracy (95 % interval 44.0 to 46.0, better with 32 of 32 seeds)"
+        "relu beats linear by 45.0 points of test accuracy (95% interval 44.0 to 46.0, better with 32 of 32 seeds)"
     )
 
 
 def test_a_loss_is_won_by_a_lower_number() -> None:
     text = said(around(0.12, n=8), even(0.24, n=8), metric="test/loss")
     assert text == (
-        "relu beats linear: 0.1200 lower test loss (95 % interval 0.1190 to 0.1210, better with 8 of 8 seeds)"
+        "relu beats linear: 0.1200 lower test loss (95% interval 0.1190 to 0.1210, better with 8 of 8 seeds)"
     )
 
 
 def test_a_score_is_won_by_a_higher_number() -> None:
     text = said(around(0.5, n=8, step=0.01), even(0.25, n=8), metric="test/r2")
-    assert text == "relu beats linear: 0.250 higher test r2 (95 % interval 0.240 to 0.260, better with 8 of 8 seeds)"
+    assert text == "relu beats linear: 0.250 higher test r2 (95% interval 0.240 to 0.260, better with 8 of 8 seeds)"
 
 
 @pytest.mark.parametrize("metric", ["test/accuracy", "test/loss"])
@@ -69,7 +69,7 @@ def test_a_difference_that_chance_explains_is_not_called_one() -> None:
     b = dict(enumerate((0.6, 0.7, 0.7, 0.5, 0.6, 0.6)))
     assert said(a, b) == (
         "no clear difference between relu and linear in test accuracy: relu is 5.0 points higher "
-        "(95 % interval -20.0 to 20.0, relu better with 3 of 6 seeds, 1 tie)"
+        "(95% interval -20.0 to 20.0, relu better with 3 of 6 seeds, 1 tie)"
     )
     assert said(a, b, metric="test/loss").startswith(
         "no clear difference between relu and linear in test loss: relu is 0.05 higher "
@@ -81,7 +81,7 @@ def test_what_the_test_is_sure_of_and_the_interval_is_not_is_said_with_its_p_val
     a, b = dict(enumerate(0.5 + np.array(differences))), even(0.5, n=8)
     assert said({i: float(x) for i, x in a.items()}, b) == (
         "relu beats linear in test accuracy: better with 7 of 8 seeds (p = 0.016); the median difference by itself is "
-        "not clear, 3.5 points (95 % interval -0.1 to 7.0)"
+        "not clear, 3.5 points (95% interval -0.1 to 7.0)"
     )
 
 
@@ -89,11 +89,11 @@ def test_a_few_seeds_are_too_few_whatever_they_say() -> None:
     text = said(around(0.95, n=4, step=0.01), even(0.5, n=4), with_outlook=True)
     assert text == (
         "too few seeds to be sure of a difference between relu and linear in test accuracy: relu is 45.0 points "
-        "higher (87.5 % interval 44.0 to 46.0, relu better with 4 of 4 seeds). With fewer than 6 seeds no difference "
-        "can be shown; about 6 seeds would settle one of the size found (80 % of the time)"
+        "higher (87.5% interval 44.0 to 46.0, relu better with 4 of 4 seeds). Fewer than 6 seeds cannot show a "
+        "difference; a difference like the one found would need about 6 seeds"
     )
     assert said(even(0.5, n=6), even(1.0, n=6)) == (
-        "linear beats relu by 50.0 points of test accuracy (95 % interval 50.0 to 50.0, better with 6 of 6 seeds)"
+        "linear beats relu by 50.0 points of test accuracy (95% interval 50.0 to 50.0, better with 6 of 6 seeds)"
     )
 
 
@@ -106,18 +106,18 @@ def test_how_many_seeds_would_settle_it_and_what_these_can_show() -> None:
     assert found.outlook.smallest is not None
     more = said(a, b, with_outlook=True).partition("). ")[2]
     assert more == (
-        f"10 seeds can show one of {100 * found.outlook.smallest:.1f} points; about {found.outlook.n} seeds would "
-        "settle one of the size found (80 % of the time)"
+        f"With 10 seeds a difference of {100 * found.outlook.smallest:.1f} points or more shows 80% of the time; a "
+        f"difference like the one found would need about {found.outlook.n} seeds"
     )
     far = {i: 0.9 + 0.02 * (-1) ** i for i in range(10)}
     never = said(far, {i: 0.9 - 0.02 * (-1) ** i for i in range(10)}, with_outlook=True)
-    assert never.endswith("to settle one of the size found would take more than 1000 seeds")
+    assert never.endswith("; a difference like the one found would need more than 1000 seeds")
 
 
 def test_a_difference_within_the_margin_is_practically_none() -> None:
     a, b = around(0.9, n=8), even(0.899, n=8)
     assert said(a, b, margin=0.01) == (
-        "relu and linear are practically equal in test accuracy: relu is 0.1 points higher (95 % interval 0 to 0.2), "
+        "relu and linear are practically equal in test accuracy: relu is 0.1 points higher (95% interval 0 to 0.2), "
         "within the margin of 1 point"
     )
     assert said(a, b, margin=0.025).endswith("within the margin of 2.5 points")
@@ -128,7 +128,7 @@ def test_a_median_of_nothing_is_neither_higher_nor_lower() -> None:
     a, b = {i: 0.5 + 0.02 * (i < 3) for i in range(8)}, even(0.5, n=8)
     assert said(a, b, margin=0.01) == (
         "no clear difference between relu and linear in test accuracy: the median difference is 0.0 points "
-        "(95 % interval 0 to 2.0, relu better with 3 of 8 seeds, 5 ties)"
+        "(95% interval 0 to 2.0, relu better with 3 of 8 seeds, 5 ties)"
     )
 
 
@@ -136,8 +136,8 @@ def test_rare_losses_beyond_the_margin_keep_groups_from_being_equal() -> None:
     a, b = even(0.99, n=20), {i: 0.5 if i < 3 else 0.99 for i in range(20)}
     assert said(a, b, margin=0.01) == (
         "no clear difference between relu and linear in test accuracy: the median difference is 0.0 points "
-        "(95 % interval 0 to 0, relu better with 3 of 20 seeds, 17 ties); the interval is within the margin of 1 "
-        "point, but relu wins by more with 3, linear with 0"
+        "(95% interval 0 to 0, relu better with 3 of 20 seeds, 17 ties); the interval is within the margin of 1 "
+        "point, but relu is better by more than that with 3, linear with 0"
     )
 
 
@@ -173,7 +173,7 @@ def test_a_corrected_p_value_decides() -> None:
 def test_folds_and_draws_are_called_what_they_are() -> None:
     folds, draws = Unit("fold", 1 / 7.2), Unit("draw")
     assert said(around(0.95, n=10, step=0.01), even(0.5, n=10), unit=folds) == (
-        "relu beats linear by 45.0 points of test accuracy (95 % interval 43.8 to 46.2, better with 10 of 10 folds)"
+        "relu beats linear by 45.0 points of test accuracy (95% interval 43.8 to 46.2, better with 10 of 10 folds)"
     )
     assert said(around(0.95, n=8), even(0.5, n=9), unit=draws).endswith("better with 8 of 8 shared draws)")
     assert said({0: 0.9}, {0: 0.9}, unit=draws).endswith("with the one draw they share")

@@ -42,6 +42,6 @@ def test_folds_of_a_table_show_no_clear_difference(tmp_path: Path) -> None:
     assert {name: len(values) for name, values in found.items()} == {"identity": 10, "relu": 10}
     assert all(sum(values) / 10 > 0.94 for values in found.values())
     said = " ".join((tmp_path / "output").read_text().split())
-    assert "mean over 10 folds [95 % interval], highest val/accuracy first" in said
+    assert "mean over 10 folds [95% interval], highest val/accuracy first" in said
     assert "no clear difference between relu and identity in test accuracy" in said
     assert "the corrected resampled t test (Nadeau and Bengio 2003)" in said

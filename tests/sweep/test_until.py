@@ -242,7 +242,7 @@ def test_a_sweep_counts_the_jobs_that_it_has_asked_for(tmp_path: Path, capsys: p
         sweep_until_clear(config, Jobs(config, clear))
     out = " ".join(capsys.readouterr().out.split())
     assert "16 jobs: 16 completed" in out
-    assert "sweep.until=clear: clear after 8 seeds. What follows is right in 95 % of all sweeps" in out
+    assert "sweep.until=clear: clear after 8 seeds. What follows is right in 95% of all sweeps" in out
 
 
 @pytest.mark.slow

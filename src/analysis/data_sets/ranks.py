@@ -116,7 +116,7 @@ def _spread(sums: Values) -> Values:
 
 
 def critical_difference(n: int, k: int) -> float:
-    """Nemenyi's: average ranks over n data sets of two among k groups differ by less with 95 % where all are alike."""
+    """Nemenyi's: average ranks over n data sets of two among k groups differ by less with 95% where all are alike."""
     from scipy.stats import studentized_range
 
     return float(studentized_range.ppf(1 - LEVEL, k, np.inf) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * n)))
@@ -149,7 +149,7 @@ def sentences(ranking: Ranking, labels: Sequence[str], data_sets: Sequence[str],
         return
     together = "; ".join(_and([labels[i] for i in bar]) for bar in ranking.alike)
     rest = f"not told apart: {together}" if together else "all of them do"
-    yield f"ranks {ranking.critical:.2f} or more apart differ (Nemenyi's test, 5 % over all pairs); {rest}"
+    yield f"ranks {ranking.critical:.2f} or more apart differ (Nemenyi's test, 5% over all pairs); {rest}"
 
 
 def _and(names: Sequence[str]) -> str:

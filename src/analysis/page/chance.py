@@ -34,7 +34,7 @@ def chance_of(metric: str, jobs: Sequence[JobRecord]) -> Chance | None:
     low, high = min(found), max(found)
     scale = Scale.of(metric)
     texts = list(dict.fromkeys((scale.text(low), scale.text(high))))
-    return Chance(low, high, f"chance: {' to '.join(texts)} %")
+    return Chance(low, high, f"chance: {' to '.join(texts)}%")
 
 
 def with_chance(layout: Mapping[str, Any], chance: Chance | None, *, along: Literal["x", "y"]) -> dict[str, Any]:

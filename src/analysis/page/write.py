@@ -169,7 +169,7 @@ def _versus(each: Comparison, scale: Scale) -> dict[str, str]:
     found, wins = each.difference, each.wins_interval
     if found is None:
         return {"difference": "-", "wins": "", "delta": "", "p": p_text(None), "verdict": ""}
-    share = f" ({100 * wins.low:.0f} to {100 * wins.high:.0f} %)" if wins else ""
+    share = f" ({100 * wins.low:.0f} to {100 * wins.high:.0f}%)" if wins else ""
     return {
         "difference": scale.with_interval(found.value, found.interval, level=True),
         "wins": f"{each.wins} of {each.n}{share}",

@@ -95,7 +95,7 @@ def _data_sets(summary: Summary) -> list[str]:
         return []
     return [
         f"Over {len(found.data_sets)} data sets groups are compared by their average ranks, with Friedman's test "
-        "(exact) and Nemenyi's critical difference at 5 % (Demšar, 2006)."
+        "(exact) and Nemenyi's critical difference at 5% (Demšar, 2006)."
     ]
 
 
@@ -105,7 +105,7 @@ def _until(summary: Summary) -> list[str]:
     return [
         "Seeds were added in batches until the comparison of the best group with each other one was clear, by an "
         "e-process on which of two runs with one seed is the better one (a mixture of likelihood ratios; Robbins, "
-        "1970), with an error of at most 5 % over all looks and groups."
+        "1970), with an error of at most 5% over all looks and groups."
     ]
 
 

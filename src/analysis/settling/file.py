@@ -85,7 +85,7 @@ def lines(sweep_dirs: Sequence[Path]) -> Iterator[str]:
 def _lines(found: Settled | None, max_seeds: int, is_over: bool, stopped: str | None) -> Iterator[str]:  # noqa: FBT001
     if found is None:
         return
-    level = f"{100 * (1 - ALPHA):.0f} %"
+    level = f"{100 * (1 - ALPHA):.0f}%"
     if found.is_clear:
         state = f"clear after {found.n_seeds} seeds"
     elif stopped is not None:

@@ -1,6 +1,6 @@
 """Tests and intervals that hold however often one looks: for sweeps that add seeds until the answer is clear.
 
-A test at level 5 % that is repeated after every batch is wrong far more often than in 5 % of the cases. What holds at
+A test at level 5% that is repeated after every batch is wrong far more often than in 5% of the cases. What holds at
 all times is an e-process: a bet against the null hypothesis whose fortune, which begins at 1, is a supermartingale if
 the hypothesis is true. By Ville's inequality (1939, Étude critique de la notion de collectif) it ever reaches 1/alpha
 with a probability of at most alpha, so that one may look after every seed, and stop when one likes.

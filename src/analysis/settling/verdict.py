@@ -1,10 +1,10 @@
-"""Is a sweep's answer clear? Asked after every batch of seeds, with an error of at most 5 % over all of the looks.
+"""Is a sweep's answer clear? Asked after every batch of seeds, with an error of at most 5% over all of the looks.
 
 The group that wins most often, seed by seed, is compared with each other one. Two groups are *better*, where one wins
 on more than half of all seeds on which they differ; *equal*, where the median of their differences lies within a
 margin; or *unclear*. Each is shown by `sequential`, which holds however often one looks, and whichever group turns out
 to be the first: with k groups there are k (k - 1) / 2 pairs, and of "the one is better", "the other is better" and
-"both are equal" no more than two can be untrue, so that each has an error of at most 5 % / (k (k - 1)).
+"both are equal" no more than two can be untrue, so that each has an error of at most 5% / (k (k - 1)).
 """
 
 import math

@@ -7,7 +7,7 @@ Estimating means of bounded random variables by betting, Journal of the Royal St
 here is divided among many shares c, each kept to the end (their diversified bets), so that the order of values does
 not matter; one half of the error goes to each end.
 
-It is wide: of eight runs at 99 % nobody knows that there is no ninth one at 50 %.
+It is wide: of eight runs at 99% nobody knows that there is no ninth one at 50%.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
 """The interquartile mean: the mean of the middle half, which a few lost runs do not move (Agarwal and others 2021).
 
 Agarwal, Schwarzer, Castro, Courville and Bellemare 2021, Deep reinforcement learning at the edge of the statistical
-precipice, give it with a bootstrap over runs, whose percentiles hold the truth in no more than 80 to 94 % of the
+precipice, give it with a bootstrap over runs, whose percentiles hold the truth in no more than 80 to 94% of the
 cases below fifty runs. Here the percentiles are those of Hesterberg 2015, What teachers should know about the
 bootstrap, section 5.3, further out as the t distribution stands to the normal one, and then a little further still,
-since a sample of two humps may hold one of them alone. These hold it in 94 % and more from `FEWEST` runs on, on
+since a sample of two humps may hold one of them alone. These hold it in 94% and more from `FEWEST` runs on, on
 skewed, bounded and two-humped values; with fewer runs there is no interval.
 """
 

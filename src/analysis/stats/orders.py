@@ -21,7 +21,7 @@ def median(values: Sequence[float]) -> float:
 def median_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     """The narrowest such interval that reaches the level, else the widest with what it reaches; None below two values.
 
-    Of up to five values the widest reaches less than 95 %: 50, 75, 87.5 and 93.75 % from two values on.
+    Of up to five values the widest reaches less than 95%: 50, 75, 87.5 and 93.75% from two values on.
     """
     from scipy.special import bdtr
 

@@ -51,7 +51,7 @@ def outlook(differences: Sequence[float], *, alpha: float, margin: float | None)
 
 
 def fewest(alpha: float) -> int:
-    """Number of seeds from which on a test can find p values below alpha: 6 for 5 %."""
+    """Number of seeds from which on a test can find p values below alpha: 6 for 5%."""
     n = 2
     while 2 * 0.5**n >= alpha:
         n += 1

@@ -6,7 +6,7 @@ summed; how likely such a sum is follows from all 2^n ways to give the signs, wh
 are left out, and tied sizes share their mean rank (Pratt and Gibbons 1981, Concepts of nonparametric theory, chapter
 3).
 
-Fewer than six differences never reach 5 %: the least p value is 2/2^n.
+Fewer than six differences never reach 5%: the least p value is 2/2^n.
 """
 
 from collections.abc import Sequence

@@ -58,11 +58,11 @@ def variance(group: Group, metric: str) -> str:
         return ""
     leaves = group.jobs[0].leaves
     parts = [
-        f"{100 * found[frozenset({axis})]:.0f} % from {_factor(leaves, key)} ({values.shape[axis]} of them)"
+        f"{100 * found[frozenset({axis})]:.0f}% from {_factor(leaves, key)} ({values.shape[axis]} of them)"
         for axis, key in enumerate(keys)
     ]
     together = sum(share for subset, share in found.items() if len(subset) > 1)
-    return f"{', '.join(parts)}, {100 * together:.0f} % from what they do together"
+    return f"{', '.join(parts)}, {100 * together:.0f}% from what they do together"
 
 
 def cells(jobs: Sequence[JobRecord], keys: Sequence[str], metric: str) -> NDArray[np.float64] | None:

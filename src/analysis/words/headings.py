@@ -11,7 +11,7 @@ _N_NAMED = 3  # keys of a title
 
 
 def estimate_of(summary: Summary) -> str:
-    """What stands in the columns: "median over seeds [95 % interval]", "mean over 10 folds [95 % interval]"."""
+    """What stands in the columns: "median over seeds [95% interval]", "mean over 10 folds [95% interval]"."""
     found = shown(summary)
     words = list(dict.fromkeys(each.words for each in found)) or ["median"]
     sizes = {each.n for each in found}
@@ -23,7 +23,7 @@ def estimate_of(summary: Summary) -> str:
 
 
 def interval_of(summary: Summary) -> str:
-    """How sure the intervals are: "95 % interval", or what fewer seeds reach; empty where there is none."""
+    """How sure the intervals are: "95% interval", or what fewer seeds reach; empty where there is none."""
     levels = _levels(summary)
     if len(levels) > 1:
         return f"{percent(LEVEL)} interval, or the level in brackets"

@@ -48,7 +48,7 @@ def remarks(summary: Summary, failed: Sequence[JobRecord], end: End | None = Non
     for metric in summary.metrics:
         lost = [job for job in summary.jobs if job.status == "completed" and metric not in job.metrics]
         if lost:
-            yield f"no finite {metric}, so in no {_estimates(summary)}: {_names(lost)}"
+            yield f"left out of each {_estimates(summary)} of {metric}, which is no finite number there: {_names(lost)}"
     yield from _failed(summary)
     yield from _repeated(summary)
     yield from _not_compared(summary)
@@ -58,8 +58,8 @@ def remarks(summary: Summary, failed: Sequence[JobRecord], end: End | None = Non
     yield from settling_file.lines(summary.sweep_dirs)
     if summary.by_test:
         yield (
-            f"the test part was used to choose (by {', '.join(summary.by_test)}), so that its numbers flatter the "
-            "best; choose by val/..., and the test part is measured all the same"
+            f"the best was chosen by {', '.join(summary.by_test)}, so its test numbers look better than they are; "
+            "choose by val/..., the test part is measured in any case"
         )
     yield from (problem for job in summary.jobs for problem in job.problems)
     yield counts(summary, end)
@@ -85,19 +85,22 @@ def _intervals(summary: Summary) -> Iterable[str]:
     unit = summary.units[0] if summary.units else SEED
     if any(each.interval is not None and not each.interval.is_sure for each in found):
         least = unit.number(fewest(1 - LEVEL))
-        yield f"fewer than {least} have no {percent(LEVEL)} interval of a median, but one of the level that is told"
+        yield f"with fewer than {least} no interval of a median reaches {percent(LEVEL)}; each says what it reaches"
     if any(each.interval is None and each.name == "iqm" and each.n < FEWEST for each in found):
         yield f"an interquartile mean has an interval from {unit.number(FEWEST)} on"
     unbounded = [name for name in summary.metrics if _has_bare_mean(summary, name)]
     if unbounded:
-        yield f"no interval holds for the mean of what has no bounds: {', '.join(unbounded)}"
+        yield (
+            f"the mean of {', '.join(unbounded)} has no interval: there is no upper bound, so one rare run could move "
+            "it anywhere"
+        )
     if summary.covers and any(each.interval is not None for each in found):
         more = how_to_draw_more([ranked.group for ranked in summary.groups])
         yield f"intervals cover {summary.covers}{more and f' ({more})'}"
     if len(summary.groups) >= _SEVERAL and any(each.interval is not None for each in found):
         yield (
-            f"each interval is that of its group alone: of the one that came out best of {len(summary.groups)} it "
-            "holds a little less often than it says"
+            f"the best of {len(summary.groups)} groups may owe a part of its place to luck, so its interval holds a "
+            "little less often than it says"
         )
     units = [ranked.group.unit for ranked in summary.groups for each in ranked.estimates.values() if each.n > 1]
     if any(unit.overlap for unit in units):

@@ -27,7 +27,7 @@ def lead(summary: Summary) -> str:
     if found.interval is not None:
         value, interval = scale.in_words(found.value, found.interval)
         interval = f", {interval}"
-    number = f"{value}{' %' if scale.is_share else ''}"
+    number = f"{value}{'%' if scale.is_share else ''}"
     how = f"{number} ({f'{found.words} of ' if found.n > 1 else ''}{of}{interval})"
     if len(ranked) == 1:
         return f"{scale.words.capitalize()} of {ranked[0].group.label}: {how}."
@@ -69,15 +69,15 @@ def failed(ranked: RankedGroup) -> str:
 
 
 def failed_words(ranked: RankedGroup) -> str:
-    """The same in words: "0 of 8: 0 %, at most 37 %"."""
+    """The same in words: "0 of 8: 0%, at most 37%"."""
     found = ranked.failed
-    text = f"{found.n} of {found.of}: {100 * found.n / max(found.of, 1):.0f} %"
+    text = f"{found.n} of {found.of}: {100 * found.n / max(found.of, 1):.0f}%"
     if found.interval is None:
         return text
     low, high = (f"{100 * end:.0f}" for end in found.interval[:2])
     if found.n == 0:
-        return f"{text}, at most {high} %"
-    return f"{text}, at least {low} %" if found.n == found.of else f"{text}, {low} to {high} %"
+        return f"{text}, at most {high}%"
+    return f"{text}, at least {low}%" if found.n == found.of else f"{text}, {low} to {high}%"
 
 
 def p_text(value: float | None) -> str:
@@ -96,7 +96,7 @@ def p_equation(value: float | None) -> str:
 def sentence(comparison: Comparison, *, with_outlook: bool = False) -> str:
     """Say which of two groups is better, by how much and how surely.
 
-    Like "relu beats identity by 38.1 points of test accuracy (95 % interval 36.9 to 39.3, better with 32 of 32 seeds)".
+    Like "relu beats identity by 38.1 points of test accuracy (95% interval 36.9 to 39.3, better with 32 of 32 seeds)".
     One "beats" another where the corrected p value is below 0.05 and the difference matters.
 
     Args:
@@ -164,8 +164,9 @@ def _sentence(comparison: Comparison, scale: Scale, *, with_outlook: bool) -> st
     said = f"{too_few if comparison.n < _least(comparison) else 'no clear'} difference"
     said = f"{said} between {first} and {second} in {scale.words}: {is_how} {facts}"
     if rare := comparison.beyond_margin:
-        by_more = f"{first} wins by more with {rare[0]}, {second} with {rare[1]}"
-        said = f"{said}; the interval is within the margin of {_amount(scale, comparison.margin or 0.0)}, but {by_more}"
+        margin = _amount(scale, comparison.margin or 0.0)
+        by_more = f"{first} is better by more than that with {rare[0]}, {second} with {rare[1]}"
+        said = f"{said}; the interval is within the margin of {margin}, but {by_more}"
     more = outlook(comparison, scale) if with_outlook else ""
     return f"{said}. {more}" if more else said
 
@@ -177,17 +178,15 @@ def outlook(comparison: Comparison, scale: Scale) -> str:
         return ""
     least = _least(comparison)
     if comparison.n < least:
-        now = f"With fewer than {unit.number(least)} no difference can be shown"
+        now = f"Fewer than {unit.number(least)} cannot show a difference"
     elif found.smallest is None:
-        now = f"{unit.number(comparison.n).capitalize()} can show any difference of one sign"
+        now = f"With {unit.number(comparison.n)} any difference shows that has the same sign with each of them"
     else:
-        smallest = scale.text(found.smallest)
-        now = (
-            f"{unit.number(comparison.n).capitalize()} can show one of {smallest}{' points' if scale.is_share else ''}"
-        )
+        smallest = f"{scale.text(found.smallest)}{' points' if scale.is_share else ''}"
+        now = f"With {unit.number(comparison.n)} a difference of {smallest} or more shows {percent(POWER)} of the time"
     if found.n is None:
-        return f"{now}; to settle one of the size found would take more than {unit.number(MOST)}"
-    return f"{now}; about {unit.number(found.n)} would settle one of the size found ({percent(POWER)} of the time)"
+        return f"{now}; a difference like the one found would need more than {unit.number(MOST)}"
+    return f"{now}; a difference like the one found would need about {unit.number(found.n)}"
 
 
 def _least(comparison: Comparison) -> int:

@@ -40,7 +40,7 @@ def test_accuracy_has_a_line_at_chance_and_intervals_end_at_all(tmp_path: Path) 
     found = chart(tmp_path, "test/accuracy")
     (shape,) = found["layout"]["shapes"]
     assert (shape["x0"], shape["x1"]) == (0.5, 0.5)
-    assert found["layout"]["annotations"][0]["text"] == "chance: 50.0 %"
+    assert found["layout"]["annotations"][0]["text"] == "chance: 50.0%"
     estimates = found["data"][1]
     assert estimates["x"][0] + estimates["error_x"]["array"][0] <= 1
     assert len(set(zip(found["data"][0]["x"], found["data"][0]["y"], strict=True))) == 8
@@ -52,7 +52,7 @@ def test_where_data_differ_chance_is_a_band(tmp_path: Path) -> None:
         make_job(tmp_path / str(i), f"data.seed={i}", metrics=metrics)
     layout = chart(tmp_path, "val/accuracy")["layout"]
     assert (layout["shapes"][0]["x0"], layout["shapes"][0]["x1"]) == (0.5, 0.625)
-    assert layout["annotations"][0]["text"] == "chance: 50.0 to 62.5 %"
+    assert layout["annotations"][0]["text"] == "chance: 50.0 to 62.5%"
 
 
 def test_regression_has_a_line_at_the_mean_and_a_loss_has_none(tmp_path: Path) -> None:

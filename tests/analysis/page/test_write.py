@@ -53,8 +53,7 @@ def test_the_answer_stands_on_top_in_words(small: str) -> None:
     assert answer is not None
     words = answer.get_text(" ", strip=True)
     assert (
-        "Lowest validation loss of 2 groups: relu with 0.540 (median of 3 seeds, 75 % interval 0.530 to 0.550)."
-        in words
+        "Lowest validation loss of 2 groups: relu with 0.540 (median of 3 seeds, 75% interval 0.530 to 0.550)." in words
     )
     assert "relu beats identity" not in words  # too few
     assert "between relu and identity in test accuracy: relu is 24.0 points higher" in words
@@ -98,9 +97,9 @@ def test_the_pictures_of_one_group_say_in_their_captions_which_job_it_is(tmp_pat
         draw_boundary(make_job(tmp_path / str(i), f"seed={i}", metrics={"test/accuracy": 0.5 + 0.1 * i}).path)
     captions = [" ".join(each.get_text().split()) for each in read(html(tmp_path)).select("figcaption")]
     assert captions == [
-        "all jobs best: job 2, seed 2, test accuracy 70.0 %",
-        "all jobs middle: job 1, seed 1, test accuracy 60.0 %",
-        "all jobs worst: job 0, seed 0, test accuracy 50.0 %",
+        "all jobs best: job 2, seed 2, test accuracy 70.0%",
+        "all jobs middle: job 1, seed 1, test accuracy 60.0%",
+        "all jobs worst: job 0, seed 0, test accuracy 50.0%",
     ]
 
 

@@ -52,7 +52,7 @@ def test_latex_is_a_table_of_booktabs_with_the_best_in_bold(tmp_path: Path) -> N
         body
         == r"""\begin{table}
   \centering
-  \caption{Median over seeds {[}75 \% interval{]}. BEST}
+  \caption{Median over seeds {[}75\% interval{]}. BEST}
   \label{tab:my-sweep-1}
   \begin{tabular}{lrrrr}
     \toprule
@@ -163,7 +163,7 @@ def test_markdown_has_the_same_cells(tmp_path: Path) -> None:
         "| --- | ---: | ---: | ---: | ---: |\n"
         "| relu | 3 | **0.020 \\[0.010, 0.030\\]** | **98.0 \\[97.0, 99.0\\]** | 100 \\[29, 100\\] |\n"
         "| identity | 3 | 0.490 \\[0.480, 0.500\\] | 51.0 \\[50.0, 52.0\\] | 100 \\[29, 100\\] |\n"
-        "\nMedian over seeds \\[75 % interval\\]. The best of each column is bold. "
+        "\nMedian over seeds \\[75% interval\\]. The best of each column is bold. "
         "Failed: test/r2 &lt;= 0, or no number.\n\nOne.\nTwo\\_.\n"
     )
     assert in_markdown("a|b *c* <d> \\ `e` [f](g)") == r"a\|b \*c\* &lt;d> \\ \`e\` \[f\](g)"
@@ -201,7 +201,7 @@ def test_methods_tell_test_correction_versions_and_what_is_left_out(tmp_path: Pa
     found = summary(tmp_path)
     lines = methods(found).splitlines()
     assert lines[0] == (
-        "Numbers are medians over 3 seeds per group with 75 % intervals of order statistics. Intervals cover initial "
+        "Numbers are medians over 3 seeds per group with 75% intervals of order statistics. Intervals cover initial "
         "weights; the data are one draw."
     )
     assert lines[1] == (
