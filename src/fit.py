@@ -28,6 +28,7 @@ from src.data.base import InMemoryDataModule
 from src.measure import measure
 from src.record import Fitted
 from src.run.directory import RunDir
+from src.run.log import say_first
 from src.tasks.base import Task
 from src.tasks.start import begin_with
 from src.tasks.training.threads import computing_threads, multiplications
@@ -82,7 +83,7 @@ def _fit(cfg: DictConfig, run: RunDir, built: Built, *, resume: bool, shorter: R
         check_forward(task, built.datamodule.parts.train, trainer)
         check_batches(cfg, len(built.datamodule.parts.train.x))
     if trainer.is_global_zero:
-        log.info(describe_device(cfg.trainer.accelerator, trainer))
+        say_first(__name__, describe_device(cfg.trainer.accelerator, trainer))
     if shorter is not None and not resume:
         n_rows = len(built.datamodule.parts.train.x) if isinstance(task, Task) else None
         begin_extension(run, shorter, cfg, task, n_rows=n_rows)

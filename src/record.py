@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.command.flags import of_one_run
 from src.config.compose import given_overrides
 from src.config.errors import ConfigError
 from src.hints.rules import Hint, as_record, of_error
@@ -83,7 +84,7 @@ class Recorder:
 
     def _records(self, hints: Sequence[Hint]) -> list[dict[str, str]]:
         # a job of a sweep is tried again by itself
-        command = [*self.overrides, "hydra.mode=RUN"] if self.is_job else self.overrides
+        command = of_one_run(self.overrides) if self.is_job else self.overrides
         return [as_record(hint, command) for hint in hints]
 
     def _write(self, status: Status, **fields: Any) -> Result:

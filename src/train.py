@@ -28,7 +28,7 @@ from src.config import folders
 from src.config.command import interrupts
 from src.config.command.entry import entry
 from src.config.compose import given_overrides, hydra_overrides, lasting, quoted
-from src.config.errors import ConfigError
+from src.config.errors import ConfigError, offer
 from src.console.place import Place
 from src.console.results import print_end, print_hints
 from src.hints.rules import command
@@ -37,7 +37,9 @@ from src.record import Recorder, record_failed_job
 from src.run.directory import RunDir
 from src.run.files import named, remove
 from src.run.lock import locked
+from src.run.log import keep
 from src.run.patch import keep_patch
+from src.run.result import Result
 from src.run.trial import PrunedError
 
 log = logging.getLogger(__name__)
@@ -137,7 +139,7 @@ def _train(
             log.error("another process of this run has failed: %s: %s", failed.error.type, failed.error.message)
             raise SystemExit(1) from None
         if not is_job:
-            print_hints(failed.hints)
+            _tell_failure(error, failed)
         raise
     result = recorder.completed(fitted)
     if is_first:
@@ -145,6 +147,13 @@ def _train(
     if shorter is None and is_first:
         print_end(result, run_dir=run.path, place=_place(recorder))
     return result.value
+
+
+def _tell_failure(error: Exception, failed: Result) -> None:
+    """Leave in the log why a single run has failed, and say what may help: a reason that the error gives but once."""
+    keep(__name__, f"failed: {type(error).__name__}: {error}", *(f"try: {hint['try']}" for hint in failed.hints))
+    print_hints([hint for hint in failed.hints if hint["seen"] not in str(error)])
+    offer(error, [hint["try"] for hint in failed.hints if hint["seen"] in str(error)])
 
 
 def _without_exit(function: Callable[..., T]) -> Callable[..., T]:

@@ -37,14 +37,29 @@ def test_a_completed_run_is_written_as_it_is_returned(tmp_path: Path) -> None:
     assert stored.weights == "best, epoch 3"
 
 
-@pytest.mark.parametrize(("is_job", "mode"), [(False, ""), (True, " hydra.mode=RUN")])
-def test_the_command_of_a_hint_is_that_of_a_single_run(tmp_path: Path, mode: str, *, is_job: bool) -> None:
-    (hint,) = recorder(tmp_path, is_job=is_job).completed(fitted(loss=0.5)).hints
-    assert hint == {
-        "kind": "too_slow",
-        "seen": "nothing moves",
-        "try": f"python -m src.train seed=3{mode} optimizer.lr=1",
-    }
+@pytest.mark.parametrize(
+    ("argv", "overrides", "is_job", "command"),
+    [
+        ([], ["seed=3"], False, "seed=3 optimizer.lr=1"),
+        (["-m", "seed=3,4"], ["seed=3"], True, "seed=3 optimizer.lr=1"),
+        # files that ask for a sweep are not in the way
+        (["experiment=x"], ["experiment=x"], True, "experiment=x hydra.mode=RUN optimizer.lr=1"),
+        (["--multirun", "+experiment=x"], ["+experiment=x"], True, "+experiment=x hydra.mode=RUN optimizer.lr=1"),
+        (["seed=3,4"], ["seed=3"], True, "seed=3 hydra.mode=RUN optimizer.lr=1"),
+    ],
+)
+def test_the_command_of_a_hint_is_that_of_a_single_run(
+    argv: list[str],
+    overrides: list[str],
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_job: bool,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["src/train.py", *argv])
+    (hint,) = recorder(tmp_path, is_job=is_job, overrides=overrides).completed(fitted(loss=0.5)).hints
+    assert hint == {"kind": "too_slow", "seen": "nothing moves", "try": f"python -m src.train {command}"}
 
 
 def test_a_value_that_is_not_finite_is_stored_as_none(tmp_path: Path) -> None:

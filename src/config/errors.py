@@ -12,6 +12,16 @@ class ConfigError(ToldError):
     """Something in the configuration that its author can mend."""
 
 
+def offer(error: BaseException, commands: Sequence[str]) -> None:
+    """Let commands to try stand below an error where it is shown."""
+    vars(error)["commands"] = list(commands)
+
+
+def offered(error: BaseException) -> list[str]:
+    """The commands that `offer` has given an error."""
+    return list(vars(error).get("commands", ()))
+
+
 def nearest(word: str, valid: Iterable[str]) -> str | None:
     """The nearest of the valid words; None when none is near."""
     valid = list(valid)

@@ -46,13 +46,12 @@ class StackBar(NoProgress):
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=None),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(elapsed_when_finished=True),
                 console=console,
                 refresh_per_second=4,
             )
-            self._epochs = self._bar.add_task("", total=sum(m * e for m, e in self._stacks), speed="")
-            self._files = self._bar.add_task("recorded", total=sum(m for m, _ in self._stacks), speed="")
+            self._epochs = self._bar.add_task("", total=sum(m * e for m, e in self._stacks))
+            self._files = self._bar.add_task("recorded", total=sum(m for m, _ in self._stacks))
             self._bar.start()
         return self
 
@@ -81,10 +80,7 @@ class StackBar(NoProgress):
         self._n_epochs += n
         self._say()
         if self._bar is not None:
-            _, n_epochs = self._stacks[self._stack - 1]
-            speed = self._bar.tasks[self._epochs].speed
-            shown = f"{speed / n_epochs:.3g} models/s" if speed else ""
-            self._bar.update(self._epochs, advance=n, speed=shown)
+            self._bar.update(self._epochs, advance=n)
 
     def models_recorded(self, n: int) -> None:
         """Move the bar of files."""

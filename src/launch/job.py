@@ -70,9 +70,8 @@ class Sweep:
             job_overrides: Command line of each.
             first: Number of the first one.
         """
-        folder = Path(str(self.config.hydra.sweep.dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        log.info("Launching %d jobs, sweep output dir: %s", len(job_overrides), folder)
+        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        log.info("Launching %d jobs", len(job_overrides))
         jobs = [JobSpec(first + i, tuple(overrides)) for i, overrides in enumerate(job_overrides)]
         for job in jobs:
             log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))

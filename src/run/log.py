@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+# What this process has said for all of its runs.
+_said_first = set[str]()
+
 
 class Said(NamedTuple):
     """A line of a log.
@@ -34,6 +37,15 @@ def keep(name: str, *lines: str) -> None:
     files = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler)]
     for line in lines:
         hand_over(Said(name, line), files)
+
+
+def say_first(name: str, line: str) -> None:
+    """Say in the name of a module what is true of all runs of a process: their files each, the terminal once."""
+    if line in _said_first:
+        keep(name, line)
+    else:
+        _said_first.add(line)
+        logging.getLogger(name).info(line)
 
 
 @contextlib.contextmanager

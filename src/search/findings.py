@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from src.config.command.flags import of_one_run
 from src.config.folders import with_search_path
 from src.config.metrics import number
 from src.console.terminal import print_table
@@ -76,16 +77,13 @@ def _short(value: Any) -> str:
 
 
 def command(study: SearchStudy, trial: FrozenTrial) -> str:
-    """The command that trains a trial's network on its own, or with each of its seeds.
-
-    A file may ask for a sweep, so the mode is said.
-    """
+    """The command that trains a trial's network on its own, or with each of its seeds."""
     overrides = study.space.overrides(trial.params)
     if study.options.n_seeds > 1:
         seeds = ",".join(map(str, study.options.seeds))
         overrides = [*(line for line in overrides if not line.startswith("seed=")), f"seed={seeds}"]
         return shlex.join(["python", "-m", "src.train", "-m", *with_search_path(overrides), "hydra/sweeper=grid"])
-    return shlex.join(["python", "-m", "src.train", *with_search_path(overrides), "hydra.mode=RUN"])
+    return shlex.join(["python", "-m", "src.train", *of_one_run(with_search_path(overrides))])
 
 
 def _write(study: SearchStudy, best: list[FrozenTrial], found: Winner | None) -> None:

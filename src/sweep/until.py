@@ -63,9 +63,10 @@ def sweep_until_clear(config: DictConfig, launch: Launch) -> list[Any]:
             continue
         found, stopped = look(records, until, n_seeds=n_asked)
         state = settling_file.write(sweep_dir, n_asked=n_asked, max_seeds=until.max_seeds, found=found, stopped=stopped)
-        log.info("%d seeds: %s", n_asked, "; ".join(found.sentences[:3]) or stopped)
+        # how it ends stands below the sweep's tables
         if state.is_over:
             break
+        log.info("%d seeds: %s", n_asked, "; ".join(found.sentences[:3]) or stopped)
     return returns
 
 

@@ -90,7 +90,7 @@ def test_a_few_seeds_are_too_few_whatever_they_say() -> None:
     assert text == (
         "too few seeds to be sure of a difference between relu and linear in test accuracy: relu is 45.0 points "
         "higher (87.5% interval 44.0 to 46.0, relu better with 4 of 4 seeds). Fewer than 6 seeds cannot show a "
-        "difference; a difference like the one found would need about 6 seeds"
+        "difference; differences like these would need about 6 seeds"
     )
     assert said(even(0.5, n=6), even(1.0, n=6)) == (
         "linear beats relu by 50.0 points of test accuracy (95% interval 50.0 to 50.0, better with 6 of 6 seeds)"
@@ -111,7 +111,7 @@ def test_how_many_seeds_would_settle_it_and_what_these_can_show() -> None:
     )
     far = {i: 0.9 + 0.02 * (-1) ** i for i in range(10)}
     never = said(far, {i: 0.9 - 0.02 * (-1) ** i for i in range(10)}, with_outlook=True)
-    assert never.endswith("; a difference like the one found would need more than 1000 seeds")
+    assert never.endswith("; differences like these would need more than 1000 seeds")
 
 
 def test_a_difference_within_the_margin_is_practically_none() -> None:

@@ -20,7 +20,10 @@ def two(values: Values) -> dict[str, float]:
     return {"val/loss": bowl(values), "test/accuracy": values["x"]}
 
 
-def test_the_best_trial_is_named_with_its_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_best_trial_is_named_with_its_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["src/train.py", "experiment=a_search"])
     study = search_study(tmp_path, n_trials=8, space=(*SPACE, "model=mlp"))
     report(study)
     best = min(study.trials(), key=lambda trial: trial.value or 0)

@@ -185,8 +185,8 @@ def outlook(comparison: Comparison, scale: Scale) -> str:
         smallest = f"{scale.text(found.smallest)}{' points' if scale.is_share else ''}"
         now = f"With {unit.number(comparison.n)} a difference of {smallest} or more shows {percent(POWER)} of the time"
     if found.n is None:
-        return f"{now}; a difference like the one found would need more than {unit.number(MOST)}"
-    return f"{now}; a difference like the one found would need about {unit.number(found.n)}"
+        return f"{now}; differences like these would need more than {unit.number(MOST)}"
+    return f"{now}; differences like these would need about {unit.number(found.n)}"
 
 
 def _least(comparison: Comparison) -> int:

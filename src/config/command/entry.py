@@ -18,11 +18,11 @@ from src.compat.python import collect_seldom, leave, nothing_waits
 from src.config import folders
 from src.config.command import interrupts
 from src.config.command.explain import FULL_ERROR, Source
-from src.config.command.flags import refuse_flags, refuse_unknown_root, with_flags_first
+from src.config.command.flags import SWEEP_FLAGS, refuse_flags, refuse_unknown_root, with_flags_first
 from src.config.command.marks import marked
 from src.config.command.paths import with_paths
 from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
-from src.config.errors import ConfigError
+from src.config.errors import ConfigError, offered
 from src.config.resolvers import register_resolvers
 
 _SWEEPS = "hydra.mode=MULTIRUN"
@@ -142,7 +142,7 @@ class _Job:
                     return self.tolerate(cfg, error, message or f"{type(error).__name__}: {error}")
                 # A single run ends here, without Hydra's line about the job; in a sweep that line tells which job.
                 if hydra.mode == RunMode.RUN and message is not None and self.full_error != "1":
-                    _fail(message)
+                    _fail("\n".join([message.strip(), *(f"  try: {command}" for command in offered(error))]))
                 raise
 
 
@@ -266,7 +266,7 @@ def _below_job(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_sweep(argv: Sequence[str]) -> bool:
-    return any(each in ("-m", "--multirun", _SWEEPS) for each in argv)
+    return any(each in (*SWEEP_FLAGS, _SWEEPS) for each in argv)
 
 
 def _arguments(argv: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Flags of Hydra that would not do here what they say: each is answered with the command that does."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,23 @@ import yaml
 from src.config import folders
 from src.config.errors import ConfigError, suggest
 
+SWEEP_FLAGS = ("-m", "--multirun")
+
 
 def with_flags_first(argv: Sequence[str]) -> list[str]:
     """A command line with the flag of a sweep before its overrides, the one place where Hydra takes it before 1.4."""
-    return sorted(argv, key=lambda each: each not in ("-m", "--multirun"))
+    return sorted(argv, key=lambda each: each not in SWEEP_FLAGS)
+
+
+def of_one_run(overrides: Sequence[str]) -> list[str]:
+    """Overrides of a job that start it as a single run: its mode is said where a file may have asked for the sweep.
+
+    Args:
+        overrides: Those of the job.
+    """
+    is_asked_here = any(each in SWEEP_FLAGS for each in sys.argv)
+    by_file = any(each.lstrip("+").startswith("experiment") for each in overrides)
+    return [*overrides] if is_asked_here and not by_file else [*overrides, "hydra.mode=RUN"]
 
 
 def refuse_flags(argv: Sequence[str], *, name: str, conf_dir: Path) -> None:
