@@ -98,7 +98,7 @@ class StackBar(NoProgress):
         n_models, n_epochs = self._stacks[self._stack - 1]
         trained = self._n_epochs / max(1, n_models * n_epochs)
         log.info(
-            "stack %d of %d: %.0f %% trained, %d of %d models recorded, %s",
+            "stack %d of %d: %.0f%% trained, %d of %d models recorded, %s",
             *(self._stack, len(self._stacks), 100 * trained, self._n_models, n_models),
             in_words(now - self._started),
         )

@@ -93,7 +93,7 @@ class Facts:
             steps are few.
         n_classes: Number of classes; 0 for a regression.
         weighs_classes: Whether classes have weights in the loss.
-        line_accuracy: Share of the training points that the best line by least squares gets right; None unless the
+        line_accuracy: Share of the training points that a line by least squares gets right; None unless the
             network is linear, and not far from guessing (`is_near_chance`).
         target_std: Standard deviation of the training targets; None for a classification.
         target_mean: Mean of them; None for a classification.
@@ -226,9 +226,9 @@ def _linear(facts: Facts) -> Iterator[Hint]:
         return
     if is_near_chance(max(facts.train_score, facts.line_accuracy), facts.guessing):
         seen = (
-            f"the network is linear and gets {share(facts.train_score)}% of the training points right; guessing "
-            f"gets {share(facts.guessing)}%, and the best line by least squares {share(facts.line_accuracy)}%: no line "
-            "separates these classes, whatever the network's size"
+            f"the network is linear, and after the last epoch gets {share(facts.train_score)}% of the training points "
+            f"right; guessing gets {share(facts.guessing)}%, a line by least squares {share(facts.line_accuracy)}%: no "
+            "line separates these classes, whatever the network's size"
         )
         relu = ("model.net.activation=relu",) if facts.activation_is_a_key else ("model=mlp",)
         yield Hint("linear_at_chance", seen, relu)
