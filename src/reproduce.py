@@ -36,8 +36,10 @@ _KEPT = (
     "lightning.pytorch.callbacks.WeightAveraging",
     "lightning.pytorch.callbacks.EMAWeightAveraging",
     "lightning.pytorch.callbacks.GradientAccumulationScheduler",
+    "lightning.pytorch.callbacks.rich_model_summary.",
+    "lightning.pytorch.callbacks.model_summary.",
 )
-"""Callbacks that train, or leave what they leave in the run directory; any other may write wherever it is told to."""
+"""Callbacks that train, print, or leave all of theirs in the run directory; any other may write where it is told to."""
 
 _RECORDS = {"csv": {"_target_": "src.callbacks.metrics_csv.MetricsCSV", "save_dir": "${run_dir}"}}
 

@@ -91,8 +91,8 @@ def runs(words: Words, *, ask: Callable[[str], str] = input) -> None:
         elif rows:
             print_rows(rows, words, console)
         else:
-            such = " that is meant" if words.has_filter else ""
-            sys.stdout.write(f"no run{such} below {words.under}\n")
+            fits = " fits these words; under=DIR looks in another folder" if words.has_filter else ""
+            sys.stdout.write(f"no run below {words.under}{fits}\n")
 
 
 def _clean(catalogue: Catalogue, selected: Sequence[Found], words: Words, ask: Callable[[str], str]) -> None:

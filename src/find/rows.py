@@ -107,14 +107,14 @@ def _is_meant(name: str, catalogue: Catalogue, words: Words) -> bool:
 def differing(rows: Sequence[Row]) -> list[dict[str, tuple[str, ...]]]:
     """Per line what sets it apart: values by key of what its runs were given, without what all lines have in common.
 
-    A group of which some lines were given an option stands in each of them.
+    A group of which some lines were given an option stands in each of them that has one.
     """
     given = [_given(row.runs) for row in rows]
     keys = dict.fromkeys(key for each in given for key in each)
     groups = {key for key in keys if any(key in run.choices for row in rows for run in row.runs)}
     for row, each in zip(rows, given, strict=True):
         for key in groups - each.keys():
-            each.update({key: values} if (values := _distinct(row.runs, key)) else {})
+            each.update({key: values} if (values := _distinct(row.runs, key)) not in ((), ("null",)) else {})
     common = {
         key
         for key in keys

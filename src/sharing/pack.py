@@ -18,6 +18,7 @@ from typing import IO, Any, BinaryIO, Literal, get_args
 from src.analysis.records import JobRecord, find_runs, is_run, read_job
 from src.config.errors import ConfigError
 from src.config.keys import flatten
+from src.run import patch
 from src.run.directory import RunDir, digest_of
 from src.run.files import to_yaml
 from src.run.lock import LockedError, locked
@@ -43,6 +44,10 @@ _PIECE = 1 << 20
 _KNOWN_ELSEWHERE = re.compile(r"(tensorboard|wandb|mlruns|csv)/.*|(study\.(db|log).*|trial\.json|\.index\.json)")
 _INSTEAD = "it is left out"
 _ELSEWHERE = "it names this machine, and no command needs it"
+_PICTURES = "pictures=false"
+# of whole folders
+_TOLD_ONCE = (_ELSEWHERE, _PICTURES)
+_CODE = "it is code, which is yours to send"
 
 # Before the files of a sweep, which are few and small.
 _Rewrite = Callable[[bytes], bytes]
@@ -193,6 +198,8 @@ class _Packer:
             return "it is no plain file but a link, a device, or a folder that may not be read"
         if _KNOWN_ELSEWHERE.fullmatch(inner):
             return _ELSEWHERE
+        if inner == patch.NAME:
+            return _CODE
         if not belongs:
             # what waits to be written, or lets a run go on
             is_own = (
@@ -208,11 +215,11 @@ class _Packer:
                 return f"it is damaged: {self.places.in_text(damage)}"
         if found and found[1] not in kept:
             return "" if self.weights == "best" else f"weights={self.weights}"
-        return "pictures=false" if PICTURE.fullmatch(inner) and not self.pictures else None
+        return _PICTURES if PICTURE.fullmatch(inner) and not self.pictures else None
 
     def _leave_out(self, name: str, why: str) -> None:
         """Tell it once of all files of a folder that every job has."""
-        if why == _ELSEWHERE and "/" in name:
+        if why in _TOLD_ONCE and "/" in name:
             name = f"{name.partition('/')[0]}/"
         line = f"{name}: {why}"
         if why and line not in self.report.left_out:

@@ -106,8 +106,8 @@ def test_how_many_seeds_would_settle_it_and_what_these_can_show() -> None:
     assert found.outlook.smallest is not None
     more = said(a, b, with_outlook=True).partition("). ")[2]
     assert more == (
-        f"With 10 seeds a difference of {100 * found.outlook.smallest:.1f} points or more shows 80% of the time; a "
-        f"difference like the one found would need about {found.outlook.n} seeds"
+        f"With 10 seeds a difference of {100 * found.outlook.smallest:.1f} points or more shows 80% of the time; "
+        f"differences like these would need about {found.outlook.n} seeds"
     )
     far = {i: 0.9 + 0.02 * (-1) ** i for i in range(10)}
     never = said(far, {i: 0.9 - 0.02 * (-1) ** i for i in range(10)}, with_outlook=True)

@@ -106,13 +106,14 @@ def test_the_table_tells_what_differs_result_and_what_cannot_be_read(
     assert "result.json cannot be read" in out
 
 
-def test_a_group_that_some_lines_were_given_stands_in_all(tmp_path: Path) -> None:
+def test_a_group_that_some_lines_were_given_stands_in_all_that_have_an_option(tmp_path: Path) -> None:
     found = find_all(make_outputs(tmp_path)).runs
     rows = [
         Row.of(replace(found[0], overrides={"x": "1", "y": "2"})),
         Row.of(replace(found[1], overrides={"x": "1", "data": "blobs"})),
+        Row.of(replace(found[1], overrides={"x": "1", "debug": "limit"})),
     ]
-    assert [shown(each) for each in differing(rows)] == ["y=2 data=circles", "data=blobs"]
+    assert [shown(each) for each in differing(rows)] == ["y=2 data=circles", "data=blobs", "data=blobs debug=limit"]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_run_is_shared_with_what_opens_it(run: Path, tmp_path: Path) -> None:
         "checkpoints/best.ckpt",
         "plots/boundary.png",
     }
-    assert "plots/boundary.png: pictures=false" in without["mine/README.txt"].decode()
+    assert "plots/: pictures=false" in without["mine/README.txt"].decode()
     assert "mine/checkpoints/last.ckpt" in packed(run, tmp_path / "c.zip", weights="all")
     assert not list(tmp_path.glob(".*"))
 
