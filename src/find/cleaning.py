@@ -17,7 +17,7 @@ _OF_RUN = re.compile(
     r"code\.patch|\w+\.log|\..*\.part|hparams\.yaml|README\.txt|SHA256SUMS|.*\.set_aside"
 )
 _OF_SWEEP = re.compile(
-    r"multirun\.yaml|optimization_results\.yaml|study\.(db|log|html)(-\w+)?|code\.patch|"
+    r"multirun\.yaml|optimization_results\.yaml|study\.(db|log|html|json)(-\w+)?|code\.patch|"
     r"(summary|report|table|methods|curves|groups|ranks)\.[\w.-]+|\.sweeper|README\.txt|SHA256SUMS|\.submitit|\.unfinished|\.hydra|\..*\.part|\w+\.log|\w+\.set_aside"
 )
 _BESIDE_IT = "move it away, or give foreign=true to delete it as well"

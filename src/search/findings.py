@@ -15,13 +15,13 @@ from src.config.folders import with_search_path
 from src.config.metrics import number
 from src.console.terminal import print_table
 from src.run.files import write_atomically
-from src.search.pictures import write_page
+from src.search.pictures import write_charts
 from src.search.study import SearchStudy
 from src.search.winner import Winner, winner
 
 
 def report(study: SearchStudy) -> None:
-    """Print the best trials, and write `optimization_results.yaml` and `study.html` into the sweep's directory.
+    """Print the best trials, and write `optimization_results.yaml` and charts into the sweep's directory.
 
     Where one may only read, the search that has come to its end there has left them.
     """
@@ -42,7 +42,7 @@ def report(study: SearchStudy) -> None:
     if study.is_read_only:
         return
     _write(study, best, found)
-    console.print(Text(f"pictures: {write_page(study)}"), soft_wrap=True)
+    write_charts(study)
 
 
 def _counts(trials: list[FrozenTrial], n_waiting: int) -> str:

@@ -1,6 +1,6 @@
-"""Optuna's own charts of a study, on one page, study.html."""
+"""Optuna's own charts of a study, in a file for report.html, which shows them."""
 
-import html
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,9 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from src.plots.palette import INK, PALETTE
+from src.analysis.page.search import CHARTS
+from src.analysis.page.series import with_ends
+from src.plots.palette import PALETTE
 from src.run.files import write_atomically
 from src.search.study import SearchStudy
 
@@ -21,16 +23,11 @@ _FEW = 4
 _GREY = "#9A9A9A"
 
 
-def write_page(study: SearchStudy) -> Path:
-    """Write the page in one step: all that is shown stands in it, nothing is fetched."""
-    title = html.escape(f"{study.options.study_name}: {study.sweep_dir.name}")
-    # plotly.js comes with the first
-    parts = [
-        figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures(study).values())
-    ]
-    path = study.sweep_dir / "study.html"
-    page = f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>'
-    write_atomically(path, "\n".join([page, *parts, "</body></html>\n"]).encode())
+def write_charts(study: SearchStudy) -> Path:
+    """Write `figures` into the directory of the sweep, as `src.analysis.page.search` reads them."""
+    found = [{"title": title, **json.loads(figure.to_json())} for title, figure in figures(study).items()]
+    path = study.sweep_dir / CHARTS
+    write_atomically(path, json.dumps({"charts": found}).encode())
     return path
 
 
@@ -48,7 +45,7 @@ def figures(study: SearchStudy) -> dict[str, Any]:
         found[f"{metric} by trial"] = _log(charts.plot_optimization_history(study.optuna, **history), y=values)
         found[f"{metric} by searched value"] = _log(charts.plot_slice(study.optuna, **about), y=values)
         if len(set(values)) >= _FEW:
-            found[f"What decides {metric}: share of the variance"] = _importances(study, about)
+            found[f"What decides {metric}"] = _importances(study, about)
             if two := _two_numbers(study, done, value):
                 contour = charts.plot_contour(study.optuna, params=two, **about)
                 found[f"{metric} over {two[0]} and {two[1]}"] = contour
@@ -58,8 +55,26 @@ def figures(study: SearchStudy) -> dict[str, Any]:
         reported = [value for trial in study.trials() for value in trial.intermediate_values.values()]
         curves = charts.plot_intermediate_values(study.optuna)
         found[f"{objectives[0]} as reported by each trial"] = _log(curves, y=reported)
-    for title, figure in found.items():
-        figure.update_layout(title=title, template="plotly_white", font={"color": INK, "size": 13})
+    known = {**{metric: [_value(i)(trial) for trial in done] for i, metric in enumerate(objectives)}, **_numbers(done)}
+    for figure in found.values():
+        # the page has a look of its own, by day and by night
+        figure.layout.template = None
+        figure.layout.title = None
+        for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+            reach = known.get(axis.title.text, [])
+            # a contour reaches as far as its axes do
+            if axis.range is None and axis.type in (None, "linear", "log"):
+                axis.update(with_ends({"type": axis.type or "linear"}, reach))
+    return found
+
+
+def _numbers(done: Sequence[FrozenTrial]) -> dict[str, list[float]]:
+    """Values of each searched number, and of the number of a trial, by what Optuna writes at their axes."""
+    found: dict[str, list[float]] = {"Trial": [float(trial.number) for trial in done]}
+    for trial in done:
+        for name, value in trial.params.items():
+            if type(value) in (int, float):
+                found.setdefault(name, []).append(float(value))
     return found
 
 
@@ -71,7 +86,10 @@ def _importances(study: SearchStudy, about: dict[str, Any]) -> Any:
     with warnings.catch_warnings():
         # Optuna calls functional ANOVA experimental for several objectives
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return charts.plot_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0), **about)
+        figure = charts.plot_param_importances(study.optuna, evaluator=FanovaImportanceEvaluator(seed=0), **about)
+    # with room for the numbers beside the bars
+    figure.update_xaxes(title="share of the variance", range=[0, 1.2 * max(figure.data[0].x)])
+    return figure.update_yaxes(title=None)
 
 
 def _two_numbers(study: SearchStudy, done: Sequence[FrozenTrial], value: Callable[[FrozenTrial], float]) -> list[str]:

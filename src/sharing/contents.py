@@ -14,7 +14,7 @@ _OF_RUN = re.compile(
     rf"{CHECKPOINT.pattern}|{PICTURE.pattern}"
 )
 _OF_SWEEP = re.compile(
-    r"(multirun|optimization_results)\.yaml|study\.html|summary(\.[\w-]+)?\.csv|report(\.[\w-]+)?\.html|"
+    r"(multirun|optimization_results)\.yaml|study\.(html|json)|summary(\.[\w-]+)?\.csv|report(\.[\w-]+)?\.html|"
     r"table(\.[\w-]+)?\.(tex|md|csv)|methods(\.[\w-]+)?\.(txt|tex)|(curves|groups|ranks)(\.[\w-]+)?\.(pdf|svg)"
 )
 

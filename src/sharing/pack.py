@@ -267,7 +267,7 @@ class _Packer:
             return self._summary
         if last.endswith((".log", ".txt", ".tex", ".md")):
             return lambda data: self.places.in_text(data.decode(errors="replace")).encode()
-        if last.endswith(".html"):
+        if last.endswith(".html") or last == "study.json":
             return lambda data: self.places.in_exact(data.decode(errors="replace")).encode()
         return None
 

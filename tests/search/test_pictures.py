@@ -1,4 +1,4 @@
-"""The page of Optuna's charts of a study."""
+"""Optuna's charts of a study, in report.html."""
 
 from functools import partial
 from pathlib import Path
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 
+from src.analysis.page.search import search_charts
 from src.run.trial import PrunedError, TrialLink, open_storage
-from src.search.pictures import figures, write_page
+from src.search.pictures import figures, write_charts
 from tests.search.searching import SPACE, Values, bowl, search_study
 
 MANY = {"val/loss": "minimize", "test/accuracy": "maximize", "n_parameters": "minimize", "train/loss": "minimize"}
@@ -25,14 +26,14 @@ def test_one_objective_has_its_history_slices_and_importances(tmp_path: Path) ->
     assert list(found) == [
         "val/loss by trial",
         "val/loss by searched value",
-        "What decides val/loss: share of the variance",
+        "What decides val/loss",
         "val/loss over x and y",
     ]
     trials, best, *_ = found["val/loss by trial"].data
     losses = [trial.value for trial in study.trials()]
     assert list(trials.y) == losses
     assert list(best.y) == list(np.minimum.accumulate(np.asarray(losses, dtype=float)))
-    (bars,) = found["What decides val/loss: share of the variance"].data
+    (bars,) = found["What decides val/loss"].data
     assert set(bars.y) == {"x", "y", "kind"}
     assert abs(sum(bars.x) - 1) < 1e-6
 
@@ -66,7 +67,7 @@ def _pop(losses: list[float], _: Values) -> float:
 
 
 def test_a_diverged_trial_does_not_flatten_the_others(tmp_path: Path) -> None:
-    for worst, scale in ((5.0, None), (1e6, "log")):
+    for worst, scale in ((5.0, "linear"), (1e6, "log")):
         study = search_study(tmp_path / str(scale), partial(_pop, [worst, 0.5]), n_trials=2)
         assert figures(study)["val/loss by trial"].layout.yaxis.type == scale
 
@@ -95,17 +96,28 @@ def test_trials_that_were_pruned_show_what_they_have_reported(tmp_path: Path) ->
     assert [list(curve.y) for curve in curves] == [[3.0], [3.0]]
 
 
-def test_the_page_stands_by_itself(tmp_path: Path) -> None:
-    study = search_study(tmp_path / "<b>", n_trials=4)
-    page = write_page(study)
-    assert page == tmp_path / "<b>" / "study.html"
-    text = page.read_text()
-    assert "<title>test: &lt;b&gt;</title>" in text
-    assert text.count('class="plotly-graph-div"') == len(figures(study))
-    assert text.count("* plotly.js v") == 1
-    assert "<script src=" not in text
+def test_the_report_has_the_charts_of_its_search(tmp_path: Path) -> None:
+    study = search_study(tmp_path, n_trials=4)
+    path = write_charts(study)
+    found = search_charts([tmp_path / "another", tmp_path])
+    assert path == tmp_path / "study.json"
+    assert [each["title"] for each in found] == list(figures(study))
+    history, slices = found[0], found[1]
+    assert history["data"][0]["y"] == [trial.value for trial in study.trials()]
+    assert history["layout"]["paper_bgcolor"] == "var(--paper)"
+    assert history["layout"]["xaxis"]["tickvals"][-1] == 3.0
+    assert (history["width"], slices["width"]) == (0, 3 * 230)
+    assert slices["layout"]["xaxis2"]["title"]["text"] in ("x", "y", "kind")
 
 
-def test_one_trial_is_enough_for_a_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"charts": 1}', '{"charts": [{"title": "a"}]}', '{"charts": [[1]]}', "\0"]
+)
+def test_charts_that_cannot_be_read_are_left_out(content: str, tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(content)
+    assert search_charts([tmp_path]) == []
+
+
+def test_one_trial_is_enough_for_charts(tmp_path: Path) -> None:
     found: dict[str, Any] = figures(search_study(tmp_path, n_trials=1))
     assert list(found) == ["val/loss by trial", "val/loss by searched value"]

@@ -69,7 +69,7 @@ def test_a_search_leaves_runs_a_study_its_best_values_and_pictures(
     assert found["best_params"]["optimizer.lr"] == stored["optimizer"]["lr"]
     assert found["best_params"]["seed"] == stored["seed"]
     assert f"trial {best} again: python -m src.train" in out
-    assert "val\\u002floss by trial" in (tmp_path / "study.html").read_text()
+    assert "<h3>val/loss by trial</h3>" in (tmp_path / "report.html").read_text()
     before = [result(tmp_path, number) for number in range(3)]
     command(*asked, "hydra.sweeper.n_trials=4")
     assert [result(tmp_path, number) for number in range(3)] == before
@@ -102,7 +102,7 @@ def test_several_objectives_give_a_pareto_front(tmp_path: Path, command: Command
     assert found["objectives"] == ["test/accuracy", "n_parameters"]
     smallest = next(row for row in found["solutions"] if row["params"] == {"model.net.hidden": [2]})
     assert smallest["values"] == [result(tmp_path, smallest["trial"])["metrics"]["test/accuracy"], 9.0]
-    assert "Pareto front: test\\u002faccuracy and n_parameters" in (tmp_path / "study.html").read_text()
+    assert "<h3>Pareto front: test/accuracy and n_parameters</h3>" in (tmp_path / "report.html").read_text()
 
 
 def test_a_pruner_ends_bad_trials(tmp_path: Path, command: Command) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.analysis.page.chance import chance_of, with_chance
-from src.analysis.page.series import Chart, Series, axis, chart_layout, metric_axis, rounded, short
+from src.analysis.page.series import Chart, Series, axis, chart_layout, metric_axis, rounded, short, with_ends
 from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.config.errors import ConfigError
@@ -109,13 +109,9 @@ def _axis(name: str, bands: Mapping[str, _Bands]) -> dict[str, Any]:
     """The same vertical axis for training and validation."""
     alike = [other for other in bands if split_of(other)[1] == split_of(name)[1]]
     found = [each for other in alike for _, each in bands[other] if each is not None]
-    look = metric_axis(name, [float(value) for each in found for value in each.mean])
-    low, high = min(float(each.low.min()) for each in found), max(float(each.high.max()) for each in found)
-    if look.get("type") == "log":
-        # a lowest value of zero has no place there
-        low, high = math.log10(low if low > 0 else high / 1e6), math.log10(high)
-    margin = 0.04 * ((high - low) or abs(high) or 1.0)
-    return {**look, "title": {"text": ""}, "range": rounded([low - margin, high + margin])}
+    ends = [float(end) for each in found for end in (*each.low, *each.high)]
+    look = metric_axis(name, [float(value) for each in found for value in each.mean], ends=ends)
+    return {**look, "title": {"text": ""}}
 
 
 def _chart(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Chart:
@@ -128,7 +124,7 @@ def _chart(name: str, bands: _Bands, vertical: Mapping[str, Any]) -> Chart:
     figure = chart_layout(
         height=300,
         title={"text": Scale.of(name).words, "font": {"size": 14}, "x": 0.02, "y": 0.98, "yanchor": "top"},
-        xaxis=axis("epoch"),
+        xaxis=with_ends(axis("epoch"), [float(epoch) for _, found in drawn for epoch in found.epochs]),
         yaxis=dict(vertical),
     )
     ends = ", ".join(f"{each.label} {Scale.of(name).text(float(found.mean[-1]))}" for each, found in drawn)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +23,9 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 OTHER = "#9AA0A6"
 # Colours of report.css, which differ by day and night; charts.js looks them up.
 INK, PAPER, GRID = "var(--ink)", "var(--paper)", "var(--fine)"
+
+# Steps of an axis from one labelled end to the other, at most.
+_N_STEPS = 6
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,59 @@ def axis(title: str = "", **changes: Any) -> dict[str, Any]:
     return {"title": name, **lines, **ticks, **changes}
 
 
-def metric_axis(metric: str, values: Iterable[float], **changes: Any) -> dict[str, Any]:
-    """Axis of a metric: per cent for shares, logarithmic where values differ by orders of magnitude."""
-    scale = Scale.of(metric)
+def metric_axis(metric: str, values: Iterable[float], *, ends: Iterable[float] | None = None) -> dict[str, Any]:
+    """Axis of a metric: per cent for shares, logarithmic where values differ by orders of magnitude.
+
+    Args:
+        metric: What it shows.
+        values: What decides how it is divided.
+        ends: What it must reach to; the values where None.
+    """
+    scale, found = Scale.of(metric), list(values)
+    reach = found if ends is None else list(ends)
     if scale.is_share:
-        return axis(scale.words, tickformat=".3~%", **changes)
-    if spans(list(values), factor=50):
-        return axis(scale.words, type="log", dtick=1, tickformat="~g", **changes)
-    return axis(scale.words, **changes)
+        return with_ends(axis(scale.words, tickformat=".3~%"), reach)
+    return with_ends(axis(scale.words, type="log" if spans(found, factor=50) else "linear"), reach)
+
+
+def with_ends(look: Mapping[str, Any], values: Sequence[float]) -> dict[str, Any]:
+    """An axis that begins and ends with a labelled tick, just outside of the values; without values as it is."""
+    if not values:
+        return dict(look)
+    if look.get("type") == "log":
+        # what is not positive has no place there
+        high = max(values)
+        ticks = _log_ticks(min((value for value in values if value > 0), default=high / 1e6), high)
+        low, high = math.log10(ticks[0]), math.log10(ticks[-1])
+        look = {"tickformat": "~g", **look}
+    else:
+        ticks = _ticks(min(values), max(values))
+        low, high = ticks[0], ticks[-1]
+    room = 0.03 * (high - low)
+    return {**look, "tickvals": ticks, "range": [low - room, high + room]}
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """At most seven round numbers at even steps around both."""
+    width = max(high - low, 1e-9 * abs(high)) or 1.0
+    unit = 10.0 ** math.floor(math.log10(width))
+    for step in (unit * times for times in (0.2, 0.25, 0.5, 1, 2, 2.5, 5)):
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        if last - first <= _N_STEPS:
+            break
+    return [float(f"{i * step:.12g}") for i in range(first, max(last, first + 1) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten around both, of many every so many; of few those that are 1, 2 and 5 times one."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    if last - first > 2:
+        step = math.ceil((last - first) / _N_STEPS)
+        return [float(f"1e{i}") for i in range(first, last + step, step)]
+    marks = [times * 10.0**i for i in range(first, last + 1) for times in (1, 2, 5)]
+    begin = max(i for i, mark in enumerate(marks) if mark <= low * (1 + 1e-9))
+    end = min((i for i, mark in enumerate(marks) if mark >= high * (1 - 1e-9)), default=len(marks) - 1)
+    return [float(f"{mark:.6g}") for mark in marks[begin : max(end, begin + 1) + 1]]
 
 
 def spans(values: Sequence[float], *, factor: float) -> bool:

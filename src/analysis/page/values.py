@@ -19,6 +19,7 @@ from src.analysis.page.series import (
     rounded,
     short,
     spans,
+    with_ends,
 )
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
@@ -65,7 +66,7 @@ def _chart(swept: Swept, key: str, column: Sequence[str]) -> Chart:
     x = [value for value in numbers if value is not None]
     if len(x) == len(column) and len(set(x)) > N_BOXES:
         places, data = x, list[dict[str, Any]]()
-        across = axis(key, type="log" if spans(x, factor=20) else "linear")
+        across = with_ends(axis(key, type="log" if spans(x, factor=20) else "linear"), x)
     else:
         places, data, across = _boxes(swept, key, column)
     data += _points(swept, places)

@@ -18,6 +18,7 @@ from src.analysis.page.many import packed
 from src.analysis.page.origin import commands, made_with, times
 from src.analysis.page.parallel import parallel_axes
 from src.analysis.page.pictures import picture_grid
+from src.analysis.page.search import search_charts
 from src.analysis.page.series import MANY, Chart, Series, all_series
 from src.analysis.page.values import N_KEYS, Swept, value_charts
 from src.analysis.scale import Scale
@@ -53,10 +54,6 @@ def write_page(path: Path, summary: Summary) -> None:
         OSError: If it cannot be written.
     """
     write_atomically(path, page_html(summary, folder=path.parent).encode("utf-8", errors="replace"))
-
-
-# What a search writes beside it: Optuna's own charts.
-_STUDY = "study.html"
 
 
 def page_html(summary: Summary, *, folder: Path) -> str:
@@ -95,7 +92,6 @@ def page_html(summary: Summary, *, folder: Path) -> str:
         plotly=library,
         charts=charts,
         importances=importances(swept),
-        studies=[path for sweep_dir in summary.sweep_dirs if (path := sweep_dir / _STUDY).is_file()],
         lines=lines,
         table=table,
         packed=rows,
@@ -111,6 +107,7 @@ def _charts(summary: Summary, series: list[Series], swept: Swept) -> dict[str, l
         "dots": [chart for chart in groups if chart],
         "curves": curve_charts(series),
         "values": value_charts(swept),
+        "search": search_charts(summary.sweep_dirs),
     }
 
 
