@@ -63,8 +63,11 @@ def figures(study: SearchStudy) -> dict[str, Any]:
         for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
             reach = known.get(axis.title.text, [])
             # a contour reaches as far as its axes do
-            if axis.range is None and axis.type in (None, "linear", "log"):
+            if reach and axis.range is None and axis.type in (None, "linear", "log"):
                 axis.update(with_ends({"type": axis.type or "linear"}, reach))
+            if axis.categoryarray:
+                # choices, each as it is typed; Optuna keeps the quotes of lists
+                axis.update(tickvals=axis.categoryarray, ticktext=[str(each).strip("'") for each in axis.categoryarray])
     return found
 
 

@@ -1,5 +1,6 @@
 """The sweep report on large and small screens, by day and night, by keyboard and for who hears it."""
 
+import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any, TypeAlias
 import pytest
 from playwright.sync_api import Page, expect
 
+from src.search.pictures import write_charts
 from tests.analysis.jobs import make_job
 from tests.browser.conftest import Opened, write_report
+from tests.search.searching import search_study
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +41,20 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+def cut_texts(page: Page) -> list[str]:
+    """Texts of charts that reach beyond them."""
+    found: list[str] = page.evaluate(
+        """[...document.querySelectorAll(".chart")].flatMap((chart) => {
+            const outer = chart.getBoundingClientRect();
+            return [...chart.querySelectorAll("text")].filter((text) => {
+              const { left, right, width } = text.getBoundingClientRect();
+              return width && (left < outer.left - 1 || right > outer.right + 1);
+            }).map((text) => text.textContent);
+        })"""
+    )
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
@@ -47,6 +64,27 @@ def test_everybody_can_read_and_use_it(small: Path, open_page: Open, *, width: i
     drawn(page)
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert opened.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+def test_charts_of_a_search_can_be_read_too(
+    small: Path, open_page: Open, tmp_path: Path, *, width: int, scheme: str
+) -> None:
+    shutil.copytree(small.parent, tmp_path / "sweep")
+    shutil.copy(write_charts(search_study(tmp_path / "study", n_trials=12)), tmp_path / "sweep")
+    opened = open_page(write_report(tmp_path / "sweep"), viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = opened.page
+    drawn(page)
+    shown = page.locator("#search .chart")
+    expect(shown).to_have_count(4)
+    assert [len(shown.nth(i).locator(".trace, .contour, .bars .point").all()) > 0 for i in range(4)] == [True] * 4
+    paper = shown.first.locator(".main-svg").first
+    expect(paper).to_have_css("background-color", DAY if scheme == "light" else NIGHT)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert cut_texts(page) == []
     assert opened.errors == []
 
 
@@ -132,16 +170,7 @@ def test_a_phone_hides_no_column_and_cuts_no_text(small: Path, open_page: Open) 
         assert box["width"] == 390 - 2 * 14
     # names above the rows
     expect(page.locator(".chart").first.locator(".annotation").first).to_contain_text("relu lr=1")
-    cut = page.evaluate(
-        """[...document.querySelectorAll(".chart")].flatMap((chart) => {
-            const outer = chart.getBoundingClientRect();
-            return [...chart.querySelectorAll("text")].filter((text) => {
-              const { left, right, width } = text.getBoundingClientRect();
-              return width && (left < outer.left - 1 || right > outer.right + 1);
-            }).map((text) => text.textContent);
-        })"""
-    )
-    assert cut == []
+    assert cut_texts(page) == []
     # what is too wide says so
     expect(page.locator("#jobs .sideways")).to_be_visible()
 

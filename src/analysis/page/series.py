@@ -99,8 +99,7 @@ def with_ends(look: Mapping[str, Any], values: Sequence[float]) -> dict[str, Any
         return dict(look)
     if look.get("type") == "log":
         # what is not positive has no place there
-        high = max(values)
-        ticks = _log_ticks(min((value for value in values if value > 0), default=high / 1e6), high)
+        ticks = _log_ticks(min(value for value in values if value > 0), max(values))
         low, high = math.log10(ticks[0]), math.log10(ticks[-1])
         look = {"tickformat": "~g", **look}
     else:
@@ -112,7 +111,7 @@ def with_ends(look: Mapping[str, Any], values: Sequence[float]) -> dict[str, Any
 
 def _ticks(low: float, high: float) -> list[float]:
     """At most seven round numbers at even steps around both."""
-    width = max(high - low, 1e-9 * abs(high)) or 1.0
+    width = max(high - low, 1e-9 * abs(high)) if high > low else abs(high) or 1.0
     unit = 10.0 ** math.floor(math.log10(width))
     for step in (unit * times for times in (0.2, 0.25, 0.5, 1, 2, 2.5, 5)):
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
