@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from src.compat.omegaconf import yaml_dumper
 
 # Ends the name of a file that is not yet whole.
 _PART = ".part"
+# What writes that were killed leave, those of checkpoints also as earlier versions named them.
+_LEFT = re.compile(rf"\..*{re.escape(_PART)}|\..*\.ckpt\..{{8}}", re.DOTALL)
 
 # With more files, one flush of all that the system holds back takes less time than one for each.
 _FEW = 16
@@ -154,11 +157,11 @@ def _flush_folder(folder: Path) -> None:
 
 def remove_parts(folder: Path) -> None:
     """Remove what writes into a directory that were killed have left there; nobody else may write there."""
-    # those of checkpoints also as earlier versions named them
-    for pattern in (f".*{_PART}", ".*.ckpt.????????"):
-        for file in folder.glob(pattern):
+    with contextlib.suppress(OSError):
+        names = os.listdir(folder)  # noqa: PTH208 the names alone, of very many folders
+        for name in filter(_LEFT.fullmatch, names):
             with contextlib.suppress(OSError):
-                file.unlink()
+                os.unlink(folder / name)  # noqa: PTH108
 
 
 def remove(path: Path) -> None:

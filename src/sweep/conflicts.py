@@ -69,7 +69,7 @@ def refuse_other_runs(config: DictConfig) -> None:
 
 def _reason(job: Job) -> str | None:
     try:
-        RunDir(job.run_dir).look(job.asked)
+        RunDir(job.run_dir).look(job.asked, texts=job.texts)
     except UnknownRunError:
         # as one that cannot be read: its job refuses it
         return None

@@ -10,8 +10,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.errors import ConfigError
-from src.run.directory import RunDir
-from src.run.files import write_atomically
+from src.run.directory import OtherRunError, RunDir
+from src.run.files import to_yaml, write_atomically
 from src.run.result import Failure, Metric, Result, Status
 from src.tasks.finite import NonFiniteLossError
 from src.train import train
@@ -129,6 +129,20 @@ def test_a_completed_run_stays_as_it_is(tmp_path: Path) -> None:
     before = {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)}
     assert run.claim(config(), overrides=["other=1"]) == "completed"
     assert {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)} == before
+
+
+def test_what_is_stored_letter_for_letter_need_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDir(tmp_path)
+    texts = (to_yaml(OmegaConf.to_container(config(), resolve=False)), "hydra: {}\n")
+    run.claim(config(), texts=lambda: texts)
+    end(run, "completed")
+    # whoever gives another text of the same configuration, or of another one, is answered by what it means
+    assert run.look(config(), texts=lambda: (f"# mine\n{texts[0]}", "")) == "completed"
+    with pytest.raises(OtherRunError, match="seed: stored 42, given 0"):
+        run.look(config(seed=0), texts=lambda: (texts[0].replace("42", "0"), ""))
+    monkeypatch.setattr(RunDir, "_stored", lambda _: pytest.fail("it was read"))
+    assert run.look(config(), texts=lambda: texts) == "completed"
+    assert run.claim(config(), texts=lambda: texts) == "completed"
 
 
 def test_what_a_failed_run_has_left_is_removed_but_its_log(tmp_path: Path) -> None:
