@@ -26,6 +26,7 @@ INK, PAPER, GRID = "var(--ink)", "var(--paper)", "var(--fine)"
 
 # Steps of an axis from one labelled end to the other, at most.
 _N_STEPS = 6
+_TINY = 1e-290
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,11 @@ def metric_axis(metric: str, values: Iterable[float], *, ends: Iterable[float] |
 
 
 def with_ends(look: Mapping[str, Any], values: Sequence[float]) -> dict[str, Any]:
-    """An axis that begins and ends with a labelled tick, just outside of the values; without values as it is."""
-    if not values:
+    """An axis that begins and ends with a labelled tick, just outside of the values.
+
+    Without values, or with some at the ends of what a float holds, where no round number stands outside, as it is.
+    """
+    if not values or any(value and not _TINY < abs(value) < 1 / _TINY for value in values):
         return dict(look)
     if look.get("type") == "log":
         # what is not positive has no place there

@@ -46,8 +46,10 @@ def test_so_does_a_logarithmic_one(values: list[float], ticks: list[float]) -> N
     assert len(found["tickvals"]) <= 8
 
 
-def test_without_values_it_is_as_it_was() -> None:
-    assert with_ends(axis("x"), []) == axis("x")
+@pytest.mark.parametrize("values", [[], [-1.7e308, 1.7e308], [5e-324, 1.0], [0.0, 1e-310]])
+def test_without_values_that_have_round_numbers_around_them_it_is_as_it_was(values: list[float]) -> None:
+    for kind in ("linear", "log"):
+        assert with_ends(axis("x", type=kind), values) == axis("x", type=kind)
 
 
 def test_an_axis_of_a_metric_reaches_as_far_as_it_must() -> None:
