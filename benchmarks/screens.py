@@ -1,4 +1,4 @@
-"""Takes the pictures of report.html and TensorBoard that README shows: ``python -m benchmarks.screens``.
+"""Takes the pictures of runs, report.html and TensorBoard that pages show: ``python -m benchmarks.screens``.
 
 It runs README's commands in a folder of its own, and opens what they leave in the Chromium of this machine.
 """
@@ -16,20 +16,37 @@ from playwright.sync_api import Browser, sync_playwright
 from benchmarks.gallery import PICTURES
 from benchmarks.timing import ROOT, scratch
 
-# Both networks of the question, in an order that gives each its colour.
-MODELS = {"linear": "circle_v1", "relu": "circle_v2"}
+# Both networks of the question, in an order that gives each its colour, and a wider one.
+MODELS = {"linear": "circle_v1", "relu": "circle_v2", "wide": "mlp"}
+COMPARED = ("linear", "relu")
+# Pictures of runs, and the names that pages know them by.
+DRAWN = {
+    ("linear", "boundary"): "circle_v1.png",
+    ("relu", "boundary"): "circle_v2.png",
+    ("linear", "folds"): "folds_linear.png",
+    ("relu", "folds"): "folds_relu.png",
+    ("wide", "units"): "units.png",
+}
 PORT = 6023
 # What TensorBoard shows of them: validation, and the boundary as it is learnt.
 TAGS = "%5E(val/(loss%7Caccuracy)%7Ctrain/boundary)$"
 
 
 def train(folder: Path) -> None:
-    """Run the commands of README, and the linear network beside the one with ReLU."""
+    """Run the commands of README, and other networks beside them."""
     for name, model in MODELS.items():
         run = folder / "runs" / name
         _python("-m", "src.train", f"model={model}", "optimizer=adam", f"hydra.run.dir={run}")
-        shutil.copytree(run / "tensorboard", folder / "tensorboard" / name)
+        _python("-m", "src.draw", f"run={run}", "pictures=[boundary,folds,units]")
+        if name in COMPARED:
+            shutil.copytree(run / "tensorboard", folder / "tensorboard" / name)
     _python("-m", "src.train", "experiment=linear_vs_relu", f"hydra.sweep.dir={folder / 'linear_vs_relu'}")
+
+
+def of_runs(folder: Path) -> None:
+    """What runs draw, as they draw it."""
+    for (run, picture), name in DRAWN.items():
+        shutil.copy(folder / "runs" / run / "plots" / f"{picture}.png", PICTURES / name)
 
 
 def report(browser: Browser, folder: Path) -> None:
@@ -79,10 +96,11 @@ def _python(*arguments: str) -> None:
 
 
 def main(folder: Path | None = None) -> None:
-    """Take both, of what lies in a folder or is made now."""
+    """Take all, of what lies in a folder or is made now."""
     if folder is None:
         folder = scratch()
         train(folder)
+    of_runs(folder)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--use-gl=swiftshader"])
