@@ -8,26 +8,17 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from src.config.command.marks import are_side_by_side
 from src.config.metrics import number
+from src.console.bars import Bars
 from src.console.place import in_words
 from src.run.log import keep
 
 log = logging.getLogger(__name__)
 
-# Columns of a terminal from which on there is room for more than numbers.
-_NARROW = 60
 
-
-class _LiveProgress(Progress):
+class _LiveBar(Bars):
     """Asks the module for its epoch whenever the bar is drawn, so that training never waits for the bar."""
 
     module: pl.LightningModule | None = None
@@ -52,7 +43,7 @@ class EpochBar(ProgressBar):
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
-        self._progress: _LiveProgress | None = None
+        self._progress: _LiveBar | None = None
         self._began_s, self._began_at, self._said_s = 0.0, 0, math.inf
 
     def enable(self) -> None:
@@ -72,24 +63,16 @@ class EpochBar(ProgressBar):
         # rich needs ipywidgets to draw a bar in a notebook, and a log file wants no bar at all
         if not self._enabled or not console.is_terminal or console.is_jupyter or are_side_by_side():
             return
-        self._progress = _LiveProgress(
-            *([TextColumn("epoch")] if console.width >= _NARROW else []),
-            MofNCompleteColumn(),
-            *([BarColumn(bar_width=None)] if console.width >= _NARROW else []),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[metrics]}"),
-            console=console,
-            refresh_per_second=4,
-        )
+        self._progress = _LiveBar(console, name="epoch")
         total = trainer.max_epochs if (trainer.max_epochs or -1) > 0 else None
-        self._progress.add_task("epochs", total=total, completed=trainer.current_epoch, metrics="")
+        self._progress.add("epochs", total=total, completed=trainer.current_epoch)
         self._progress.module = pl_module
         self._progress.start()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Show the latest metrics."""
         if self._progress is not None:
-            self._progress.update(self._progress.task_ids[0], metrics=_latest(trainer))
+            self._progress.update(self._progress.task_ids[0], text=_latest(trainer))
         now = monotonic()
         if self._enabled and now - self._said_s >= self.LINE_EVERY_S:
             self._said_s = now

@@ -4,8 +4,7 @@ import logging
 from time import monotonic
 from types import TracebackType
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from src.console.bars import Bars
 from src.console.place import in_words
 from src.console.terminal import open_terminal
 
@@ -34,7 +33,7 @@ class StackBar(NoProgress):
 
     def __init__(self, stacks: list[tuple[int, int]]) -> None:
         self._stacks, self._stack = stacks, 0
-        self._bar: Progress | None = None
+        self._bar: Bars | None = None
         self._started = self._said = monotonic()
         self._n_epochs = self._n_models = 0
 
@@ -42,16 +41,9 @@ class StackBar(NoProgress):
         console = open_terminal()
         # a log file wants no bar
         if console.is_terminal and self._stacks:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(elapsed_when_finished=True),
-                console=console,
-                refresh_per_second=4,
-            )
-            self._epochs = self._bar.add_task("", total=sum(m * e for m, e in self._stacks))
-            self._files = self._bar.add_task("recorded", total=sum(m for m, _ in self._stacks))
+            self._bar = Bars(console)
+            self._epochs = self._bar.add("epochs", total=sum(m * e for m, e in self._stacks))
+            self._files = self._bar.add("recorded", total=sum(m for m, _ in self._stacks))
             self._bar.start()
         return self
 
@@ -98,7 +90,7 @@ class StackBar(NoProgress):
         n_models, n_epochs = self._stacks[self._stack - 1]
         trained = self._n_epochs / max(1, n_models * n_epochs)
         log.info(
-            "stack %d of %d: %.0f%% trained, %d of %d models recorded, %s",
+            "stack %d of %d: %.0f%% trained, %d of %d models recorded, after %s",
             *(self._stack, len(self._stacks), 100 * trained, self._n_models, n_models),
             in_words(now - self._started),
         )

@@ -55,8 +55,8 @@ def test_a_log_is_told_now_and_then_how_far_a_stack_is(
             bar.models_recorded(1)
     # every second call is five seconds later
     assert [record.message for record in caplog.records] == [
-        "stack 1 of 1: 50% trained, 0 of 4 models recorded, 6 s",
-        "stack 1 of 1: 100% trained, 0 of 4 models recorded, 12 s",
-        "stack 1 of 1: 100% trained, 2 of 4 models recorded, 18 s",
-        "stack 1 of 1: 100% trained, 4 of 4 models recorded, 24 s",
+        "stack 1 of 1: 50% trained, 0 of 4 models recorded, after 6 s",
+        "stack 1 of 1: 100% trained, 0 of 4 models recorded, after 12 s",
+        "stack 1 of 1: 100% trained, 2 of 4 models recorded, after 18 s",
+        "stack 1 of 1: 100% trained, 4 of 4 models recorded, after 24 s",
     ]
