@@ -65,7 +65,8 @@ def _say_setup(cfg: DictConfig, built: Built) -> None:
     n_parameters = sum(p.numel() for p in net.parameters() if not is_lazy(p))
     data: Any = built.datamodule if isinstance(built.datamodule, InMemoryDataModule) else None
     spec, sizes = (None, ()) if data is None else (data.spec, [len(part.x) for part in data.parts])
-    print_lines(__name__, setup_lines(cfg, n_parameters=n_parameters, spec=spec, n_samples=sizes))
+    loss = type(task.loss).__name__ if isinstance(task, Task) else None
+    print_lines(__name__, setup_lines(cfg, n_parameters=n_parameters, spec=spec, n_samples=sizes, loss=loss))
 
 
 def _multiplications(built: Built) -> float | None:

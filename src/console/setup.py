@@ -23,7 +23,12 @@ _FEW = 3
 
 
 def setup_lines(
-    cfg: DictConfig, *, n_parameters: int, spec: DataSpec | None = None, n_samples: Sequence[int] = ()
+    cfg: DictConfig,
+    *,
+    n_parameters: int,
+    spec: DataSpec | None = None,
+    n_samples: Sequence[int] = (),
+    loss: str | None = None,
 ) -> list[str]:
     """What is trained, on what, and how.
 
@@ -32,6 +37,7 @@ def setup_lines(
         n_parameters: Numbers that the network learns.
         spec: What the data hold; None where they do not tell.
         n_samples: Sizes of the training, the validation and the test part, where there is a ``spec``.
+        loss: Class of the loss, which a function may have chosen; None for what the configuration names.
     """
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     lines = [f"data: {_data(plain['data'], spec, n_samples)}"]
@@ -41,7 +47,7 @@ def setup_lines(
     lines.append(f"model: {model['name']}, {_made(model['net'])}, {n_parameters:,} parameters")
     batches = f"batches of {size:,}" if isinstance(size, int) else "one batch an epoch"
     scheduler = f", {_made(plain['scheduler'])}" if plain.get("scheduler") else ""
-    trained = f"{_optimizer(plain['optimizer'])}{scheduler}, {_made(plain['loss'])}"
+    trained = f"{_optimizer(plain['optimizer'])}{scheduler}, {_made(plain['loss'], loss)}"
     return [*lines, f"optimizer: {trained}, {_length(plain['trainer'])}, {batches}"]
 
 
@@ -75,8 +81,9 @@ def _name(node: Mapping[str, Any]) -> str:
     return str(node["_target_"]).rpartition(".")[2]
 
 
-def _made(node: Mapping[str, Any]) -> str:
+def _made(node: Mapping[str, Any], name: str | None = None) -> str:
     """A class with those of its values that do something, as one would write it."""
+    name = name or _name(node)
     values = [
         f"{key}={_value(value)}"
         for key, value in node.items()
@@ -86,7 +93,7 @@ def _made(node: Mapping[str, Any]) -> str:
         # of hidden layers, where there are none
         and not (key == "activation" and node.get("hidden") == [])
     ]
-    return f"{_name(node)}({', '.join(values)})" if values else _name(node)
+    return f"{name}({', '.join(values)})" if values else name
 
 
 def _optimizer(node: Mapping[str, Any]) -> str:
@@ -102,9 +109,14 @@ def _same(value: Any, other: Any) -> bool:
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return _made(value) if "_target_" in value else "..."
+    if isinstance(value, float):
+        # what a search has drawn has many digits
+        return f"{value:.4g}"
     return f"[{', '.join(map(_value, value))}]" if isinstance(value, list) else str(value)
 
 
 def _length(trainer: Mapping[str, Any]) -> str:
+    if tried := trainer.get("fast_dev_run"):
+        return f"{int(tried)} step{'s' if tried > 1 else ''} to try it"
     n = trainer.get("max_epochs")
     return f"{n:,} epochs" if isinstance(n, int) and n >= 0 else "no last epoch"

@@ -4,6 +4,7 @@ Axes: `n` samples, `f` features.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -206,5 +207,15 @@ def dead_relus(net: nn.Module, part: Part) -> Iterator[ReluLayer]:
     finally:
         for hook in hooks:
             hook.remove()
+    names = hidden_layers(net)
     for name, fired in fires.items():
-        yield ReluLayer(name, int((~fired).sum()), fired.numel())
+        yield ReluLayer(names.get(name, name), int((~fired).sum()), fired.numel())
+
+
+def hidden_layers(net: nn.Module) -> dict[str, str]:
+    """What pictures call the layers of an `MLP`, by names of modules: ``layer 2`` holds the second activation."""
+    if not isinstance(net, MLP):
+        return {}
+    kinds = [(name, isinstance(module, nn.Linear)) for name, module in net.named_modules()]
+    n_before = accumulate(is_linear for _, is_linear in kinds)
+    return {name: f"layer {n}" for (name, is_linear), n in zip(kinds, n_before, strict=True) if not is_linear}

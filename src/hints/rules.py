@@ -22,8 +22,9 @@ _NEAR_CHANCE = 0.25
 _DEAD_SHARE = 0.75
 # Before its first step a network guesses; twice that loss is worse than guessing, beyond the noise of small batches.
 _EXPLODED = 2.0
-# In accuracy, or in units of the targets' standard deviation.
-_GAP = 0.1
+# In accuracy, and in units of the targets' standard deviation: with a loss of absolute errors the last step alone may
+# move the line of a linear network by a tenth of it.
+_GAP, _GAP_OF_ERROR = 0.1, 0.25
 # Standard errors of an accuracy of one half: what so few validation points cannot tell apart is no gap.
 _STANDARD_ERRORS = 3.0
 # Weights of a run that learns move by a tenth of their length or more, and its loss falls by more than this share.
@@ -31,6 +32,9 @@ _MOVED = 0.01
 _FALLEN = 0.01
 # So few steps say nothing about a learning rate.
 _ENOUGH_STEPS = 100
+# What has learnt nothing with a rate so many times too large, or in fewer steps, may learn with another or in more:
+# both come before the network.
+_FAR, _MANY_STEPS = 10, 500
 # A loss that has arrived falls by less than this share from one tenth of the epochs to the next.
 _STEEP = 0.03
 # Where it gets to so good an accuracy, or an error of so small a share of the targets' standard deviation, it may fall
@@ -62,7 +66,7 @@ class ReluLayer(NamedTuple):
     """A layer of ReLU units.
 
     Attributes:
-        name: Of the module.
+        name: ``layer 2`` for the second hidden one of an `MLP`, else that of the module.
         n_dead: How many never fire on the training data.
         n_units: How many there are.
     """
@@ -264,6 +268,10 @@ def _at_chance(facts: Facts) -> Iterator[Hint]:
     )
     if is_unequal and not facts.weighs_classes:
         yield Hint("at_chance", seen, ("loss=of_data", "loss.class_weights=balanced"))
+    elif facts.lr >= _FAR * facts.suggested_lr:
+        yield Hint("at_chance", seen, (_lower(facts.lr, facts.suggested_lr),))
+    elif facts.n_steps < _MANY_STEPS:
+        yield Hint("at_chance", seen, (f"trainer.max_epochs={10 * facts.n_epochs}",))
     else:
         yield Hint("at_chance", seen, ("model.net.hidden=[32,32]" if facts.activation_is_a_key else "model=mlp",))
 
@@ -336,7 +344,7 @@ def _overfitting(facts: Facts) -> Iterator[Hint]:
         seen += f"{share(facts.val_score)}% on validation"
     else:
         gap, unit = facts.val_score - facts.train_score, facts.target_std
-        least = _GAP
+        least = _GAP_OF_ERROR
         seen = f"mean absolute error is {facts.train_score:.4g} in training and {facts.val_score:.4g} on validation"
     if gap > least * unit:
         decay = (

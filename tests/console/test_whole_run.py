@@ -76,7 +76,7 @@ def test_a_terminal_of_80_columns_shows_a_tree_a_bar_and_tables(tmp_path: Path) 
     lines = [parts[-1].rstrip() for parts in drawn]
     check_lines([line for line in lines if line])
     (bar,) = [line for line in lines if line.startswith("epoch ")]
-    assert re.fullmatch(r"epoch 400/400 ━+ \d+:\d\d:\d\d val loss 0\.\d{4}, accuracy 0\.\d{4}", bar)
+    assert re.fullmatch(r"epoch 400/400 ━+ took \d+ s val loss 0\.\d{4}, accuracy 0\.\d{4}", bar)
 
 
 def test_a_file_holds_plain_lines_and_no_progress(tmp_path: Path) -> None:

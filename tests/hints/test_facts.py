@@ -68,8 +68,13 @@ def test_dead_units_are_those_that_never_fire() -> None:
         second.bias.fill_(-1e3)
     part = Part(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.zeros(2))
     # the first two fire at one point each, the third nowhere, the fourth everywhere; nothing reaches the next layer
-    assert list(dead_relus(net, part)) == [("layers.1", 1, 4), ("layers.3", 3, 3)]
+    assert list(dead_relus(net, part)) == [("layer 1", 1, 4), ("layer 2", 3, 3)]
     assert list(dead_relus(MLP(in_features=2, hidden=[4], out_features=1, activation="tanh"), part)) == []
+    # layers are counted as pictures count them, and a network of one's own names its modules
+    net = MLP(in_features=2, hidden=[4, 3], out_features=1, activation=["identity", "relu"], norm="layer", dropout=0.1)
+    assert [layer.name for layer in dead_relus(net, part)] == ["layer 2"]
+    own = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    assert [layer.name for layer in dead_relus(own, part)] == ["1"]
 
 
 def test_line_accuracy_is_that_of_the_best_line() -> None:

@@ -45,6 +45,7 @@ LINEAR: dict[str, Any] = {
 }
 SLOW: dict[str, Any] = {"last_loss": 0.6999, "moved": 3e-5, "train_score": 0.5, "val_score": 0.5, "lr": 1e-6}
 FALLING: dict[str, Any] = {"tenths": (0.5, 0.4), "train_score": 0.86, "val_score": 0.86}
+CHANCE: dict[str, Any] = {"train_score": 0.5, "val_score": 0.5, "balanced_accuracy": 0.5}
 RARE: dict[str, Any] = {"guessing": 0.99, "train_score": 0.99, "val_score": 0.99, "balanced_accuracy": 0.5}
 REGRESSION: dict[str, Any] = {"guessing": None, "target_std": 2.0, "target_mean": 1.0, "train_score": 0.1}
 LARGE: dict[str, Any] = {**REGRESSION, "target_std": 1e9, "target_mean": 5e9, "train_score": 4.9e9, "val_score": 5.1e9}
@@ -75,6 +76,10 @@ LARGE: dict[str, Any] = {**REGRESSION, "target_std": 1e9, "target_mean": 5e9, "t
         # also while its loss is falling
         ("at_chance", {**RARE, "tenths": (0.5, 0.4)}, "50.0%", ("loss=of_data", "loss.class_weights=balanced")),
         ("at_chance", {**RARE, "weighs_classes": True}, "50.0%", ("model.net.hidden=[32,32]",)),
+        # the rate and the length come before the network
+        ("at_chance", {**CHANCE, "lr": 10.0, "suggested_lr": 0.1}, "50.0%", ("optimizer.lr=0.1",)),
+        ("at_chance", {**CHANCE, "n_steps": 200, "n_epochs": 100}, "50.0%", ("trainer.max_epochs=1000",)),
+        ("at_chance", CHANCE, "50.0%", ("model.net.hidden=[32,32]",)),
         (
             "at_chance",
             {"train_score": 0.5, "val_score": 0.5, "balanced_accuracy": 0.5, "activation_is_a_key": False},
@@ -92,8 +97,8 @@ LARGE: dict[str, Any] = {**REGRESSION, "target_std": 1e9, "target_mean": 5e9, "t
         ),
         (
             "overfitting",
-            {**REGRESSION, "val_score": 0.4, "weight_decay": 0.02},
-            "0.1 in training and 0.4 on validation",
+            {**REGRESSION, "val_score": 0.7, "weight_decay": 0.02},
+            "0.1 in training and 0.7 on validation",
             ("callbacks=early_stopping", "optimizer.weight_decay=0.2"),
         ),
         ("overfitting", {"val_score": 0.8, "weight_decay": None}, "by heart", ("callbacks=early_stopping",)),

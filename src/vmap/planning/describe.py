@@ -11,7 +11,7 @@ _ABSENT: Any = object()
 
 _NONE: Mapping[Hashable, Any] = {_ABSENT: _ABSENT}
 
-# Values of one key that a line holds.
+# Values of one key, and keys, that a line holds.
 _MOST = 6
 
 Config: TypeAlias = Mapping[str, Any]
@@ -37,7 +37,7 @@ def _describe(cfgs: Sequence[Config]) -> str:
     found = set[str]().union(*(_differing(first, cfg) for cfg in cfgs))
     differing = [key for key in flatten(first) if key in found and counts(key, "show") and counts(key, "samples")]
     names = "/".join(dict.fromkeys(str(cfg["model"]["name"]) for cfg in cfgs))
-    kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1] for key in ("task", "optimizer", "loss")]
+    kinds = [str(first[key]["_target_"]).rsplit(".", 1)[-1].replace("_", " ") for key in ("task", "optimizer", "loss")]
     size = first["data"].get("batch_size")
     batches = f"batches of {size}" if size else "one batch an epoch"
     is_padded = any(cfg["model"]["net"] != first["model"]["net"] for cfg in cfgs)
@@ -66,7 +66,10 @@ def _apart(stacks: Sequence[Mapping[str, Mapping[Hashable, Any]]]) -> list[str]:
     # what follows from another class is no reason of its own
     classes = {key.removesuffix("_target_") for key in keys if key.endswith("._target_")}
     keys = [key for key in keys if key.endswith("._target_") or not key.startswith(tuple(classes))]
-    return [", ".join(_text(key, list(each.get(key, _NONE).values())) for key in keys) for each in stacks]
+    more = f" and {len(keys) - _MOST} more" if len(keys) > _MOST else ""
+    return [
+        ", ".join(_text(key, list(each.get(key, _NONE).values())) for key in keys[:_MOST]) + more for each in stacks
+    ]
 
 
 def _separates(key: str, stacks: Sequence[Mapping[str, Mapping[Hashable, Any]]]) -> bool:
