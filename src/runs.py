@@ -13,10 +13,10 @@ if __name__ == "__main__":  # in the place of the current folder, which may be t
         # Ctrl-C while modules are imported, and once all is said, wants no traceback of either
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from src.config.command.readers import outlive_readers
 from src.config.errors import ConfigError
 from src.console.terminal import open_terminal
 from src.find.cleaning import delete, in_words, plan
@@ -134,15 +134,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if {"--help", "-h"} & set(given):
         sys.stdout.write(HELP)
         return
+    outlive_readers()
     try:
         runs(read_words(given, now=datetime.now().astimezone()))
-        sys.stdout.flush()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
-    except BrokenPipeError:
-        # whoever reads has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -183,6 +183,7 @@ def go_on_from(run: RunDir, *, is_first: bool, module: pl.LightningModule | None
                 # a training that is over writes no other
                 write_atomically(run.checkpoint("last"), path.read_bytes())
             _mend_best(run, checkpoint)
+            log.info("goes on from %s, after %s epochs", path.relative_to(run.path), f"{checkpoint['epoch'] + 1:,}")
         return path
     log.warning("%s: no checkpoint is whole; training starts afresh", run.path)
     return None

@@ -21,6 +21,7 @@ from src.config.command.explain import FULL_ERROR, Source
 from src.config.command.flags import SWEEP_FLAGS, refuse_flags, refuse_unknown_root, with_flags_first
 from src.config.command.marks import marked
 from src.config.command.paths import with_paths
+from src.config.command.readers import outlive_readers
 from src.config.compose import CONF_DIR, given_overrides, hydra_overrides
 from src.config.errors import ConfigError, offered
 from src.config.resolvers import register_resolvers
@@ -67,6 +68,7 @@ def entry(
             if cfg is not None:
                 return function(cfg)
             collect_seldom()
+            outlive_readers()
             try:
                 refuse_flags(sys.argv[1:], name=config_name, conf_dir=conf_dir)
                 argv = with_paths(sys.argv[1:], is_sweep=_is_sweep(sys.argv[1:]))
