@@ -9,50 +9,46 @@ import pytest
 
 from tests.waiting import LIMIT_S, ROOT
 
-LOUD = """
+BEGIN = "from src.config.command.readers import outlive_readers"
+LOUD = f"""
 import logging, sys
-from src.config.command.readers import outlive_readers
+{BEGIN}
 outlive_readers()
-logging.basicConfig(stream=sys.stdout)
+logging.basicConfig(stream=sys.STREAM)
 for i in range(10_000):
-    print(i)
+    print(i, file=sys.STREAM)
     logging.warning("line %d", i)
-sys.stdout.flush()
 open(sys.argv[1], "w").write("to the end")
 """
+
+
+def python(code: str, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> bytes:
+    """What a process says that ends well."""
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=True, timeout=LIMIT_S, stdout=stdout, stderr=stderr)
+    assert b"Error" not in (done.stderr or b"")
+    return done.stdout or b""
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_reader_that_has_seen_enough_ends_nothing(stream: str, tmp_path: Path) -> None:
     source, sink = os.pipe()
     os.close(source)
-    other = "stderr" if stream == "stdout" else "stdout"
-    code = LOUD if stream == "stdout" else LOUD.replace("print(i)", "print(i, file=sys.stderr)")
-    with os.fdopen(sink, "wb") as closed:
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "end")],
-            cwd=ROOT,
-            check=False,
-            timeout=LIMIT_S,
-            **{stream: closed, other: subprocess.PIPE},
-        )
-    assert done.returncode == 0
+    try:
+        code, end = LOUD.replace("STREAM", stream), str(tmp_path / "end")
+        if stream == "stdout":
+            python(code, end, stdout=sink)
+        else:
+            python(code, end, stderr=sink)
+    finally:
+        os.close(sink)
     assert (tmp_path / "end").read_text() == "to the end"
-    assert b"Error" not in (done.stderr or b"")
 
 
 def test_what_is_read_is_whole() -> None:
-    code = (
-        "from src.config.command.readers import outlive_readers; outlive_readers(); print('ä' * 9); print('b', end='')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=LIMIT_S)
-    assert done.stdout.decode() == f"{'ä' * 9}\nb"
+    said = python(f"{BEGIN}; outlive_readers(); print('ä' * 9); print('b', end='')")
+    assert said.decode() == f"{'ä' * 9}\nb"
 
 
-def test_a_stream_of_somebody_else_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    code = (
-        "import io, sys; sys.stdout = mine = io.StringIO(); from src.config.command.readers import outlive_readers; "
-        "outlive_readers(); assert sys.stdout is mine"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=LIMIT_S)
-    assert capsys.readouterr().out == ""
+def test_a_stream_of_somebody_else_is_left_alone() -> None:
+    python(f"import io, sys; sys.stdout = mine = io.StringIO(); {BEGIN}; outlive_readers(); assert sys.stdout is mine")
