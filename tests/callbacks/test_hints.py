@@ -147,9 +147,7 @@ def test_a_last_batch_of_one_sample_asks_to_be_left_out(tmp_path: Path, capsys: 
         result_of([*overrides, "trainer.max_epochs=2"], tmp_path / "first")
     (hint,) = json.loads((tmp_path / "first" / "result.json").read_text())["hints"]
     assert hint["kind"] == "single_sample"
-    # the error says the same, and its command stands below it
-    assert "hint" not in capsys.readouterr().out
-    assert offered(raised.value) == [hint["try"]]
+    assert f"try: {hint['try']}" in capsys.readouterr().out
     tried = shlex.split(hint["try"])[3:]
     assert "data.drop_last=true" in tried
     assert result_of(tried, tmp_path / "second")["status"] == "completed"
