@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from src.analysis.page.series import as_number, spans
+from src.analysis.page.series import as_number, is_spread, round_ticks, spans
 from src.analysis.page.values import N_BOXES, N_KEYS, Swept, ordered
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
@@ -27,7 +27,7 @@ def parallel_axes(swept: Swept, summary: Summary) -> dict[str, Any] | None:
         return None
     found = [_axis(key, swept.columns[key]) for key in keys]
     found += [_metric_axis(name, [job.metrics[name] for job in swept.jobs]) for name in metrics]
-    goodness = _places(*_logs(swept.y, is_log=_is_log(swept.metric, swept.y)))
+    goodness = _places(swept.y, (min(swept.y), max(swept.y)), is_log=_is_log(swept.metric, swept.y))
     if summary.scales[swept.metric].lower_is_better:
         goodness = [1 - place for place in goodness]
     rows = {id(job): i for i, job in enumerate(summary.jobs)}
@@ -52,7 +52,7 @@ def _axis(key: str, column: Sequence[str]) -> tuple[dict[str, Any], list[float]]
     label = _cut(key.rpartition(".")[2] or key)
     x = [value for text in column if (value := as_number(text)) is not None]
     if len(x) == len(column) and len(set(x)) > N_BOXES:
-        return _numeric(label, x, is_log=spans(x, factor=20))
+        return _numeric(label, x, is_log=is_spread(x))
     words = ordered(column)
     place = {word: i / (len(words) - 1) for i, word in enumerate(words)}
     ticks = [(round(place[word], 4), _cut(word)) for word in words]
@@ -73,39 +73,18 @@ def _is_log(metric: str, values: Sequence[float]) -> bool:
 
 
 def _numeric(label: str, values: Sequence[float], *, is_log: bool) -> tuple[dict[str, Any], list[float]]:
-    shown, low, high = _logs(values, is_log=is_log)
-    ticks = _decades(low, high) if is_log else _steps(low, high)
-    width = (high - low) or 1.0
-    return {"label": label, "ticks": [((at - low) / width, text) for at, text in ticks]}, _places(shown, low, high)
+    low, high = min(values), max(values)
+    ticks = round_ticks(values, is_log=is_log) if low < high else [low]
+    ends = (ticks[0], ticks[-1]) if ticks else (low, high)
+    places = _places(ticks or ends, ends, is_log=is_log)
+    shown = [(place, f"{tick:.6g}") for place, tick in zip(places, ticks or ends, strict=True)]
+    return {"label": label, "ticks": shown}, _places(values, ends, is_log=is_log)
 
 
-def _logs(values: Sequence[float], *, is_log: bool) -> tuple[list[float], float, float]:
-    shown = [math.log10(value) for value in values] if is_log else list(values)
-    return shown, min(shown), max(shown)
-
-
-def _places(values: Sequence[float], low: float, high: float) -> list[float]:
-    """Places between the lowest and the highest value; the middle where all are the same."""
-    return [(value - low) / (high - low) if high > low else 0.5 for value in values]
-
-
-def _decades(low: float, high: float) -> list[tuple[float, str]]:
-    steps = (1, 2, 5) if high - low < 3 else (1,)
-    # as far as a float reaches
-    powers = range(max(-307, math.floor(low)), min(307, math.ceil(high)) + 1)
-    ticks = [step * 10.0**power for power in powers for step in steps]
-    return [(math.log10(tick), f"{tick:g}") for tick in ticks if low <= math.log10(tick) <= high]
-
-
-def _steps(low: float, high: float) -> list[tuple[float, str]]:
-    """Round numbers from low to high, about six."""
-    if high <= low:
-        return [(low, f"{low:.4g}")]
-    power = 10.0 ** math.floor(math.log10((high - low) / 5))
-    step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= 7)
-    first = math.ceil(low / step - 1e-9)
-    ticks = [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
-    return [(tick, f"{tick:.6g}") for tick in ticks]
+def _places(values: Sequence[float], ends: tuple[float, float], *, is_log: bool) -> list[float]:
+    """Places between two ends, 0 to 1; the middle where these are the same."""
+    low, high, *shown = (math.log10(value) if is_log else value for value in (*ends, *values))
+    return [(value - low) / (high - low) if high > low else 0.5 for value in shown]
 
 
 def _cut(text: str) -> str:

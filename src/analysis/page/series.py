@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, TypeAlias
 
 from src.analysis.scale import Scale
@@ -99,18 +100,27 @@ def with_ends(look: Mapping[str, Any], values: Sequence[float]) -> dict[str, Any
 
     Without values, or with some at the ends of what a float holds, where no round number stands outside, as it is.
     """
-    if not values or any(value and not _TINY < abs(value) < 1 / _TINY for value in values):
+    ticks = round_ticks(values, is_log=look.get("type") == "log")
+    if not ticks:
         return dict(look)
+    low, high = ticks[0], ticks[-1]
     if look.get("type") == "log":
-        # what is not positive has no place there
-        ticks = _log_ticks(min(value for value in values if value > 0), max(values))
-        low, high = math.log10(ticks[0]), math.log10(ticks[-1])
+        low, high = math.log10(low), math.log10(high)
         look = {"tickformat": "~g", **look}
-    else:
-        ticks = _ticks(min(values), max(values))
-        low, high = ticks[0], ticks[-1]
     room = 0.03 * (high - low)
     return {**look, "tickvals": ticks, "range": [low - room, high + room]}
+
+
+def round_ticks(values: Sequence[float], *, is_log: bool) -> list[float]:
+    """Round numbers from just below the values to just above; none where there are no such numbers."""
+    if not values or any(value and not _TINY < abs(value) < 1 / _TINY for value in values):
+        return []
+    # what is not positive has no place on a logarithmic axis
+    return (
+        _log_ticks(min(each for each in values if each > 0), max(values))
+        if is_log
+        else _ticks(min(values), max(values))
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -139,6 +149,11 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def spans(values: Sequence[float], *, factor: float) -> bool:
     """Whether positive values differ so much that only a logarithmic axis shows them all."""
     return bool(values) and min(values) > 0 and max(values) >= factor * min(values)
+
+
+def is_spread(values: Sequence[float]) -> bool:
+    """Whether positive values lie over orders of magnitude, not evenly up to the largest with a few near zero."""
+    return spans(values, factor=20) and median(values) < max(values) / 4
 
 
 def as_number(text: str | None) -> float | None:

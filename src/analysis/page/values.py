@@ -15,10 +15,10 @@ from src.analysis.page.series import (
     as_number,
     axis,
     chart_layout,
+    is_spread,
     metric_axis,
     rounded,
     short,
-    spans,
     with_ends,
 )
 from src.analysis.scale import Scale
@@ -66,7 +66,7 @@ def _chart(swept: Swept, key: str, column: Sequence[str]) -> Chart:
     x = [value for value in numbers if value is not None]
     if len(x) == len(column) and len(set(x)) > N_BOXES:
         places, data = x, list[dict[str, Any]]()
-        across = with_ends(axis(key, type="log" if spans(x, factor=20) else "linear"), x)
+        across = with_ends(axis(key, type="log" if is_spread(x) else "linear"), x)
     else:
         places, data, across = _boxes(swept, key, column)
     data += _points(swept, places)
