@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.command.flags import of_one_run
 from src.config.compose import given_overrides
 from src.config.errors import ConfigError
+from src.console.terminal import shown
 from src.hints.rules import Hint, as_record, of_error
 from src.launch.ranks import is_first_process
 from src.run.directory import OtherRunError, RunDir
@@ -61,7 +62,7 @@ class Recorder:
         """The result of a run that has ended well before."""
         result = self.run.result()
         assert result is not None
-        log.info("already %s: %s", result.status, self.run.path)
+        log.info("already %s: %s", result.status, shown(self.run.path))
         return result
 
     def completed(self, fitted: Fitted) -> Result:

@@ -21,7 +21,7 @@ from src.analysis.finish import publish
 from src.analysis.options import Options
 from src.analysis.paper.pictures import label, shown
 from src.analysis.paper.write import ENDINGS, write_json, write_paper
-from src.analysis.records import find_runs, is_run, read_jobs
+from src.analysis.records import is_run, read_jobs
 from src.analysis.scale import Scale
 from src.analysis.summary import Summary
 from src.config.command.entry import entry
@@ -127,7 +127,7 @@ def _no_jobs(path: Path) -> str:
     if not is_run(path):
         return f"sweep={path} holds no jobs: there is no run directory below it, with .hydra/config.yaml or result.json"
     above = path.resolve().parent
-    beside = f"; its sweep is sweep={above}" if len(find_runs(above)) > 1 else ""
+    beside = f"; its sweep is sweep={above}" if (above / "multirun.yaml").is_file() else ""
     return f"sweep={path} is the directory of a single run: python -m src.eval run={path} measures it again{beside}"
 
 

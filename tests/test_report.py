@@ -150,7 +150,7 @@ def test_a_table_of_nothing_is_refused(tmp_path: Path) -> None:
         ("empty", r"sweep=\S*empty holds no jobs: there is no run directory below it"),
         (
             "sweep/0",
-            r"sweep/0 is the directory of a single run: python -m src.eval run=\S*/0 .* its sweep is sweep=\S*/sweep",
+            r"sweep/0 is the directory of a single run: python -m src.eval run=\S*/0 .* its sweep is sweep=\S*/sweep$",
         ),
         ("alone/run", r"alone/run is the directory of a single run: python -m src.eval run=\S*/run measures it again$"),
     ],
@@ -159,6 +159,7 @@ def test_a_directory_that_is_no_sweep_is_refused(tmp_path: Path, sweep: str, mes
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     fill(tmp_path / "sweep", "relu", seeds=range(2), loss=0.5)
+    (tmp_path / "sweep" / "multirun.yaml").touch()
     make_job(tmp_path / "alone" / "run")
     with pytest.raises(ConfigError, match=message):
         report(asked(str(tmp_path / sweep)))

@@ -76,8 +76,6 @@ class VmapLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Sweep(self.hydra_context, self.task_function, self.config)
-        if len(job_overrides) <= 20:
-            sweep.announce(job_overrides, first=initial_job_idx)
         with without_scipy_signal():
             from src.vmap.job_callbacks import JobCallbacks
             from src.vmap.remote import train_remotely

@@ -22,6 +22,9 @@ _FEW = 4
 
 _GREY = "#9A9A9A"
 
+# The number of a trial, in shades that are seen by day and by night.
+_EARLY_TO_LATE = [[0, PALETTE[5]], [0.5, "#9A9A9A"], [1, PALETTE[1]]]
+
 
 def write_charts(study: SearchStudy) -> Path:
     """Write `figures` into the directory of the sweep, as `src.analysis.page.search` reads them."""
@@ -42,8 +45,10 @@ def figures(study: SearchStudy) -> dict[str, Any]:
         about: dict[str, Any] = {"target": value, "target_name": metric}
         # without a target Optuna draws the best so far as well
         history: dict[str, Any] = {"target_name": metric} if len(objectives) == 1 else about
-        found[f"{metric} by trial"] = _log(charts.plot_optimization_history(study.optuna, **history), y=values)
-        found[f"{metric} by searched value"] = _log(charts.plot_slice(study.optuna, **about), y=values)
+        course = _history(charts.plot_optimization_history(study.optuna, **history))
+        found[f"{metric} by trial"] = _log(course, y=values)
+        slices = charts.plot_slice(study.optuna, **about).update_traces(marker={"colorscale": _EARLY_TO_LATE})
+        found[f"{metric} by searched value"] = _log(slices, y=values)
         if len(set(values)) >= _FEW:
             found[f"What decides {metric}"] = _importances(study, about)
             if two := _two_numbers(study, done, value):
@@ -83,6 +88,14 @@ def _numbers(done: Sequence[FrozenTrial]) -> dict[str, list[float]]:
 
 def _value(i: int) -> Callable[[FrozenTrial], float]:
     return lambda trial: float(trial.values[i])
+
+
+def _history(figure: Any) -> Any:
+    """With names for what is drawn; the best so far is a step at each trial that is better."""
+    for trace in figure.data:
+        if trace.mode == "lines":
+            trace.update(name="best so far", line={"shape": "hv"})
+    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
 
 
 def _importances(study: SearchStudy, about: dict[str, Any]) -> Any:

@@ -127,7 +127,7 @@ class Loaded(BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
             first = min(looked.problems)
             raise ValueError(f"X: {first.text} ({int(looked.bad.sum()):,} of {len(looked.bad):,} rows cannot be used)")
         for name, (n, word) in looked.new.items():
-            log.warning("column %r holds %s rows of categories that training did not have, such as %r", name, n, word)
+            log.warning("column %r holds categories that training did not have (rows: %s), such as %r", name, n, word)
         return self.model.predict(looked.table)
 
 

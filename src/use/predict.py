@@ -193,7 +193,7 @@ def _narrow(model: Model, values: NDArray[np.float64]) -> NDArray[Any]:
 def _tell(source: Source, told: Told) -> None:
     for name, n in told.new.items():
         log.warning(
-            "%s: column %r holds %s rows of categories that training did not have, such as %r; they are none of "
+            "%s: column %r holds categories that training did not have (rows: %s), such as %r; they are none of "
             "the others",
             *(source.source, name, f"{n:,}", told.first_new[name]),
         )

@@ -19,6 +19,10 @@ class Chance:
     label: str
 
 
+# Pixels beside a chart, for what stands at the line.
+_BESIDE = 94
+
+
 def chance_of(metric: str, jobs: Sequence[JobRecord]) -> Chance | None:
     """What guessing gets of a metric; None where nothing tells."""
     split, name = split_of(metric)
@@ -47,9 +51,14 @@ def with_chance(layout: Mapping[str, Any], chance: Chance | None, *, along: Lite
     # a band where the jobs' data differ
     shape = {"type": "rect", f"{other}ref": "paper", **ends}
     line = {"color": INK, "width": 1, "dash": "dot"}
-    at = {"x": chance.high, "y": 1, "xanchor": "center", "yanchor": "bottom"}
+    # above the chart, towards its middle; beside it, where no curve runs
+    low, high = layout[f"{along}axis"].get("range", (0.0, 1.0))
+    place = (chance.high - low) / (high - low)
+    side = "left" if place < 0.25 else "right" if place > 0.75 else "center"
+    at = {"x": chance.high, "y": 1, "xanchor": side, "yanchor": "bottom"}
     if along == "y":
-        at = {"x": 1, "y": chance.high, "xanchor": "right", "yanchor": "bottom"}
+        at = {"x": 1.01, "y": chance.high, "xanchor": "left", "yanchor": "middle"}
+        layout = {**layout, "margin": {**layout["margin"], "r": _BESIDE}}
     note = {"text": chance.label, "showarrow": False, "font": {"size": 11}, f"{other}ref": "paper", **at}
     return {
         **layout,

@@ -58,7 +58,9 @@ def dot_chart(series: Sequence[Series], metric: str) -> Chart | None:
 
 
 def _estimates(shown: Sequence[Series], metric: str) -> Chart:
-    found = [each.ranked.estimates[metric] for each in shown]
+    # a point alone is all that there is
+    rows = [i for i, each in enumerate(shown) if each.ranked.estimates[metric].n > 1]
+    found = [shown[i].ranked.estimates[metric] for i in rows]
     # no bar where there is no interval
     ends = [each.interval or (each.value, each.value) for each in found]
     bars = {
@@ -71,7 +73,7 @@ def _estimates(shown: Sequence[Series], metric: str) -> Chart:
         "type": "scatter",
         "mode": "markers",
         "x": rounded(each.value for each in found),
-        "y": [-i for i in range(len(found))],
+        "y": [-i for i in rows],
         "error_x": {**bars, "color": INK, "thickness": 1.5},
         "marker": {"color": INK, "symbol": "line-ns-open", "size": 16, "line": {"width": 3}},
         "text": [f"{each.words}{level}" for each, level in zip(found, levels, strict=True)],

@@ -73,7 +73,7 @@ def build_job_table(summary: Summary, series: Sequence[Series]) -> JobTable:
         *map(given, keys),
         Column("seed", lambda i: Cell("" if jobs[i].seed is None else str(jobs[i].seed))),
         *(measured(Scale.of(name)) for name in metrics),
-        Column("seconds", lambda i: Cell("" if (found := jobs[i].duration_s) is None else f"{found:.1f}")),
+        Column("seconds", lambda i: Cell(_seconds(jobs[i].duration_s))),
         *([Column("error", lambda i: Cell(_error(jobs[i])))] if any(job.error_type for job in jobs) else []),
     ]
     colors = {id(job): each.color for each in series for job in each.ranked.group.jobs}
@@ -90,3 +90,9 @@ def _metric_cell(job: JobRecord, scale: Scale) -> Cell:
 def _error(job: JobRecord) -> str:
     first = (job.error_message or "").strip().partition("\n")[0]
     return f"{job.error_type}: {first[:200]}" if job.error_type else ""
+
+
+def _seconds(duration_s: float | None) -> str:
+    if duration_s is None:
+        return ""
+    return f"{duration_s:.1f}" if duration_s >= 1 else f"{duration_s:.2g}"

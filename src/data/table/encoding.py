@@ -247,7 +247,7 @@ def _encode(
         new = (labels < 0) & ~is_missing
         if tells_new and new.any():
             log.warning(
-                "%s: column %r holds %s rows of categories that training did not have, such as %r; they are none of "
+                "%s: column %r holds categories that training did not have (rows: %s), such as %r; they are none of "
                 "the others",
                 *(table.source, encoding.name, f"{int(new.sum()):,}", words[int(np.argmax(new))]),
             )
