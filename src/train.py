@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -21,8 +22,9 @@ if __name__ == "__main__":
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from src.analysis.objectives import given_objectives
 from src.compat.torchmetrics import without_scipy_signal
 from src.config import folders
 from src.config.command import interrupts
@@ -145,7 +147,7 @@ def _train(
     if is_first:
         run.tidy(is_over=True)
     if shorter is None and is_first:
-        print_end(result, run_dir=run.path, place=_place(recorder))
+        print_end(result, run_dir=run.path, place=_place(recorder), objectives=_objectives(recorder))
     return result.value
 
 
@@ -173,6 +175,12 @@ def _without_exit(function: Callable[..., T]) -> Callable[..., T]:
 def _place(recorder: Recorder) -> Place | None:
     """Where a run stands in its sweep; None for one by itself."""
     return Place.of(int(HydraConfig.get().job.num)) if recorder.is_job else None
+
+
+def _objectives(recorder: Recorder) -> list[str]:
+    """What the search of a job looks at, where it is told as `hydra.sweeper.objectives`."""
+    hydra: Any = HydraConfig.get() if recorder.is_job else OmegaConf.create()
+    return list(given_objectives(OmegaConf.select(hydra, "sweeper.objectives")))
 
 
 def _is_job(hydra_cfg: DictConfig) -> bool:
@@ -212,6 +220,7 @@ def main(cfg: DictConfig) -> float | None:
     overrides = given_overrides(hydra_cfg)
     ranks.end_with_sweep()
     if not _is_job(hydra_cfg):
+        _tell_unheard(hydra_overrides(hydra_cfg))
         # before several processes are refused: each trains a run of its own
         ranks.be_alone(cfg)
     ranks.check_processes(cfg, hydra_cfg)
@@ -231,6 +240,13 @@ def main(cfg: DictConfig) -> float | None:
             raise
         _tell_how_to_go_on(cfg, hydra_cfg)
         raise SystemExit(interrupts.status()) from None
+
+
+def _tell_unheard(overrides: Sequence[str]) -> None:
+    """Name what a single run does not listen to."""
+    unheard = [line for line in overrides if re.match(r"\+*hydra[/.](sweeper|launcher)\b", line)]
+    if unheard:
+        log.warning("%s: this is a single run, and only sweeps look at that; -m makes it one", ", ".join(unheard))
 
 
 def _tell_how_to_go_on(cfg: DictConfig, hydra_cfg: DictConfig) -> None:

@@ -94,6 +94,11 @@ def number(value: float) -> str:
     return f"{value:.4f}" if 0.01 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
+def objective(name: str, value: float) -> str:
+    """What a search looks at: a metric, or a count such as ``n_parameters``."""
+    return number(value) if "/" in name or value != int(value) else f"{value:.0f}"
+
+
 def share(value: float, *, decimals: int = 1, of: int = 100) -> str:
     """A share, in per cent or of another whole; with more decimals where it would be taken for nothing or for all.
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from src.config.metrics import number, share, split_of
+from src.config.metrics import number, objective, share, split_of
 from src.console.place import Place
 from src.console.terminal import open_terminal, print_table, shown
 from src.run.log import keep
@@ -42,7 +42,7 @@ def _grow(tree: Tree, node: Any) -> None:
             tree.add(Text(f"{key}: {value}"))
 
 
-def print_end(result: Result, *, run_dir: Path, place: Place | None) -> None:
+def print_end(result: Result, *, run_dir: Path, place: Place | None, objectives: Sequence[str] = ()) -> None:
     """Print what a run has come to, and leave it in its log too.
 
     Args:
@@ -50,19 +50,22 @@ def print_end(result: Result, *, run_dir: Path, place: Place | None) -> None:
         run_dir: Where everything lies.
         place: Its place among the jobs of a sweep, whose end shows them in tables: it is a line then. None for a run by
             itself.
+        objectives: What its search looks at; the metric that the run names where there are none.
     """
     keep(__name__, *result_lines(result))
     if place is None:
         print_results(vars(result), run_dir=run_dir)
     else:
-        log.info("%s%s", end_line(result, run_dir=run_dir), place.words())
+        log.info("%s%s", end_line(result, run_dir=run_dir, objectives=objectives), place.words())
 
 
-def end_line(result: Result, *, run_dir: Path) -> str:
-    """What a job that has completed says of itself."""
+def end_line(result: Result, *, run_dir: Path, objectives: Sequence[str] = ()) -> str:
+    """What a job that has completed says of itself; the arguments are those of `print_end`."""
     assert result.optimized_metric is not None
-    assert result.value is not None
-    return f"{result.optimized_metric.name}={number(result.value)} in {shown(run_dir)}"
+    found = {name: result.metrics.get(name, getattr(result, name, None)) for name in objectives}
+    values = found or {result.optimized_metric.name: result.value}
+    said = [f"{name}={objective(name, value)}" for name, value in values.items() if value is not None]
+    return f"{', '.join(said)} in {shown(run_dir)}"
 
 
 def result_lines(result: Result) -> list[str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from src.config.command.flags import of_one_run
 from src.config.folders import with_search_path
-from src.config.metrics import number
+from src.config.metrics import objective
 from src.console.terminal import print_table
 from src.run.files import write_atomically
 from src.search.pictures import write_charts
@@ -66,7 +66,7 @@ def _table(study: SearchStudy, best: list[FrozenTrial]) -> Table:
     title = best_of_all if len(objectives) == 1 else "Pareto front: no trial is better in all"
     table = Table("trial", *objectives, *study.space.searched, title=title)
     for trial in best:
-        values = [number(value) for value in trial.values]
+        values = [objective(name, value) for name, value in zip(objectives, trial.values, strict=True)]
         params = [_short(trial.params[key]) for key in study.space.searched]
         table.add_row(str(trial.number), *values, *map(Text, params))
     return table

@@ -251,7 +251,7 @@ def _log(study: SearchStudy, number: int) -> None:
     trial: FrozenTrial = next(each for each in study.optuna.get_trials(deepcopy=False) if each.number == number)
     if trial.state == TrialState.COMPLETE:
         values = (
-            f"{name} {metrics.number(value)}"
+            f"{name} {metrics.objective(name, value)}"
             for name, value in zip(study.options.objectives, trial.values, strict=True)
         )
         text = ", ".join(values)

@@ -28,7 +28,7 @@ from src.analysis.summary import RankedGroup, Summary
 from src.analysis.words.headings import compared, estimate_of, plurals
 from src.analysis.words.hints import shared_hints
 from src.analysis.words.remarks import remarks
-from src.analysis.words.sentences import failed, lead, number, p_text, verdicts
+from src.analysis.words.sentences import failed, is_of_luck, lead, number, p_text, verdicts
 from src.analysis.words.tables import job_name, plain
 from src.run.files import write_atomically
 
@@ -131,7 +131,7 @@ def _texts(summary: Summary, series: list[Series]) -> dict[str, Any]:
         "versus": {
             each.second: _versus(each, summary.scales[each.metric])
             for each in summary.comparisons[: _N_LISTED if len(series) > MANY else None]
-            if each.metric == summary.metrics[0]
+            if each.metric == summary.metrics[0] and not is_of_luck(summary)
         },
         "grid": picture_grid(series),
         "failures": group_failures(summary.jobs),

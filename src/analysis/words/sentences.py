@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+from src.analysis.objectives import is_search
 from src.analysis.scale import Scale, percent
 from src.analysis.stats.comparison import Comparison
 from src.analysis.stats.estimates import Estimate
@@ -36,8 +37,13 @@ def lead(summary: Summary) -> str:
 
 
 def verdicts(summary: Summary) -> tuple[list[str], list[str]]:
-    """Compare the best group with the next ones, metric by metric: what is said at once, and what on demand."""
+    """Compare the best group with the next ones, metric by metric: what is said at once, and what on demand.
+
+    Of a search whose trials have one seed each nothing: the best of them is the luckiest.
+    """
     first, rest = list[str](), list[str]()
+    if is_of_luck(summary):
+        return first, rest
     for _, found in groupby(summary.comparisons, key=lambda each: (each.metric, each.first)):
         comparisons = list(found)
         first += [sentence(each, with_outlook=True) for each in comparisons[:_N_AT_ONCE]]
@@ -45,6 +51,11 @@ def verdicts(summary: Summary) -> tuple[list[str], list[str]]:
         if any(each.p_value is not None for each in comparisons):
             rest += map(sentence, comparisons[_N_AT_ONCE:_N_ON_DEMAND])
     return first, rest
+
+
+def is_of_luck(summary: Summary) -> bool:
+    """Whether this is a search in which no two trials can be compared."""
+    return is_search(summary.sweep_dirs) and all(each.p_value is None for each in summary.comparisons)
 
 
 def number(ranked: RankedGroup, metric: str, *, level: bool = False) -> str:
