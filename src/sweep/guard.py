@@ -33,6 +33,7 @@ from src.run.files import is_full_disk, named, remove_parts
 from src.run.lock import locked
 from src.run.patch import keep_patch
 from src.sweep.conflicts import refuse_other_runs, refuse_shared_directories
+from src.sweep.few_seeds import few_seeds
 from src.sweep.jobs import compose_jobs
 from src.sweep.mistakes import refuse_hopeless
 from src.sweep.seeds_until import until_of
@@ -69,6 +70,7 @@ def guarded(config: DictConfig, *, check: Callable[[DictConfig], None] = lambda 
         raise SystemExit(_dry_run(config, check))
     refuse_hopeless(config)
     refuse_other_runs(config)
+    _warn_of_few_seeds(config)
     refuse_fewer_seeds(config)
     sweep_dir = Path(config.hydra.sweep.dir).absolute()
     with _gone_if_unused(sweep_dir), locked(sweep_dir, key="hydra.sweep.dir"), named(sweep_dir), each_job_apart():
@@ -136,6 +138,12 @@ def _warn_of_test(config: DictConfig) -> None:
         )
 
 
+def _warn_of_few_seeds(config: DictConfig) -> None:
+    """Say it where a sweep cannot answer what it asks."""
+    if (said := few_seeds(config)) is not None:
+        log.warning(said)
+
+
 def _warn_of_luck(config: DictConfig) -> None:
     """Say it where a search may choose what it is to average over."""
     drawn = [key for key in swept_keys(config) if key in ("seed", FOLD, *DRAWS)]
@@ -155,7 +163,10 @@ def _dry_run(config: DictConfig, check: Callable[[DictConfig], None]) -> int:
 
     jobs = expand(config)
     if jobs is not None:
-        return dry_run(compose_jobs(config, jobs))
+        status = dry_run(compose_jobs(config, jobs))
+        if status == 0:
+            _warn_of_few_seeds(config)
+        return status
     return dry_run_of_sample(config, sampled_values(config, _DRAWN), check)
 
 
