@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import SequentialSampler
 
 from src.config.allowed import Count, Seed, checked
-from src.data.check import checked_parts
+from src.data.check import checked_parts, row_of_part
 from src.data.parts import Part as Part
 from src.data.parts import Parts as Parts
 from src.data.spec import DataSpec
@@ -190,10 +190,17 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
             ConfigError: If they are not what `spec` says, or hold numbers that are not finite.
         """
         if self._parts is None:
-            kind = type(self)
-            source = f"data._target_={kind.__module__}.{kind.__qualname__}"
-            self._parts = checked_parts(self.make_parts(), self.spec, source=source)
+            self._parts = checked_parts(self.make_parts(), self.spec, source=self.source, place=self.place_of)
         return self._parts
+
+    @property
+    def source(self) -> str:
+        """What chose these data, for messages."""
+        return f"data._target_={type(self).__module__}.{type(self).__qualname__}"
+
+    def place_of(self, part: str, row: int) -> str:
+        """Where a sample is, in words."""
+        return row_of_part(part, row)
 
     def share_parts(self, parts: Parts) -> None:
         """Hold these parts, which are equal to its own, instead of them."""

@@ -4,7 +4,7 @@ Axes: ``n`` samples, ``f`` features, ``t`` targets of a regression.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -61,7 +61,12 @@ def _named(spec: DataSpec) -> str:
     return "target" if spec.task == "regression" else "class"
 
 
-def checked_parts(given: Any, spec: DataSpec, *, source: str) -> Parts:
+def row_of_part(part: str, row: int) -> str:
+    """Where a sample is, in words."""
+    return f"row {row} of part {part}"
+
+
+def checked_parts(given: Any, spec: DataSpec, *, source: str, place: Callable[[str, int], str] = row_of_part) -> Parts:
     """Parts in the form that training needs: inputs (n, f) in float32, and labels (n,), int64, or numbers, float32.
 
     Brought into it is what loses nothing by it: arrays of NumPy, other types of numbers, labels that are booleans,
@@ -72,6 +77,7 @@ def checked_parts(given: Any, spec: DataSpec, *, source: str) -> Parts:
         given: What a data module has made.
         spec: What it says of it.
         source: What chose the data module, for messages.
+        place: Says where the sample of a part is, by the part's name and its row.
 
     Raises:
         ConfigError: If anything else is wrong; lists everything that is.
@@ -94,7 +100,7 @@ def checked_parts(given: Any, spec: DataSpec, *, source: str) -> Parts:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"{source}: its parts are not what training needs\n{lines}")
     checked = Parts(**parts)
-    for line in overlaps(checked):
+    for line in overlaps(checked, place):
         log.warning("%s: %s", source, line)
     return checked
 
@@ -243,18 +249,19 @@ def _shape(values: Tensor) -> str:
 # Overlap
 
 
-def overlaps(parts: Parts) -> Iterator[str]:
+def overlaps(parts: Parts, place: Callable[[str, int], str] = row_of_part) -> Iterator[str]:
     """A sentence for each two parts that have samples in common: equal in all bits of inputs and targets."""
     named = parts._asdict()
     known: dict[str, _Known] = {}
     for one, other in (("test", "val"), ("test", "train"), ("val", "train")):
         if one not in known:
             known[one] = _Known(torch.cat(list(_digests(named[one]))))
-        n, first = known[one].common(named[other])
+        n, first, its = known[one].common(named[other])
         if n:
             yield (
-                f"{n:,} of the {len(named[other].x):,} samples of part {other} are in part {one} too, row {first} the "
-                "first: metrics of a part that shares samples tell little of new ones"
+                f"{n:,} of the {len(named[other].x):,} samples of part {other} are in part {one} too, such as "
+                f"{place(other, first)}, which equals {place(one, its)}: metrics of a part that shares samples tell "
+                "little of new ones"
             )
 
 
@@ -262,7 +269,7 @@ class _Known:
     """Digests of the samples of a part.
 
     Args:
-        digests: They, in any order.
+        digests: They, in the order of the rows.
     """
 
     def __init__(self, digests: Tensor) -> None:
@@ -271,15 +278,18 @@ class _Known:
         self._ends = torch.zeros(1 << (8 * len(digests)).bit_length(), dtype=torch.bool, device=digests.device)
         self._ends[digests & (len(self._ends) - 1)] = True
 
-    def common(self, part: Part) -> tuple[int, int]:
-        """How many rows of a part are among them, and the first of these."""
+    def common(self, part: Part) -> tuple[int, int, int]:
+        """How many rows of a part are among them, the first of these, and the row that it equals."""
         rows = []
         for i, digests in enumerate(_digests(part)):
             near = self._ends[digests & (len(self._ends) - 1)].nonzero().squeeze(1)
             rows.append(torch.stack([near + i * _CHUNK, digests[near]]))
         near, digests = torch.cat(rows, 1)
-        found = near[torch.isin(digests, self._digests)]
-        return len(found), int(found[0]) if len(found) else -1
+        is_known = torch.isin(digests, self._digests)
+        found = near[is_known]
+        if not len(found):
+            return 0, -1, -1
+        return len(found), int(found[0]), int((self._digests == digests[is_known][0]).nonzero()[0])
 
 
 def _digests(part: Part) -> Iterator[Tensor]:

@@ -55,6 +55,6 @@ def test_the_commands_of_the_page_compose() -> None:
 
 
 def test_the_page_says_what_tests_hold_to_be_reached() -> None:
-    said = re.findall(r"`(\w+)` \| (\d+) % (right|of the variance)", PAGE.read_text())
+    said = re.findall(r"`(\w+)` \| (\d+)% (right|of the variance)", PAGE.read_text())
     assert {name: int(share) / 100 for name, share, _ in said} == REACHED
     assert {name for name, _, of in said if of != "right"} == set(NUMBERS)

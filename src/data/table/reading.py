@@ -62,11 +62,12 @@ class Table(NamedTuple):
     kept: NDArray[np.int64] | None = None
     lines: tuple[Path, str] | None = None
 
-    def place(self, row: int, column: str) -> str:
-        """Words for a value's place: the line of the file, where there are lines."""
+    def place(self, row: int, column: str | None = None) -> str:
+        """Words for the place of a value, or a row: the line of the file, where there are lines."""
         row = row if self.kept is None else int(self.kept[row])
         number = self.first_row + row if self.lines is None else line_of(row, *self.lines)
-        return f"{'line' if self.first_row > 0 else 'row'} {number}, column {column!r}"
+        line = f"{'line' if self.first_row > 0 else 'row'} {number}"
+        return line if column is None else f"{line}, column {column!r}"
 
     def only(self, rows: NDArray[np.bool_]) -> "Table":
         """Some rows (n,), which keep their places."""

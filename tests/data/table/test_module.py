@@ -17,7 +17,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from src.config.errors import ConfigError
-from src.data.table.module import TableDataModule
 from tests.data.table.tables import frame, table, written
 
 
@@ -414,3 +413,15 @@ def test_a_record_tells_its_file_from_any_other(tmp_path: Path) -> None:
     later.use(record)
     assert later.changed is None
     assert "sha256" not in table("sklearn:iris", target="target").record
+
+
+def test_rows_in_two_parts_are_named_by_their_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(i, "uv"[i % 2], "train") for i in range(20)]
+    # two rows are such as came before
+    rows += [(7, "v", "test"), (30, "u", "test"), (4, "u", "val"), (9, "u", "val")]
+    path = written(tmp_path, polars.DataFrame(rows, schema=["a", "y", "part"], orient="row"))
+    with caplog.at_level(logging.WARNING):
+        assert len(table(path, split_column="part").parts.train.x) == 20
+    said = [f"1 of the 20 samples of part train are in part {part} too, such as " for part in ("test", "val")]
+    assert f"data.path={path}: {said[0]}line 9, which equals line 22: " in caplog.text
+    assert f"data.path={path}: {said[1]}line 6, which equals line 24: " in caplog.text
