@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from src.config.errors import ConfigError
+from src.data.table.module import TableDataModule
 from tests.data.table.tables import frame, table, written
 
 
