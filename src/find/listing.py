@@ -18,8 +18,11 @@ from src.find.words import Words
 
 _N_PROBLEMS = 20
 
-# Columns of a terminal below which a table of five columns cuts words.
-_NARROW = 100
+# Columns of a terminal for the longest cells, beyond which these are broken.
+_WIDEST = 60
+
+# Columns that any table fits into.
+_ENDLESS = 10_000
 
 
 def print_rows(rows: Sequence[Row], words: Words, console: Console) -> None:
@@ -31,14 +34,14 @@ def print_rows(rows: Sequence[Row], words: Words, console: Console) -> None:
             (row.name, _when(row.begun), shown(apart), result_text(row, asked), status_text(row))
             for row, apart in zip(listed, differing(listed), strict=True)
         ]
-        if console.width < _NARROW:
+        table = Table()
+        for heading in ("directory", "begun", "what differs", "result", "status"):
+            table.add_column(heading, overflow="fold", no_wrap=heading != "what differs", max_width=_WIDEST)
+        for each in cells:
+            table.add_row(*(Text(plain(cell)) for cell in each))
+        if console.measure(table, options=console.options.update(max_width=_ENDLESS)).maximum > console.width:
             _print_lines(cells, console)
         else:
-            table = Table()
-            for heading in ("directory", "begun", "what differs", "result", "status"):
-                table.add_column(heading, overflow="fold", no_wrap=heading == "begun")
-            for each in cells:
-                table.add_row(*(Text(plain(cell)) for cell in each))
             console.print(table)
     if len(rows) > len(listed):
         _say(console, f"and {len(rows) - len(listed)} more; limit=null shows all")
@@ -85,7 +88,7 @@ def result_text(row: Row, asked: Sequence[str] = ()) -> str:
     for name in names:
         best = row.best(name)
         if best is not None:
-            where = f" ({best.name.removeprefix(f'{row.name}/')})" if row.is_sweep else ""
+            where = f" (job {best.name.removeprefix(f'{row.name}/')})" if row.is_sweep else ""
             parts.append(f"{name} {number(best.metrics[name])}{where}")
     return ", ".join(parts)
 

@@ -40,7 +40,7 @@ def calibration_figure(sums: NDArray[Any], *, what: str, happens: str, title: st
         2, size=(4.2, 2.9), title=title, columns=1, shared=False, below=0.65, above=0.15, legend=legend
     )
     above.plot([0, 1], [0, 1], color="#767676", ls="--", lw=1.2)
-    above.plot(confidence / n, right / n, color=style.INK, marker="o", ms=5, lw=1.4)
+    above.plot(confidence / n, right / n, color=style.INK, marker="o", ms=5, lw=1.4, clip_on=False)
     above.set(xlim=(0, 1), ylim=(-0.03, 1.03))
     above.set_ylabel(happens, **style.LABEL)
     below.vlines(confidence / n, 0, n / n.sum(), color=style.INK, lw=5)

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from src.config.metrics import number, share
@@ -71,6 +72,7 @@ def _draw(ax: Axes, name: str, history: Mapping[str, NDArray[np.float64]]) -> No
         ends.append(f"{split} {share(last)}%" if name == "accuracy" else f"{split} {number(last)}")
     if name == "accuracy":
         ax.set_ylim(-0.02, 1.02)
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     elif _falls_far([np.asarray(line.get_ydata()) for line in ax.lines]):
         logarithmic(ax)
         name = f"{name}, log scale"

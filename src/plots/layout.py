@@ -5,6 +5,7 @@ Figures are built without `matplotlib.pyplot`: it loads slowly and keeps every f
 Axes: `p` panels.
 """
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -90,8 +91,10 @@ def panels(
 
 
 def logarithmic(ax: Axes) -> None:
-    """A logarithmic vertical axis with plain numbers: texts are drawn as they stand, formulas too."""
+    """A logarithmic vertical axis with plain numbers, also at its ends: texts are drawn as they stand, formulas too."""
     ax.set_yscale("log")
+    low, high = (math.log10(end) for end in ax.get_ylim())
+    ax.set_ylim(10.0 ** math.floor(low), 10.0 ** math.ceil(high))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
 

@@ -25,14 +25,14 @@ function fit({ data, layout }, width) {
   const { tickvals = [], ticktext = [] } = layout.yaxis;
   if (width >= 560 || !ticktext.length) return { data, layout };
   const names = tickvals.map((y, i) => ({
-    x: 0, xref: "paper", xanchor: "left", y: y + 0.2, yanchor: "bottom", text: ticktext[i], showarrow: false,
+    x: 0, xref: "paper", xanchor: "left", y: y + 0.4, yanchor: "bottom", text: ticktext[i], showarrow: false,
   }));
-  const range = [layout.yaxis.range[0], layout.yaxis.range[1] + 0.3];
+  const range = [layout.yaxis.range[0], layout.yaxis.range[1] + 0.4];
   return {
     data,
     layout: {
       ...layout,
-      height: layout.height + 22 * tickvals.length,
+      height: layout.height + 34 * tickvals.length,
       yaxis: { ...layout.yaxis, range, showticklabels: false, ticks: "" },
       annotations: [...(layout.annotations ?? []), ...names],
     },
