@@ -36,14 +36,14 @@ def results(sweep: Path) -> dict[int, dict[str, Any]]:
 def known_to_hydra(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hydra's own suite composes from folders of its own, which do not hold conf/hydra/launcher."""
     Plugins.instance()
-    repo = ConfigStore.instance().repo["hydra"]["launcher"]
     if request.cls is TestLauncher:
         loaded: Any = OmegaConf.to_container(OmegaConf.load(CONF_DIR / "hydra" / "launcher" / "vmap.yaml"))
         del loaded["defaults"]
         node = {**loaded, "engines": {}}
         ConfigStore.instance().store(group="hydra/launcher", name="vmap", node=node, provider="test")
     yield
-    repo.pop("vmap.yaml", None)
+    # the suite has put back a store as it was then, in the place of that one
+    ConfigStore.instance().repo["hydra"]["launcher"].pop("vmap.yaml", None)
 
 
 @pytest.mark.slow
