@@ -161,7 +161,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, ...]]]] = {
     "hints": (
         ["model=circle_v1", "logger=csv", "callbacks=default", *SILENT, "trainer.max_epochs=120"],
         # a smaller rate would leave which epoch is best to rounding
-        [("optimizer.lr=1e-4",), ("seed=1",), ("seed=2",)],
+        [("optimizer.lr=3e-3",), ("seed=1",), ("seed=2",)],
     ),
     "best by accuracy": (
         ["model=circle_v2", "logger=csv", "callbacks.checkpoint.monitor=val/accuracy"],
