@@ -190,15 +190,16 @@ class InMemoryDataModule(pl.LightningDataModule, ABC):
             ConfigError: If they are not what `spec` says, or hold numbers that are not finite.
         """
         if self._parts is None:
-            self._parts = checked_parts(self.make_parts(), self.spec, source=self.source, place=self.place_of)
+            self._parts = checked_parts(
+                self.make_parts(), self.spec, source=self.source_in_words(), place=self.place_in_words
+            )
         return self._parts
 
-    @property
-    def source(self) -> str:
+    def source_in_words(self) -> str:
         """What chose these data, for messages."""
         return f"data._target_={type(self).__module__}.{type(self).__qualname__}"
 
-    def place_of(self, part: str, row: int) -> str:
+    def place_in_words(self, part: str, row: int) -> str:
         """Where a sample is, in words."""
         return row_of_part(part, row)
 

@@ -167,12 +167,11 @@ class TableDataModule(InMemoryDataModule):
         encoder, task, classes, _ = self._given
         return encoder, self._spec(encoder, task, classes)
 
-    @property
-    def source(self) -> str:
+    def source_in_words(self) -> str:
         """The file."""
         return f"data.path={self.path}"
 
-    def place_of(self, part: str, row: int) -> str:
+    def place_in_words(self, part: str, row: int) -> str:
         """The line of the file that holds a sample."""
         found = self._found or self._look()
         return found.table.place(int(found.rows[Parts._fields.index(part)][row]))

@@ -67,7 +67,7 @@ _TASK = (
     *("targets", "score", "probs", "preds", "make_metrics", "make_calibration"),
     *("task_name", "score_name", "losses"),
 )
-_DATA = ("spec", "make_parts", "record", "use", "changed")
+_DATA = ("spec", "make_parts", "record", "use", "changed", "source_in_words", "place_in_words")
 
 # What a stack does itself, and what only shows a run while it trains or draws it afterwards, which it leaves out.
 _CALLBACKS = (
