@@ -154,8 +154,9 @@ def _train(
 def _tell_failure(error: Exception, failed: Result) -> None:
     """Leave in the log why a single run has failed, and say what may help: a reason that the error gives but once."""
     keep(__name__, f"failed: {type(error).__name__}: {error}", *(f"try: {hint['try']}" for hint in failed.hints))
-    print_hints([hint for hint in failed.hints if hint["seen"] not in str(error)])
-    offer(error, [hint["try"] for hint in failed.hints if hint["seen"] in str(error)])
+    said = [hint for hint in failed.hints if hint["seen"] in str(error)]
+    print_hints([hint for hint in failed.hints if hint not in said])
+    offer(error, [hint["try"] for hint in said])
 
 
 def _without_exit(function: Callable[..., T]) -> Callable[..., T]:

@@ -96,7 +96,7 @@ def number(value: float) -> str:
 
 def objective(name: str, value: float) -> str:
     """What a search looks at: a metric, or a count such as ``n_parameters``."""
-    return number(value) if "/" in name or value != int(value) else f"{value:.0f}"
+    return f"{value:.0f}" if "/" not in name and float(value).is_integer() else number(value)
 
 
 def share(value: float, *, decimals: int = 1, of: int = 100) -> str:

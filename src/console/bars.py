@@ -51,8 +51,8 @@ class Bars(Progress):
             *([] if name else [TextColumn("{task.description}", table_column=wrapped)]),
             MofNCompleteColumn(table_column=whole),
             *([BarColumn(bar_width=max(4, console.width - (_WITH_TEXT if name else _WITHOUT)))] if is_wide else []),
-            Time(table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[text]}", table_column=Column(overflow="fold")),
+            Time(table_column=whole),
+            TextColumn("{task.fields[text]}", table_column=wrapped),
             console=console,
             refresh_per_second=4,
         )
@@ -81,7 +81,6 @@ class Bars(Progress):
 
 
 def _handlers() -> Iterator["logging.StreamHandler[Any]"]:
-    known = [logging.root, *logging.root.manager.loggerDict.values()]
-    for logger in known:
+    for logger in (logging.root, *logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             yield from (each for each in logger.handlers if type(each) is logging.StreamHandler)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +16,14 @@ def open_terminal() -> Console:
     return Console(force_jupyter=False)
 
 
+def width_of(console: Console, table: Table) -> Measurement:
+    """Columns that a table takes: so many with words broken wherever they may be, and as it is."""
+    return console.measure(table, options=console.options.update(max_width=_ENDLESS))
+
+
 def print_table(console: Console, table: Table) -> None:
     """Print a table; where a terminal is too narrow for its numbers each row becomes a few lines."""
-    widest = console.options.update(max_width=_ENDLESS)
-    if console.measure(table, options=widest).minimum <= console.width:
+    if width_of(console, table).minimum <= console.width:
         console.print(table)
         return
     if table.title:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from src.analysis.words.tables import plain
 from src.config.metrics import number
+from src.console.terminal import width_of
 from src.find.index import Found
 from src.find.rows import Row, differing, shown
 from src.find.words import Words
@@ -20,9 +21,6 @@ _N_PROBLEMS = 20
 
 # Columns of a terminal for the longest cells, beyond which these are broken.
 _WIDEST = 60
-
-# Columns that any table fits into.
-_ENDLESS = 10_000
 
 
 def print_rows(rows: Sequence[Row], words: Words, console: Console) -> None:
@@ -39,7 +37,7 @@ def print_rows(rows: Sequence[Row], words: Words, console: Console) -> None:
             table.add_column(heading, overflow="fold", no_wrap=heading != "what differs", max_width=_WIDEST)
         for each in cells:
             table.add_row(*(Text(plain(cell)) for cell in each))
-        if console.measure(table, options=console.options.update(max_width=_ENDLESS)).maximum > console.width:
+        if width_of(console, table).maximum > console.width:
             _print_lines(cells, console)
         else:
             console.print(table)

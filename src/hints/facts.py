@@ -207,12 +207,12 @@ def dead_relus(net: nn.Module, part: Part) -> Iterator[ReluLayer]:
     finally:
         for hook in hooks:
             hook.remove()
-    names = hidden_layers(net)
+    names = _hidden_layers(net)
     for name, fired in fires.items():
         yield ReluLayer(names.get(name, name), int((~fired).sum()), fired.numel())
 
 
-def hidden_layers(net: nn.Module) -> dict[str, str]:
+def _hidden_layers(net: nn.Module) -> dict[str, str]:
     """What pictures call the layers of an `MLP`, by names of modules: ``layer 2`` holds the second activation."""
     if not isinstance(net, MLP):
         return {}

@@ -23,7 +23,7 @@ _FEW = 4
 _GREY = "#9A9A9A"
 
 # The number of a trial, in shades that are seen by day and by night.
-_EARLY_TO_LATE = [[0, PALETTE[5]], [0.5, "#9A9A9A"], [1, PALETTE[1]]]
+_EARLY_TO_LATE = [[0, PALETTE[5]], [0.5, _GREY], [1, PALETTE[1]]]
 
 
 def write_charts(study: SearchStudy) -> Path:

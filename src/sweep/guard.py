@@ -107,7 +107,8 @@ def has_all(config: DictConfig) -> bool:
         return is_over(config)
     try:
         return bool(jobs) and all(
-            RunDir(job.run_dir).look(job.asked) == "completed" for job in compose_jobs(config, jobs or [])
+            RunDir(job.run_dir).look(job.asked, texts=job.texts) == "completed"
+            for job in compose_jobs(config, jobs or [])
         )
     except ConfigError:
         # one that cannot be read

@@ -9,6 +9,9 @@ from src.analysis.records import JobRecord
 from src.analysis.scale import Scale
 from src.config.metrics import split_of
 
+# Pixels beside a chart, for what stands at the line.
+_BESIDE = 94
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -17,10 +20,6 @@ class Chance:
     low: float
     high: float
     label: str
-
-
-# Pixels beside a chart, for what stands at the line.
-_BESIDE = 94
 
 
 def chance_of(metric: str, jobs: Sequence[JobRecord]) -> Chance | None:

@@ -27,6 +27,8 @@ INK, PAPER, GRID = "var(--ink)", "var(--paper)", "var(--fine)"
 
 # Steps of an axis from one labelled end to the other, at most.
 _N_STEPS = 6
+
+# Numbers nearer to zero, or further away than its inverse, have no round ones around them.
 _TINY = 1e-290
 
 
@@ -115,12 +117,10 @@ def round_ticks(values: Sequence[float], *, is_log: bool) -> list[float]:
     """Round numbers from just below the values to just above; none where there are no such numbers."""
     if not values or any(value and not _TINY < abs(value) < 1 / _TINY for value in values):
         return []
-    # what is not positive has no place on a logarithmic axis
-    return (
-        _log_ticks(min(each for each in values if each > 0), max(values))
-        if is_log
-        else _ticks(min(values), max(values))
-    )
+    if is_log:
+        # what is not positive has no place there
+        return _log_ticks(min(value for value in values if value > 0), max(values))
+    return _ticks(min(values), max(values))
 
 
 def _ticks(low: float, high: float) -> list[float]:
