@@ -11,6 +11,7 @@ from src.analysis.records import JobRecord
 from src.analysis.varying.units import Unit, Varying, as_text, followed
 from src.config.keys import counts
 
+_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
 _NO_WORDS = frozenset({"true", "false", "null", "none", "nan", "inf", "yes", "no", "on", "off", "default", "removed"})
 
 
@@ -172,16 +173,20 @@ def _naming(
 
 
 def _labels(values: Sequence[Mapping[str, str | None]]) -> list[str]:
-    """Shortest clear names: a word stands for itself if no other key has it, a number behind the end of its key."""
+    """Shortest clear names: a word stands for itself if no other key has it, a number behind the end of its key.
+
+    A word among numbers, which may be a mistake, stands behind the key as they do.
+    """
     keys = list(values[0]) if values else []
     if not keys:
         return ["all jobs"] * len(values)
     short = {key: ending(key, keys) for key in keys}
     owners = Counter(text for key in keys for text in {row[key] for row in values} if text is not None)
+    numeric = {key for key in keys for row in values if (text := row[key]) is not None and _NUMBER.fullmatch(text)}
 
     def part(key: str, text: str, digits: int) -> str:
         is_word = re.fullmatch(r"[A-Za-z][\w./-]*", text) and text.lower() not in _NO_WORDS
-        return text if is_word and owners[text] == 1 else f"{short[key]}={rounded(text, digits)}"
+        return text if is_word and owners[text] == 1 and key not in numeric else f"{short[key]}={rounded(text, digits)}"
 
     labels: list[str] = []
     # a search draws numbers with all digits that there are

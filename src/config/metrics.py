@@ -99,6 +99,11 @@ def objective(name: str, value: float) -> str:
     return f"{value:.0f}" if "/" not in name and float(value).is_integer() else number(value)
 
 
+def with_marks(text: str) -> str:
+    """A text with marks for thousands in its whole numbers: ``best, epoch 19,200``."""
+    return re.sub(r"\d{4,}", lambda found: f"{int(found[0]):,}", text)
+
+
 def share(value: float, *, decimals: int = 1, of: int = 100) -> str:
     """A share, in per cent or of another whole; with more decimals where it would be taken for nothing or for all.
 

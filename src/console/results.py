@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from src.config.metrics import number, objective, share, split_of
+from src.config.metrics import number, objective, share, split_of, with_marks
 from src.console.place import Place
 from src.console.terminal import open_terminal, print_table, shown
 from src.run.log import keep
@@ -86,7 +86,7 @@ def _weights_of(split: str, weights: str | None) -> str | None:
     if weights is None or not split:
         return None
     # what training measures is of its last epoch, whichever weights are measured afterwards
-    return "last epoch" if split == "train" else weights
+    return "last epoch" if split == "train" else with_marks(weights)
 
 
 def print_results(result: Mapping[str, Any], *, run_dir: Path) -> None:

@@ -19,7 +19,7 @@ from src.run.reading import PARSE_ERRORS, UnreadableError, parse_yaml, read_byte
 
 FILE = ".index.json"
 SWEEP_FILE = "multirun.yaml"
-_FORMAT = 2
+_FORMAT = 3
 _MOST_BYTES = 500_000_000  # of an index; that of 10,000 runs has some 10 MB
 
 FoundStatus = Status | Literal["unreadable"]
@@ -51,6 +51,7 @@ class Found:
         duration_s: Seconds from start to end.
         n_parameters: Number of weights.
         problems: What is wrong with its files; each names the file.
+        error: Class of the exception of a run that failed.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Found:
     duration_s: float | None
     n_parameters: int | None
     problems: tuple[str, ...]
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def _read(place: _Place, under: Path) -> Found:
         duration_s=job.duration_s,
         n_parameters=job.n_parameters,
         problems=job.problems,
+        error=job.error_type,
     )
 
 
@@ -247,6 +250,7 @@ class _Index:
             "optimized": run.optimized,
             "duration_s": run.duration_s,
             "n_parameters": run.n_parameters,
+            "error": run.error,
         }
         self._entries[place.name] = [place.config, place.result, entry]
 
@@ -298,6 +302,7 @@ class _Index:
             duration_s=_number(entry["duration_s"], float),
             n_parameters=_number(entry["n_parameters"], int),
             problems=(),
+            error=None if entry["error"] is None else str(entry["error"]),
         )
 
 

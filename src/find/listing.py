@@ -94,7 +94,8 @@ def result_text(row: Row, asked: Sequence[str] = ()) -> str:
 def status_text(row: Row) -> str:
     """How it has ended; of a sweep the number of jobs by status."""
     if not row.is_sweep:
-        return _word(row.runs[0].status)
+        (run,) = row.runs
+        return f"{_word(run.status)}: {run.error}" if run.error else _word(run.status)
     counts = ", ".join(f"{n} {_word(status)}" for status, n in row.counts.items()) or "no job has begun"
     return counts if len(row.runs) == row.n_jobs else f"of {row.n_jobs} jobs: {counts}"
 
@@ -142,6 +143,7 @@ def _run(run: Found) -> dict[str, Any]:
         "metrics": dict(run.metrics),
         "duration_s": run.duration_s,
         "n_parameters": run.n_parameters,
+        "error": run.error,
         "problems": list(run.problems),
     }
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from src.config.metrics import number, share
+from src.config.metrics import number, share, with_marks
 from src.data.base import InMemoryDataModule, Part
 from src.models.activations import FOLDING
 from src.plots.plane import Samples
@@ -85,7 +85,7 @@ def title_of(name: str, metrics: Mapping[str, Any], weights: str, *, below: str 
         weights: Which were measured.
         below: What stands on the lines below, in smaller letters: data, optimizer and seed.
     """
-    which = weights.replace(" ", "\N{NO-BREAK SPACE}")
+    which = with_marks(weights).replace(" ", "\N{NO-BREAK SPACE}")
     if "test/accuracy" in metrics:
         said = f"test accuracy {share(float(metrics['test/accuracy']))}%"
     else:

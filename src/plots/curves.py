@@ -49,7 +49,7 @@ def curves_figure(history: Mapping[str, NDArray[np.float64]], *, title: str, bes
         Line2D([], [], label={"val": "validation"}.get(split, split), lw=1.8, **_SPLITS[split]) for split in there
     ]
     if best_epoch is not None:
-        legend.append(Line2D([], [], label=f"best weights, epoch {best_epoch}", **_BEST))
+        legend.append(Line2D([], [], label=f"best weights, epoch {best_epoch:,}", **_BEST))
     figure, axes = panels(len(names), size=(4.6, 3.2), title=title, shared=False, above=0.52, legend=legend)
     for ax, name in zip(axes, names, strict=True):
         _draw(ax, name, history)

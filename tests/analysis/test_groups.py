@@ -181,6 +181,11 @@ def test_a_repeated_seed_counts_once_with_its_mean(tmp_path: Path) -> None:
     assert group.n_repeated == 1
 
 
+def test_a_word_among_numbers_keeps_its_key(tmp_path: Path) -> None:
+    found = sizes(tmp_path, ["optimizer.lr=0.1"], ["optimizer.lr=1e-3"], ["optimizer.lr=abc"])
+    assert found == {"lr=0.1": 1, "lr=0.001": 1, "lr=abc": 1}
+
+
 def test_a_word_that_two_groups_of_options_share_keeps_its_key(tmp_path: Path) -> None:
     found = labels(tmp_path, ["model=a", "optimizer=a"], ["model=b", "optimizer=a"], ["model=a", "optimizer=c"])
     assert found == ["model=a optimizer=a", "b optimizer=a", "model=a c"]

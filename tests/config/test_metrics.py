@@ -7,7 +7,7 @@ import pytest
 
 from src.config.errors import ConfigError
 from src.config.keys import differences
-from src.config.metrics import better, mode_of, number, share, split_of
+from src.config.metrics import better, mode_of, number, objective, share, split_of, with_marks
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,24 @@ def test_one_of_several_loaders_does_not_hide_the_name() -> None:
     assert better("val_acc/dataloader_idx_1") == better("val_acc") == "max"
     assert split_of("val_loss/dataloader_idx_1") == ("val", "loss/dataloader_idx_1")
     assert split_of("val/loss/dataloader_idx_0") == ("val", "loss/dataloader_idx_0")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("n_parameters", 337.0, "337"),
+        ("n_parameters", 1234567.0, "1234567"),
+        ("val/accuracy", 1.0, "1.0000"),
+        ("duration_s", 2.5, "2.5000"),
+        ("n_parameters", float("nan"), "nan"),
+        ("n_parameters", float("inf"), "inf"),
+    ],
+)
+def test_a_count_that_is_searched_by_has_no_decimals(name: str, value: float, text: str) -> None:
+    assert objective(name, value) == text
+
+
+def test_large_whole_numbers_of_a_text_have_marks() -> None:
+    assert with_marks("best, epoch 19200") == "best, epoch 19,200"
+    assert with_marks("best, epoch 999") == "best, epoch 999"
+    assert with_marks("last epoch") == "last epoch"

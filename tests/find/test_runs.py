@@ -99,7 +99,7 @@ def test_the_table_tells_what_differs_result_and_what_cannot_be_read(
     assert found == {
         "runs/a": ["seed=1", "", "cannot be read"],
         "runs/b": ["seed=2", "val/loss 0.3000", "completed"],
-        "runs/c": ["lr=9.0", "", "failed"],
+        "runs/c": ["lr=9.0", "", "failed: ValueError"],
         "sweeps/s": ["seed=0,1,2", "val/loss 0.2000 (job 1)", "2 completed, 1 unfinished"],
     }
     assert "runs/a: " in out
